@@ -1,0 +1,154 @@
+//! Build script: lists `migrations/`, the check files and the native checks, so that nothing is
+//! registered by hand, and refuses to build when one of them breaks its contract.
+
+// Cargo reads what a build script prints.
+#![allow(clippy::print_stdout)]
+
+// Both are parts of the library; the build script uses a few of their functions.
+#[allow(dead_code)]
+#[path = "invariants/contract.rs"]
+mod contract;
+#[allow(dead_code)]
+mod header;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use contract::{Contract, Kind};
+use header::{Header, MIGRATION_KEYS, Problem};
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(
+        out.join("migrations.rs"),
+        migrations(&root.join("migrations"))?,
+    )?;
+    let natives = native_modules(&root.join("src/invariants/native"))?;
+    fs::write(out.join("native.rs"), declare(&natives))?;
+    fs::write(
+        out.join("checks.rs"),
+        checks(&root.join("src/invariants/sql"), &natives)?,
+    )
+}
+
+/// `FILES`: name and text of each migration.
+fn migrations(folder: &Path) -> io::Result<String> {
+    let mut code = String::from("pub(super) const FILES: &[(&str, &str)] = &[\n");
+    for file in files(folder, "sql")? {
+        let text = fs::read_to_string(&file)?;
+        let header = Header::parse(&text);
+        let mut problems = header.problems(MIGRATION_KEYS);
+        if header.get("transaction").is_some_and(|mode| mode != "one") {
+            let message = "transaction must be \"one\"";
+            problems.push(Problem::new(header.line("transaction"), message));
+        }
+        report(&file, &problems);
+        let _ = writeln!(code, "({:?}, include_str!({file:?})),", name(&file));
+    }
+    Ok(code + "];\n")
+}
+
+/// The native checks: module name and file.
+fn native_modules(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let files = files(folder, "rs")?.into_iter();
+    Ok(files
+        .map(|f| (stem(&f), f))
+        .filter(|(name, _)| name != "mod")
+        .collect())
+}
+
+fn declare(natives: &[(String, PathBuf)]) -> String {
+    natives
+        .iter()
+        .fold(String::new(), |mut code, (name, file)| {
+            let _ = writeln!(code, "#[path = {file:?}]\npub(super) mod {name};");
+            code
+        })
+}
+
+/// `CHECKS`: area, id, text and, for native checks, the function that evaluates it.
+fn checks(folder: &Path, natives: &[(String, PathBuf)]) -> io::Result<String> {
+    let mut code = String::from("pub(super) const CHECKS: &[Embedded] = &[\n");
+    let mut without_file: Vec<&str> = natives.iter().map(|(name, _)| name.as_str()).collect();
+    for area in folders(folder)? {
+        for file in files(&area, "sql")? {
+            let text = fs::read_to_string(&file)?;
+            let (area, id) = (name(&area), stem(&file));
+            let module = id.replace('-', "_");
+            let native = natives.iter().any(|(name, _)| *name == module);
+            without_file.retain(|name| *name != module);
+            match Contract::read(&area, &id, &text) {
+                Err(problems) => report(&file, &problems),
+                Ok(contract) if (contract.kind == Kind::Native) != native => {
+                    let message =
+                        format!("kind native and src/invariants/native/{module}.rs go together");
+                    report(&file, &[Problem::new(1, message)]);
+                }
+                Ok(_) => {}
+            }
+            let function = if native {
+                format!("Some(native::{module}::run)")
+            } else {
+                "None".to_owned()
+            };
+            let _ = writeln!(
+                code,
+                "Embedded {{ area: {area:?}, id: {id:?}, text: include_str!({file:?}), native: {function} }},"
+            );
+        }
+    }
+    for module in without_file {
+        println!(
+            "cargo::error=src/invariants/native/{module}.rs has no check file in src/invariants/sql"
+        );
+    }
+    Ok(code + "];\n")
+}
+
+fn report(file: &Path, problems: &[Problem]) {
+    for problem in problems {
+        println!(
+            "cargo::error={}:{}: {}",
+            file.display(),
+            problem.line,
+            problem.message
+        );
+    }
+}
+
+fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let keep = |path: &PathBuf| path.extension().is_some_and(|e| e == ending);
+    Ok(entries(folder)?.into_iter().filter(keep).collect())
+}
+
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(entries(folder)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect())
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut paths = fs::read_dir(folder)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

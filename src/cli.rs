@@ -1,0 +1,197 @@
+//! The command line: clap types, without behaviour.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Migrate and audit the credit database of an LLM gateway.
+#[derive(Debug, Parser)]
+#[command(
+    name = "creditdb",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done and all holds · 1 findings · 2 wrong usage · 3 could not decide · \
+                  4 refused, nothing changed · 5 a migration failed and was rolled back\n\n\
+                  Example: creditdb demo"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Database to work on: a URL or a libpq connection string. Without it, DATABASE_URL, then the
+    /// PG* variables. Passwords belong into PGPASSWORD or ~/.pgpass.
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
+    pub database_url: Option<String>,
+    /// Format of the result on stdout.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Output")]
+    pub format: Format,
+    /// Write the result to a file as well; may be repeated.
+    #[arg(long, global = true, value_name = "FORMAT=FILE", value_parser = format_and_file, help_heading = "Output")]
+    pub output: Vec<(Format, PathBuf)>,
+    /// Say more on stderr about what is done.
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub verbose: bool,
+}
+
+/// Formats of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show all of it on a private throw-away server: migrate, fill, audit, damage, audit again
+    Demo(DemoArgs),
+    /// Apply pending migrations
+    Migrate(MigrateArgs),
+    /// Show applied, pending and diverged migrations; changes nothing
+    Status(StatusArgs),
+    /// Audit the ledger: prove that no credit was lost, doubled or invented
+    Verify(VerifyArgs),
+    /// List the checks of the audit
+    List(CatalogueArgs),
+    /// Explain a check: what it states, why, and the SQL behind it
+    Explain(ExplainArgs),
+    /// Fill a migrated, empty database with a consistent sample ledger
+    Sample(SampleArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: creditdb demo --users 50 --requests 2000")]
+pub struct DemoArgs {
+    /// Size and seed of the sample.
+    #[command(flatten)]
+    pub size: SampleSize,
+}
+
+/// Where migrations come from.
+#[derive(Args, Clone, Debug)]
+pub struct MigrationSource {
+    /// Run the refinery migrations of a directory instead of the embedded ones.
+    #[arg(long, value_name = "DIR")]
+    pub migrations: Option<PathBuf>,
+}
+
+/// Arguments of `migrate`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example: creditdb migrate --database-url postgres://gateway@db.example/credits"
+)]
+pub struct MigrateArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Stop after this version.
+    #[arg(long, value_name = "N")]
+    pub to: Option<i32>,
+    /// How long to wait while another deployer holds the lock.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub wait: Duration,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: creditdb status --check && echo up to date")]
+pub struct StatusArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Exit with 1 when migrations are pending.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Where checks come from, besides the embedded ones.
+#[derive(Args, Clone, Debug)]
+pub struct CatalogueArgs {
+    /// Add the checks of a directory: DIR/<area>/<id>.sql.
+    #[arg(long, value_name = "DIR")]
+    pub checks: Option<PathBuf>,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: creditdb verify --area chain --format json")]
+pub struct VerifyArgs {
+    /// Checks to run; all of them by default.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Run the checks of an area; may be repeated.
+    #[arg(long, value_name = "AREA")]
+    pub area: Vec<String>,
+    /// Which checks there are.
+    #[command(flatten)]
+    pub catalogue: CatalogueArgs,
+    /// How many violations of a check to show; the count is always true.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub evidence: u32,
+    /// Believe no constraint and no index: read the tables themselves.
+    #[arg(long)]
+    pub distrust: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: creditdb explain chain-continuity")]
+pub struct ExplainArgs {
+    /// The check.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which checks there are.
+    #[command(flatten)]
+    pub catalogue: CatalogueArgs,
+}
+
+/// Size and seed of a sample.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SampleSize {
+    /// Number of users.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub users: u32,
+    /// Number of requests in the usage log.
+    #[arg(long, value_name = "M", default_value_t = 20_000)]
+    pub requests: u32,
+    /// The same seed makes the same sample.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u32,
+}
+
+/// Arguments of `sample`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: creditdb sample --users 1000 --requests 100000 --seed 7")]
+pub struct SampleArgs {
+    /// Size and seed.
+    #[command(flatten)]
+    pub size: SampleSize,
+}
+
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}
+
+fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("expected FORMAT=FILE, such as json=audit.json")?;
+    let format = Format::from_str(format, false)
+        .map_err(|_| format!("unknown format \"{format}\"; known are text, json"))?;
+    if file.is_empty() {
+        return Err("the file name is empty".to_owned());
+    }
+    Ok((format, PathBuf::from(file)))
+}

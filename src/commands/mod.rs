@@ -1,0 +1,59 @@
+//! The subcommands, one file each: read arguments, call, return an outcome.
+
+mod demo;
+mod explain;
+mod list;
+mod migrate;
+mod sample;
+mod status;
+mod verify;
+
+use crate::cli::{Cli, Command, Format, Global};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output;
+use crate::report::Report;
+
+/// What a command found, and the exit code that says so.
+struct Outcome {
+    report: Report,
+    exit: Exit,
+}
+
+/// Runs the command and writes its report in every format that was asked for.
+///
+/// # Errors
+/// What the command itself says, or a file of `--output` that cannot be written.
+pub fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    let outcome = match cli.command {
+        Command::Demo(args) => demo::run(&args, global),
+        Command::Migrate(args) => migrate::run(&args, global),
+        Command::Status(args) => status::run(&args, global),
+        Command::Verify(args) => verify::run(&args, global),
+        Command::List(args) => list::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Sample(args) => sample::run(&args, global),
+    }?;
+    write(&outcome.report, global)?;
+    Ok(outcome.exit)
+}
+
+fn write(report: &Report, global: &Global) -> Result<()> {
+    for (format, path) in &global.output {
+        output::to_file(writer(*format), report, path).map_err(|error| {
+            Error::undecided(format!("cannot write \"{}\": {error}", path.display()))
+                .hint("name a file in a folder that exists and that you may write")
+        })?;
+    }
+    output::to_stdout(writer(global.format), report)
+        .map_err(|error| Error::undecided(format!("cannot write to stdout: {error}")))
+}
+
+/// The writer of a format.
+fn writer(format: Format) -> output::Writer {
+    match format {
+        Format::Text => output::text::write,
+        Format::Json => output::json::write,
+    }
+}

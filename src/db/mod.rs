@@ -1,0 +1,8 @@
+//! The way to a server: connection settings, sessions, snapshots, throw-away servers.
+
+pub mod connection;
+pub mod session;
+pub mod snapshot;
+pub mod throwaway;
+
+pub use connection::Target;

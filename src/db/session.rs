@@ -1,0 +1,31 @@
+//! Questions about a session that more than one part asks.
+
+use postgres::GenericClient;
+
+use crate::error::Result;
+
+/// Quotes an identifier for SQL text.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The newest row of `public.schema_version`, where that table exists and has one.
+///
+/// # Errors
+/// What the server says, such as a missing privilege.
+pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
+    let table = client.query_one(
+        "SELECT to_regclass('public.schema_version') IS NOT NULL",
+        &[],
+    )?;
+    if !table.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    // Rows of one deployment can share a time stamp, so the version itself breaks the tie.
+    let newest = client.query_opt(
+        "SELECT version FROM public.schema_version
+         ORDER BY applied_at DESC, string_to_array(version, '.')::int[] DESC LIMIT 1",
+        &[],
+    )?;
+    Ok(newest.map(|row| row.get(0)))
+}

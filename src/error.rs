@@ -1,0 +1,205 @@
+//! Errors as a person reads them: a primary line, details, and a hint that is the next step.
+//!
+//! This is also the one place that takes a server error apart. Rendering is the job of `main`.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use postgres::error::ErrorPosition;
+
+/// What an error means for the caller; each kind has its own exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller has to correct an argument or a file.
+    Usage,
+    /// The question could not be answered: unreachable, no permission, time-out.
+    Undecided,
+    /// The work was refused before anything was changed.
+    Refused,
+    /// A migration failed and was rolled back.
+    RolledBack,
+}
+
+/// An error with a primary line (lower case, factual), details and a hint (what to type next).
+///
+/// Never put a secret into any of its parts: all of them are printed.
+#[derive(Debug)]
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    kind: Kind,
+    primary: String,
+    details: Vec<String>,
+    hint: Option<String>,
+    sqlstate: Option<String>,
+    connection_lost: bool,
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    fn new(kind: Kind, primary: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            kind,
+            primary: primary.into(),
+            details: Vec::new(),
+            hint: None,
+            sqlstate: None,
+            connection_lost: false,
+        }))
+    }
+
+    /// The caller has to correct an argument or a file.
+    pub fn usage(primary: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, primary)
+    }
+
+    /// The question could not be answered.
+    pub fn undecided(primary: impl Into<String>) -> Self {
+        Self::new(Kind::Undecided, primary)
+    }
+
+    /// The work was refused, nothing was changed.
+    pub fn refused(primary: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, primary)
+    }
+
+    /// A migration failed and was rolled back.
+    pub fn rolled_back(primary: impl Into<String>) -> Self {
+        Self::new(Kind::RolledBack, primary)
+    }
+
+    /// Adds a detail: a line (or a block of lines) below the primary one.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.details.push(detail.into());
+        self
+    }
+
+    /// Sets the hint: the next step, best a command to type.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts the words of what was being done in front of the primary line.
+    #[must_use]
+    pub fn during(mut self, what: impl fmt::Display) -> Self {
+        self.0.primary = format!("{what}: {}", self.0.primary);
+        self
+    }
+
+    /// What the error means for the caller.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The primary line.
+    pub fn primary(&self) -> &str {
+        &self.0.primary
+    }
+
+    /// The details, in the order in which they were added.
+    pub fn details(&self) -> &[String] {
+        &self.0.details
+    }
+
+    /// The next step, where there is one.
+    pub fn next_step(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The SQLSTATE, when the error came from a server.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+
+    /// Whether the connection itself is gone, so that the outcome on the server is unknown.
+    pub fn connection_lost(&self) -> bool {
+        self.0.connection_lost
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.primary)
+    }
+}
+
+impl StdError for Error {}
+
+/// What a server said about a statement, taken out of the driver's error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerError {
+    /// Primary message; the driver's own words when the error did not come from a server.
+    pub message: String,
+    /// Detail line of the server.
+    pub detail: Option<String>,
+    /// Hint line of the server.
+    pub hint: Option<String>,
+    /// Call stack of the server (functions that were running).
+    pub context: Option<String>,
+    /// SQLSTATE, five characters.
+    pub sqlstate: Option<String>,
+    /// Where in the statement: 1-based, in characters.
+    pub position: Option<u32>,
+    /// Whether the connection is gone.
+    pub connection_lost: bool,
+}
+
+impl ServerError {
+    /// Reads a driver error. `Display` of the driver's type says only "db error".
+    pub fn read(error: &postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self {
+                message: chain(error),
+                connection_lost: error.is_closed()
+                    || error.source().is_some_and(|s| s.is::<std::io::Error>()),
+                ..Self::default()
+            };
+        };
+        let code = db.code().code();
+        Self {
+            message: db.message().to_owned(),
+            detail: db.detail().map(str::to_owned),
+            hint: db.hint().map(str::to_owned),
+            context: db.where_().map(str::to_owned),
+            sqlstate: Some(code.to_owned()),
+            position: match db.position() {
+                Some(ErrorPosition::Original(at)) => Some(*at),
+                _ => None,
+            },
+            // Class 57P: the server ends the session (shutdown, crash, terminated by an operator).
+            connection_lost: code.starts_with("57P"),
+        }
+    }
+}
+
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        let read = ServerError::read(&error);
+        let mut ours = Self::undecided(read.message);
+        ours.0.details.extend(read.detail);
+        ours.0.hint = read.hint;
+        ours.0.sqlstate = read.sqlstate;
+        ours.0.connection_lost = read.connection_lost;
+        ours
+    }
+}
+
+/// The messages of an error and of all its sources, without repeats.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        next = source.source();
+    }
+    words
+}

@@ -1,0 +1,227 @@
+//! The key lines at the top of SQL files: `-- key: value`, continued by `--   more words`.
+//!
+//! Shared with the build script, so this file uses nothing but `std`. What the keys of a check
+//! mean is said in `invariants/contract.rs`; what migrations need, in [`MIGRATION_KEYS`].
+
+use std::fmt;
+
+/// Header keys of a migration file, all required, in this order.
+pub const MIGRATION_KEYS: &[Key] = &[
+    Key::required("why"),
+    Key::required("locks"),
+    Key::required("transaction"),
+    Key::required("undo"),
+];
+
+/// A key that a kind of file knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name, as written before the colon.
+    pub name: &'static str,
+    /// Whether every file must have it.
+    pub required: bool,
+}
+
+impl Key {
+    /// A key that every file must have.
+    pub const fn required(name: &'static str) -> Self {
+        Self {
+            name,
+            required: true,
+        }
+    }
+
+    /// A key that a file may have.
+    pub const fn optional(name: &'static str) -> Self {
+        Self {
+            name,
+            required: false,
+        }
+    }
+}
+
+/// What is wrong with a file, and in which line (1-based).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// 1-based line.
+    pub line: usize,
+    /// Lower case, factual.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem in a line.
+    pub fn new(line: usize, message: impl Into<String>) -> Self {
+        Self {
+            line,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// The parsed header of a file and the text below it.
+#[derive(Clone, Debug)]
+pub struct Header<'a> {
+    entries: Vec<Entry>,
+    /// All that follows the header.
+    pub body: &'a str,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: String,
+    value: String,
+    line: usize,
+}
+
+impl<'a> Header<'a> {
+    /// Takes the key lines off the top of a file. It ends at the first line that is neither a key
+    /// line nor a continuation, so a file without a header has an empty one.
+    pub fn parse(text: &'a str) -> Self {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut rest = text;
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            let Some(comment) = line.strip_prefix("--") else {
+                break;
+            };
+            let comment = comment.trim_end();
+            if let (true, Some(last)) = (comment.starts_with("   "), entries.last_mut()) {
+                last.value = format!("{} {}", last.value, comment.trim())
+                    .trim()
+                    .to_owned();
+            } else if let Some((key, value)) = key_line(comment) {
+                entries.push(Entry {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                    line: index + 1,
+                });
+            } else {
+                break;
+            }
+            rest = &rest[line.len()..];
+        }
+        Self {
+            entries,
+            body: rest,
+        }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.entries
+            .iter()
+            .find(|e| e.key == key)
+            .map(|e| e.value.as_str())
+    }
+
+    /// The line of a key; 1 for a key that is not there.
+    pub fn line(&self, key: &str) -> usize {
+        self.entries
+            .iter()
+            .find(|e| e.key == key)
+            .map_or(1, |e| e.line)
+    }
+
+    /// Unknown, missing, repeated, empty or misplaced keys.
+    pub fn problems(&self, keys: &[Key]) -> Vec<Problem> {
+        let place = |name: &str| keys.iter().position(|k| k.name == name);
+        let mut problems = Vec::new();
+        let mut newest = 0;
+        for entry in &self.entries {
+            let quoted = format!("header key \"{}\"", entry.key);
+            match place(&entry.key) {
+                None => {
+                    let known: Vec<_> = keys.iter().map(|k| k.name).collect();
+                    problems.push(Problem::new(
+                        entry.line,
+                        format!("unknown {quoted}; known are {}", known.join(", ")),
+                    ));
+                }
+                Some(at) if at + 1 == newest => {
+                    problems.push(Problem::new(entry.line, format!("{quoted} is repeated")));
+                }
+                Some(at) if at < newest => {
+                    let message =
+                        format!("{quoted} must stand before \"{}\"", keys[newest - 1].name);
+                    problems.push(Problem::new(entry.line, message));
+                }
+                Some(at) => newest = at + 1,
+            }
+            if entry.value.is_empty() {
+                problems.push(Problem::new(entry.line, format!("{quoted} has no value")));
+            }
+        }
+        for key in keys
+            .iter()
+            .filter(|k| k.required && self.get(k.name).is_none())
+        {
+            problems.push(Problem::new(
+                1,
+                format!("header key \"{}\" is missing", key.name),
+            ));
+        }
+        problems
+    }
+}
+
+/// Reads ` key: value` (the two dashes are gone already).
+fn key_line(comment: &str) -> Option<(&str, &str)> {
+    let (key, value) = comment.strip_prefix(' ')?.split_once(':')?;
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    (!key.is_empty() && key.chars().all(plain)).then(|| (key, value.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &[Key] = &[
+        Key::required("why"),
+        Key::optional("until"),
+        Key::required("undo"),
+    ];
+
+    fn messages(text: &str) -> Vec<String> {
+        Header::parse(text)
+            .problems(KEYS)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn reads_keys_continuations_and_body() {
+        let header =
+            Header::parse("-- why: one\n--   two\n-- undo: none\n\n-- a: comment\nSELECT 1;");
+        assert_eq!(header.get("why"), Some("one two"));
+        assert_eq!(header.line("undo"), 3);
+        assert_eq!(header.body, "\n-- a: comment\nSELECT 1;");
+        assert!(header.problems(KEYS).is_empty());
+    }
+
+    #[test]
+    fn names_each_mistake_with_its_line() {
+        assert_eq!(
+            messages("-- undo: x\n-- why: y\n-- colour: red\n-- undo:\n"),
+            [
+                "line 2: header key \"why\" must stand before \"undo\"",
+                "line 3: unknown header key \"colour\"; known are why, until, undo",
+                "line 4: header key \"undo\" is repeated",
+                "line 4: header key \"undo\" has no value",
+            ]
+        );
+        assert_eq!(
+            messages("SELECT 1"),
+            [
+                "line 1: header key \"why\" is missing",
+                "line 1: header key \"undo\" is missing"
+            ]
+        );
+    }
+}

@@ -1,0 +1,360 @@
+//! What a check file promises: its header keys, read and validated.
+//!
+//! Shared with the build script, which refuses to build a binary with a malformed check; at run
+//! time the same code reads the files of `--checks DIR`.
+
+use std::fmt;
+
+use crate::header::{Header, Key, Problem};
+
+/// Header keys of a check file, in their order.
+pub const CHECK_KEYS: &[Key] = &[
+    Key::required("title"),
+    Key::required("kind"),
+    Key::optional("table"),
+    Key::required("scope"),
+    Key::required("severity"),
+    Key::required("since"),
+    Key::optional("until"),
+    Key::required("guarded_by"),
+    Key::required("why"),
+    Key::required("remedy"),
+    Key::optional("expected"),
+    Key::optional("actual"),
+    Key::optional("difference"),
+];
+
+/// Declares an enum whose words in files and reports are its lower-case variant names.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$variant_doc])* $variant),* }
+
+        impl $name {
+            /// All words, in order.
+            pub const WORDS: &[&str] = &[$($word),*];
+
+            /// Reads the word of a file.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The word in files and reports.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// How a check is written.
+    Kind {
+        /// A boolean SQL expression over one table; true is a violation.
+        Row = "row",
+        /// A SELECT that returns violations.
+        Query = "query",
+        /// A SELECT whose rows Rust interprets.
+        Native = "native",
+    }
+}
+
+words! {
+    /// How bad a violation is.
+    Severity {
+        /// Money wrong, secret exposed, evidence lost.
+        Error = "error",
+        /// A risk of the above.
+        Warning = "warning",
+        /// Worth knowing.
+        Info = "info",
+    }
+}
+
+words! {
+    /// Which rows one violation needs to see; decides how a check runs on a distributed database.
+    Scope {
+        /// Rows of one user.
+        User = "user",
+        /// Rows of all users, or rows without a user.
+        Global = "global",
+        /// Sums over all users.
+        Totals = "totals",
+    }
+}
+
+/// A semantic version of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SchemaVersion(pub u32, pub u32, pub u32);
+
+impl SchemaVersion {
+    /// Reads `1.2.3`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('.').map(|p| p.parse().ok());
+        let version = Self(parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then_some(version)
+    }
+}
+
+impl fmt::Display for SchemaVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// An object of the database that, while it stands, proves an invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// A constraint or a unique index, by name; valid and enforced.
+    Object(String),
+    /// `table.column not null`.
+    NotNull {
+        /// Table, without its schema.
+        table: String,
+        /// Column.
+        column: String,
+    },
+}
+
+impl Guard {
+    fn parse(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words[..] {
+            [name] if !name.contains('.') => Some(Self::Object(name.to_owned())),
+            [column, "not", "null"] => {
+                let (table, column) = column.split_once('.')?;
+                Some(Self::NotNull {
+                    table: table.to_owned(),
+                    column: column.to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(name) => f.write_str(name),
+            Self::NotNull { table, column } => write!(f, "{table}.{column} not null"),
+        }
+    }
+}
+
+/// One check file: what it states, how it is evaluated, what to do when it fires.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// File name without its ending; the only id there is.
+    pub id: String,
+    /// Folder of the file.
+    pub area: String,
+    /// The invariant, as a statement.
+    pub title: String,
+    /// How it is written.
+    pub kind: Kind,
+    /// Tables of a row check, without their schema (`public`).
+    pub tables: Vec<String>,
+    /// Which rows one violation needs to see.
+    pub scope: Scope,
+    /// How bad a violation is.
+    pub severity: Severity,
+    /// First schema version that it applies to.
+    pub since: SchemaVersion,
+    /// First schema version that it does not apply to any more.
+    pub until: Option<SchemaVersion>,
+    /// What proves it in the database itself, all of them together; empty for `nothing`.
+    pub guards: Vec<Guard>,
+    /// For `guarded_by: nothing: …`, the reason.
+    pub unguarded_because: Option<String>,
+    /// The failure in real life.
+    pub why: String,
+    /// What to do about a violation.
+    pub remedy: String,
+    /// Row checks: an SQL expression (text) for what the row should hold.
+    pub expected: Option<String>,
+    /// Row checks: an SQL expression for what it holds.
+    pub actual: Option<String>,
+    /// Row checks: an SQL expression (numeric, credits) for the money at stake.
+    pub difference: Option<String>,
+    /// The expression or the query, without the header.
+    pub sql: String,
+}
+
+impl Contract {
+    /// Reads a check file; `area` is its folder and `id` its name without the ending.
+    ///
+    /// # Errors
+    /// All mistakes of the file, each with its line.
+    pub fn read(area: &str, id: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        let header = Header::parse(text);
+        let mut problems = header.problems(CHECK_KEYS);
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if id.is_empty() || !id.chars().all(plain) {
+            let message =
+                format!("\"{id}\" is not a check id: use a-z, 0-9 and \"-\" in file names");
+            problems.push(Problem::new(1, message));
+        }
+        let mut reader = Reader {
+            header: &header,
+            problems,
+        };
+        let contract = reader.contract(area, id);
+        match contract {
+            Some(contract) if reader.problems.is_empty() => Ok(contract),
+            _ => Err(reader.problems),
+        }
+    }
+
+    /// Whether it applies to a database at this schema version.
+    pub fn applies_to(&self, version: SchemaVersion) -> bool {
+        version >= self.since && self.until.is_none_or(|until| version < until)
+    }
+}
+
+/// Collects problems while it reads the values.
+struct Reader<'a> {
+    header: &'a Header<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn contract(&mut self, area: &str, id: &str) -> Option<Contract> {
+        let kind = self.word("kind", Kind::from_word, Kind::WORDS);
+        let scope = self.word("scope", Scope::from_word, Scope::WORDS);
+        let severity = self.word("severity", Severity::from_word, Severity::WORDS);
+        let since = self.version("since");
+        let until = self.version("until");
+        let (guards, unguarded_because) = self.guards();
+        let tables = self.list("table");
+        self.row_keys(kind, &tables);
+        let sql = self
+            .header
+            .body
+            .trim()
+            .trim_end_matches(';')
+            .trim_end()
+            .to_owned();
+        if sql.is_empty() {
+            self.problems
+                .push(Problem::new(1, "there is no SQL below the header"));
+        }
+        Some(Contract {
+            id: id.to_owned(),
+            area: area.to_owned(),
+            title: self.text("title")?,
+            kind: kind?,
+            tables,
+            scope: scope?,
+            severity: severity?,
+            since: since?,
+            until,
+            guards,
+            unguarded_because,
+            why: self.text("why")?,
+            remedy: self.text("remedy")?,
+            expected: self.text("expected"),
+            actual: self.text("actual"),
+            difference: self.text("difference"),
+            sql,
+        })
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.header.get(key).map(str::to_owned)
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let value = self.header.get(key).unwrap_or_default();
+        value
+            .split(',')
+            .map(|v| v.trim().to_owned())
+            .filter(|v| !v.is_empty())
+            .collect()
+    }
+
+    fn reject(&mut self, key: &str, message: String) {
+        self.problems
+            .push(Problem::new(self.header.line(key), message));
+    }
+
+    fn word<T>(&mut self, key: &str, read: fn(&str) -> Option<T>, words: &[&str]) -> Option<T> {
+        let value = self.header.get(key)?.to_owned();
+        let word = read(&value);
+        if word.is_none() {
+            self.reject(
+                key,
+                format!("{key} \"{value}\" is not one of {}", words.join(", ")),
+            );
+        }
+        word
+    }
+
+    fn version(&mut self, key: &str) -> Option<SchemaVersion> {
+        let value = self.header.get(key)?.to_owned();
+        let version = SchemaVersion::parse(&value);
+        if version.is_none() {
+            self.reject(
+                key,
+                format!("{key} \"{value}\" is not a schema version such as 1.0.0"),
+            );
+        }
+        version
+    }
+
+    fn guards(&mut self) -> (Vec<Guard>, Option<String>) {
+        let Some(value) = self.header.get("guarded_by") else {
+            return (Vec::new(), None);
+        };
+        if let Some(reason) = value.strip_prefix("nothing") {
+            let reason = reason.trim_start_matches([':', ',']).trim().to_owned();
+            if reason.is_empty() {
+                let message = "guarded_by \"nothing\" needs its reason: \"nothing: because …\"";
+                self.reject("guarded_by", message.to_owned());
+            }
+            return (Vec::new(), Some(reason));
+        }
+        let mut guards = Vec::new();
+        for item in self.list("guarded_by") {
+            match Guard::parse(&item) {
+                Some(guard) => guards.push(guard),
+                None => self.reject(
+                    "guarded_by",
+                    format!("guard \"{item}\" is neither a name nor \"table.column not null\""),
+                ),
+            }
+        }
+        (guards, None)
+    }
+
+    fn row_keys(&mut self, kind: Option<Kind>, tables: &[String]) {
+        let is_row = kind == Some(Kind::Row);
+        if is_row && tables.is_empty() {
+            self.problems.push(Problem::new(
+                1,
+                "a row check needs the header key \"table\"",
+            ));
+        }
+        for key in ["expected", "actual"] {
+            if is_row && self.header.get(key).is_none() {
+                let message = format!("a row check needs the header key \"{key}\"");
+                self.problems.push(Problem::new(1, message));
+            }
+        }
+        for key in ["table", "expected", "actual", "difference"] {
+            if !is_row && kind.is_some() && self.header.get(key).is_some() {
+                self.reject(
+                    key,
+                    format!("header key \"{key}\" belongs to row checks only"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The migrations: embedded set, history, lock, and applying what is pending.

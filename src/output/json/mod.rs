@@ -1,0 +1,52 @@
+//! JSON for programs: version 1. Each report has its own structs here, so that the domain can
+//! change without changing what others parse. Amounts are strings: a float would lose credits.
+
+mod audit;
+mod catalogue;
+mod migrations;
+mod sample;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::report::Report;
+
+/// Version of the documents; raised when a field changes its meaning or goes away.
+const VERSION: u32 = 1;
+
+/// Writes a report as one JSON document and a newline.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    match report {
+        Report::Status(status) => document(&migrations::Status::from(status), out),
+        Report::Deployment(deployment) => document(&migrations::Deployment::from(deployment), out),
+        Report::Audit(audit) => document(&audit::Audit::from(audit), out),
+        Report::Catalogue(checks) => document(&catalogue::Catalogue::from(checks.as_slice()), out),
+        Report::Explanation(explanation) => {
+            document(&catalogue::Explanation::from(explanation), out)
+        }
+        Report::Sample(sample) => document(&sample::Sample::from(sample), out),
+        Report::Nothing => Ok(()),
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    version: u32,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+fn document<T: Serialize>(content: &T, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(
+        &mut *out,
+        &Document {
+            version: VERSION,
+            content,
+        },
+    )?;
+    writeln!(out)
+}

@@ -1,0 +1,1 @@
+//! The sample ledger: consistent, seeded, made by SQL.

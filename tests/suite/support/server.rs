@@ -1,0 +1,159 @@
+//! One server per run, one template database, one clone of it per test.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use creditdb::db::throwaway::{Options, Throwaway};
+use postgres::{Client, Config, NoTls};
+
+use super::program::creditdb;
+
+/// Holds the migrated schema; cloning it takes some 30 ms.
+const TEMPLATE: &str = "creditdb_template";
+
+/// The server under test: `CREDITDB_TEST_URL` (a superuser's URL), else a private one.
+pub struct Server {
+    url: String,
+    own: Option<Throwaway>,
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let (own, url) = match std::env::var("CREDITDB_TEST_URL") {
+        Ok(url) => (None, url),
+        Err(_) => {
+            let settings = [("log_min_messages", "warning"), ("max_connections", "200")];
+            let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+            let own = Throwaway::start(&Options {
+                settings,
+                ..Options::default()
+            })
+            .unwrap();
+            let url = own.url("postgres");
+            (Some(own), url)
+        }
+    };
+    let server = Server { url, own };
+    let mut admin = server.connect("postgres");
+    let version: String = admin.query_one("SHOW server_version", &[]).unwrap().get(0);
+    assert_expected_major(&version);
+    eprintln!("server under test: PostgreSQL {version} at {}", server.url);
+    admin
+        .batch_execute(&format!("DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"))
+        .unwrap();
+    admin
+        .batch_execute(&format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
+        .unwrap();
+    creditdb(["migrate"])
+        .on(&server.url_of(TEMPLATE))
+        .succeeds();
+    server
+});
+
+/// A job of a version matrix says which major it is about; then nothing else will do.
+fn assert_expected_major(version: &str) {
+    if let Ok(expected) = std::env::var("CREDITDB_EXPECT_MAJOR") {
+        let major = version.split(['.', ' ']).next().unwrap();
+        assert_eq!(
+            major, expected,
+            "the server under test has another major version"
+        );
+    }
+}
+
+/// The server of this run.
+pub fn server() -> &'static Server {
+    &SERVER
+}
+
+impl Server {
+    /// The URL of one of its databases.
+    pub fn url_of(&self, database: &str) -> String {
+        let (address, options) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        let (host, _) = address
+            .rsplit_once('/')
+            .expect("a URL with a database name");
+        format!("{host}/{database}?{options}")
+    }
+
+    /// Connects as the superuser of the run.
+    pub fn connect(&self, database: &str) -> Client {
+        self.url_of(database)
+            .parse::<Config>()
+            .unwrap()
+            .connect(NoTls)
+            .unwrap()
+    }
+
+    /// The private server, where there is one: its log and its folder.
+    pub fn own(&self) -> Option<&Throwaway> {
+        self.own.as_ref()
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        let number: String = self
+            .connect("postgres")
+            .query_one("SHOW server_version_num", &[])
+            .unwrap()
+            .get(0);
+        number.parse::<u32>().unwrap() / 10_000
+    }
+}
+
+/// A database of one test; dropped with its handle.
+pub struct Database {
+    name: String,
+    /// For child processes.
+    pub url: String,
+}
+
+impl Database {
+    /// With the newest schema and no users.
+    pub fn migrated() -> Self {
+        Self::from_template(TEMPLATE)
+    }
+
+    /// With nothing in it.
+    pub fn empty() -> Self {
+        Self::from_template("template0")
+    }
+
+    /// A copy of this one, to try damage on.
+    pub fn copy(&self) -> Self {
+        Self::from_template(&self.name)
+    }
+
+    fn from_template(template: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("creditdb_test_{}_{number}", std::process::id());
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        server().connect("postgres").batch_execute(&create).unwrap();
+        let url = server().url_of(&name);
+        Self { name, url }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Connects as the superuser of the run.
+    pub fn connect(&self) -> Client {
+        server().connect(&self.name)
+    }
+
+    /// Runs SQL text.
+    pub fn execute(&self, sql: &str) {
+        self.connect()
+            .batch_execute(sql)
+            .unwrap_or_else(|e| panic!("{e:?}\n{sql}"));
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let _ = server().connect("postgres").batch_execute(&drop);
+    }
+}
