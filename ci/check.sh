@@ -58,7 +58,7 @@ skip() {
 # Also after a failure or Ctrl-C: no container stays behind, and the last lines say what was done.
 finish() {
   local status=$? left
-  left=$(docker ps -aq --filter "label=creditdb.run=$CREDITDB_TEST_RUN" 2>/dev/null || true)
+  left=$(timeout 10 docker ps -aq --filter "label=creditdb.run=$CREDITDB_TEST_RUN" 2>/dev/null || true)
   # shellcheck disable=SC2086 # one word for each container
   if [ -n "$left" ]; then docker rm -f $left >/dev/null || true; fi
   rm -f "$references"

@@ -29,7 +29,7 @@ start_daemon() {
   for second in $(seq 60); do
     sleep 1
     if answers; then
-      say "started dockerd $* in $second s (pid $pid, log $log)"
+      say "started dockerd ${*:+$* }in $second s (pid $pid, log $log)"
       return
     fi
     kill -0 "$pid" 2>/dev/null || return 1
