@@ -20,7 +20,9 @@ case ${1:-} in
     exit 2
     ;;
 esac
-read -ra majors <<<"${MAJORS:-$([ -n "$quick" ] && echo "${all_majors##* }" || echo "$all_majors")}"
+default_majors=$all_majors
+if [ -n "$quick" ]; then default_majors=${all_majors##* }; fi
+read -ra majors <<<"${MAJORS:-$default_majors}"
 read -ra container_majors <<<"${CREDITDB_CONTAINER_MAJORS:-$all_majors}"
 [ ${#majors[@]} -gt 0 ] || fail "MAJORS names no major"
 [ ${#container_majors[@]} -gt 0 ] || fail "CREDITDB_CONTAINER_MAJORS names no major"

@@ -18,7 +18,8 @@ fi
 
 # What an image is made of, so that one from an older tree or entrypoint is not taken for new.
 bin=$("$ci_dir/postgres.sh" "$major")
-recipe=$("$bin/postgres" --version | cat - "$0" "$ci_dir/pg-image/entrypoint.sh" | sha256sum | cut -c1-16)
+recipe=$("$bin/postgres" --version | cat - "$0" "$ci_dir/pg-image/entrypoint.sh" |
+  sha256sum | cut -c1-16)
 label='{{index .Config.Labels "creditdb.recipe"}}'
 if [ "$(docker image inspect -f "$label" "$built" 2>/dev/null)" = "$recipe" ]; then
   say "$built is there already"
@@ -36,7 +37,7 @@ say "no registry gave $official; building $built"
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 pg=/usr/local/pgsql
-mkdir -p "$root"/{bin,etc,tmp,usr/lib/locale,usr/share,usr/local/bin,run/postgresql,docker-entrypoint-initdb.d} \
+mkdir -p "$root"/{bin,etc,tmp,run/postgresql,usr/lib/locale,usr/share,usr/local/bin} \
   "$root"/var/lib/postgresql/data "$root$pg"
 ln -s ../run "$root/var/run"
 cp -a "$(dirname "$bin")/." "$root$pg/"
@@ -54,7 +55,8 @@ cp -L "$shell" "$root/bin/sh"
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
   done
-printf '%s\n' 'root:x:0:0::/:/bin/sh' 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' >"$root/etc/passwd"
+printf '%s\n' 'root:x:0:0::/:/bin/sh' 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' \
+  >"$root/etc/passwd"
 printf '%s\n' 'root:x:0:' 'postgres:x:999:' >"$root/etc/group"
 install -m 755 "$ci_dir/pg-image/entrypoint.sh" "$root/usr/local/bin/docker-entrypoint.sh"
 chmod 755 "$root"
@@ -62,7 +64,8 @@ chmod 1777 "$root/tmp"
 chmod 700 "$root/var/lib/postgresql/data"
 tar -C "$root" --owner=999 --group=999 -c . |
   docker import \
-    --change "ENV PATH=$pg/bin:/usr/local/bin:/bin PGDATA=/var/lib/postgresql/data LANG=C.UTF-8 TZ=UTC" \
+    --change "ENV PATH=$pg/bin:/usr/local/bin:/bin PGDATA=/var/lib/postgresql/data" \
+    --change 'ENV LANG=C.UTF-8 TZ=UTC' \
     --change "LABEL creditdb.recipe=$recipe" --change 'USER 999:999' --change 'EXPOSE 5432' \
     --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]' \
     - "$built" >/dev/null

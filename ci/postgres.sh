@@ -85,7 +85,8 @@ cached_bin() {
     18) version=18.6.0 ;;
     *) fail "no PostgreSQL $major is known here; pick one of: $all_majors" ;;
   esac
-  if is_root; then cache=/var/cache/creditdb/pg; else cache=${XDG_CACHE_HOME:-$HOME/.cache}/creditdb/pg; fi
+  cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/creditdb/pg
+  if is_root; then cache=/var/cache/creditdb/pg; fi
   tree=${CREDITDB_PG_CACHE:-$cache}/$version
   has_server "$tree/bin" || (umask 022 && fetch_tree "$version" "$tree")
   # The servers of the tests drop from root to another account, which must reach the files.
@@ -99,7 +100,7 @@ cached_bin() {
 if [ $# -gt 0 ]; then
   cached_bin "$1"
 elif [ -n "${CREDITDB_PG_BIN:-}" ]; then
-  has_server "$CREDITDB_PG_BIN" || fail "CREDITDB_PG_BIN has no initdb and postgres: $CREDITDB_PG_BIN"
+  has_server "$CREDITDB_PG_BIN" || fail "no initdb and postgres in CREDITDB_PG_BIN"
   echo "$CREDITDB_PG_BIN"
 elif debian_bin || path_bin; then
   :
