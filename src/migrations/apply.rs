@@ -186,10 +186,10 @@ fn failed(target: &Target, set: &Set, file: &File, error: &refinery::Error) -> E
             "the connection was lost after \"{}\" was committed",
             file.path
         ))
-        .detail(format!("the database is whole, {}; later migrations were not tried", at(&history)))
+        .detail(format!("{}; later migrations were not tried", at(&history)))
         .hint("run creditdb migrate again"),
         Ok(history) => describe(Error::rolled_back(primary(file, failure)), file, failure)
-            .detail(format!("the migration was rolled back; the database is {}", at(&history))),
+            .detail(format!("the migration was rolled back; {}", at(&history))),
         Err(unreachable) if failure.at_commit && failure.error.connection_lost => {
             describe(Error::undecided(primary(file, failure)), file, failure)
                 .detail("the connection was lost at COMMIT: the migration is either applied and recorded, or neither")
