@@ -177,9 +177,10 @@ fn failed(target: &Target, set: &Set, file: &File, error: &refinery::Error) -> E
         .connect()
         .and_then(|mut client| History::read(&mut client, set.history_schema));
     let at = |history: &History| {
-        history.newest().map_or("empty".to_owned(), |version| {
-            format!("at version {version}")
-        })
+        let applied = |version| format!("the database is at version {version}");
+        history
+            .newest()
+            .map_or("no migration is applied".to_owned(), applied)
     };
     match now {
         Ok(history) if history.find(file.version()).is_some() => Error::undecided(format!(
