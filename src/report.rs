@@ -260,8 +260,10 @@ pub struct Sample {
     pub requests: u64,
     /// Rows of `credit_transactions`.
     pub entries: u64,
-    /// The seed that makes the same sample again.
-    pub seed: u64,
+    /// Seed and end make the same sample again.
+    pub seed: u32,
+    /// When the ledger ends.
+    pub until: Timestamp,
     /// Wall time.
     pub elapsed_ms: u64,
 }

@@ -2,4 +2,5 @@
 
 mod layering;
 mod migrations;
+mod sample;
 mod support;
