@@ -1,0 +1,3 @@
+//! The audit, through the real program.
+
+mod damage;
