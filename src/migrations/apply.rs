@@ -177,19 +177,20 @@ fn failed(target: &Target, set: &Set, file: &File, error: &refinery::Error) -> E
         .connect()
         .and_then(|mut client| History::read(&mut client, set.history_schema));
     let at = |history: &History| {
-        history.newest().map_or("empty".to_owned(), |version| {
-            format!("at version {version}")
-        })
+        let applied = |version| format!("the database is at version {version}");
+        history
+            .newest()
+            .map_or("no migration is applied".to_owned(), applied)
     };
     match now {
         Ok(history) if history.find(file.version()).is_some() => Error::undecided(format!(
             "the connection was lost after \"{}\" was committed",
             file.path
         ))
-        .detail(format!("the database is whole, {}; later migrations were not tried", at(&history)))
+        .detail(format!("{}; later migrations were not tried", at(&history)))
         .hint("run creditdb migrate again"),
         Ok(history) => describe(Error::rolled_back(primary(file, failure)), file, failure)
-            .detail(format!("the migration was rolled back; the database is {}", at(&history))),
+            .detail(format!("the migration was rolled back; {}", at(&history))),
         Err(unreachable) if failure.at_commit && failure.error.connection_lost => {
             describe(Error::undecided(primary(file, failure)), file, failure)
                 .detail("the connection was lost at COMMIT: the migration is either applied and recorded, or neither")

@@ -40,13 +40,11 @@ fn line(migration: &MigrationStatus, out: &mut dyn Write) -> io::Result<()> {
         MigrationState::Newer => (AnsiColor::Red, "newer"),
     };
     let style = Style::new().fg_color(Some(colour.into()));
-    let since = migration
-        .applied_on
-        .as_deref()
-        .map(|at| format!("  {at}"))
-        .unwrap_or_default();
     let name = format!("V{}__{}", migration.version, migration.name);
-    writeln!(out, "  {style}{state:<8}{style:#} {name:<40}{since}")
+    match &migration.applied_on {
+        Some(at) => writeln!(out, "  {style}{state:<8}{style:#} {name:<40}  {at}"),
+        None => writeln!(out, "  {style}{state:<8}{style:#} {name}"),
+    }
 }
 
 fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
