@@ -9,7 +9,8 @@ WITH tables AS (
      WHERE c.relnamespace = 'public'::regnamespace
        AND c.relname = ANY ($1)
 )
-SELECT t.name AS table_name, con.conname::text AS guard
+SELECT t.name AS table_name, con.conname::text AS guard,
+       pg_get_constraintdef(con.oid) AS definition
   FROM pg_constraint AS con
   JOIN tables AS t ON t.oid = con.conrelid
  WHERE con.convalidated
@@ -24,15 +25,20 @@ SELECT t.name AS table_name, con.conname::text AS guard
            SELECT FROM pg_trigger AS tg
             WHERE tg.tgconstraint = con.oid AND tg.tgenabled NOT IN ('O', 'A')
        )
-UNION
-SELECT t.name, ic.relname::text
+UNION ALL
+SELECT t.name, ic.relname::text, pg_get_indexdef(i.indexrelid)
   FROM pg_index AS i
   JOIN tables AS t ON t.oid = i.indrelid
   JOIN pg_class AS ic ON ic.oid = i.indexrelid
  WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indislive
    AND NOT t.has_children
-UNION
-SELECT t.name, a.attname || ' not null'
+   -- Those of constraints have been listed as such.
+   AND NOT EXISTS (
+           SELECT FROM pg_constraint AS con
+            WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+       )
+UNION ALL
+SELECT t.name, a.attname || ' not null', 'NOT NULL'
   FROM pg_attribute AS a
   JOIN tables AS t ON t.oid = a.attrelid
  WHERE a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped

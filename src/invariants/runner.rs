@@ -186,13 +186,15 @@ fn words(error: &Error) -> String {
     words
 }
 
-/// An unread check outweighs all findings: they may not be all.
+/// An unread check outweighs all findings: they may not be all. Where no check applies at all,
+/// nothing was audited.
 fn verdict(checks: &[CheckResult]) -> Verdict {
     let failed = |c: &CheckResult| matches!(c.status, CheckStatus::Error(_));
     let found = |c: &CheckResult| {
         c.status == CheckStatus::Violated && c.check.severity != Severity::Info.word()
     };
-    if checks.iter().any(failed) {
+    let skipped = |c: &CheckResult| matches!(c.status, CheckStatus::Skipped(_));
+    if checks.iter().any(failed) || checks.iter().all(skipped) {
         Verdict::Incomplete
     } else if checks.iter().any(found) {
         Verdict::Findings

@@ -37,7 +37,11 @@ pub(in crate::invariants) fn run(
         .iter()
         .map(|found| {
             let alone = reader.breaks.get(&found.user) == Some(&1);
-            evidence(found, alone, missing.get(&found.id))
+            evidence(
+                found,
+                alone,
+                missing.get(&(found.user.clone(), found.id.clone())),
+            )
         })
         .collect();
     Ok(violations)
@@ -132,14 +136,14 @@ fn evidence(found: &Break, alone: bool, missing: Option<&String>) -> Evidence {
     }
 }
 
-/// For breaks that a logged request without an entry would explain: entry id to request id.
+/// For breaks that a logged request without an entry would explain: user and entry to request.
 ///
 /// Gaps in the ids are no evidence of a deleted entry, because refused and rolled back debits leave
 /// gaps too; a request that was charged exactly the difference is.
 fn missing_entries(
     snapshot: &mut Transaction<'_>,
     breaks: &[Break],
-) -> Result<BTreeMap<String, String>> {
+) -> Result<BTreeMap<(String, String), String>> {
     let charged: Vec<&Break> = breaks
         .iter()
         .filter(|b| b.difference.is_some_and(|d| d < Decimal::ZERO))
@@ -160,7 +164,10 @@ fn missing_entries(
     let before = column(&|b| b.created_at.clone());
     let mut savepoint = snapshot.transaction()?;
     match savepoint.query(MISSING_ENTRIES, &[&ids, &users, &costs, &after, &before]) {
-        Ok(rows) => Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect()),
+        Ok(rows) => Ok(rows
+            .iter()
+            .map(|r| ((r.get(0), r.get(1)), r.get(2)))
+            .collect()),
         // A log that this role may not read costs a cause, not the finding.
         Err(error) => match Error::from(error) {
             error if error.connection_lost() => Err(error),

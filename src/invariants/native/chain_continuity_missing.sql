@@ -1,7 +1,7 @@
 -- For breaks of a chain ($1 entry ids, $2 users, $3 credits that vanished, $4 and $5 the times of
 -- the entries around the gap): the logged request that cost this much and has no entry. The log is
 -- written after the debit, and clocks differ a little, hence the five minutes.
-SELECT b.id, min(ul.request_id)
+SELECT b.user_id, b.id, min(ul.request_id)
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
        AS b (id, user_id, credits, after, before)
   JOIN public.llm_usage_log AS ul
@@ -16,4 +16,4 @@ SELECT b.id, min(ul.request_id)
            SELECT FROM public.credit_transactions AS ct
             WHERE ct.user_id = ul.user_id AND ct.reference_id = ul.request_id
        )
- GROUP BY b.id
+ GROUP BY b.user_id, b.id

@@ -52,7 +52,10 @@ fn verdict(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let violated = count(is_violated);
     let failed = count(|c| matches!(c.status, CheckStatus::Error(_)));
     let mut words = Vec::new();
-    if failed > 0 {
+    let skipped = count(|c| matches!(c.status, CheckStatus::Skipped(_)));
+    if skipped == audit.checks.len() {
+        words.push("no check applies to this schema version".to_owned());
+    } else if failed > 0 {
         words.push(format!("{failed} of {total} could not be evaluated"));
     }
     if violated > 0 {
@@ -62,7 +65,7 @@ fn verdict(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             format!(" of {total}")
         };
         words.push(format!("{violated}{of} violated"));
-    } else if failed == 0 {
+    } else if failed == 0 && skipped < audit.checks.len() {
         words.push(format!("{total}, none violated"));
     }
     let at_risk = audit
