@@ -158,3 +158,32 @@ fn guards_are_recorded() {
         "run the test with CREDITDB_REGENERATE=1 and commit guards.txt"
     );
 }
+
+/// A constraint of the same name that allows everything lets no check off.
+#[test]
+fn a_weaker_guard_of_the_same_name_is_no_proof() {
+    let catalogue = Catalogue::load(None).unwrap();
+    let records = include_str!("../../../src/invariants/guards.txt").lines();
+    let records = records.map(|line| line.split_once(": ").unwrap());
+    let database = Database::migrated();
+    for (name, _) in records.filter(|(_, definition)| definition.starts_with("CHECK")) {
+        let (table, guard) = name.split_once('.').unwrap();
+        let copy = database.copy();
+        copy.execute(&format!(
+            "ALTER TABLE public.{table} DROP CONSTRAINT {guard};
+             ALTER TABLE public.{table} ADD CONSTRAINT {guard} CHECK (true);"
+        ));
+        let arguments = ["verify", "--format", "json"];
+        let audit = creditdb(arguments).on(&copy.url).run().json();
+        let guard = Guard::Object(guard.to_owned());
+        for check in catalogue.checks() {
+            if check.contract.guards.contains(&guard) {
+                assert_eq!(
+                    result(&audit, &check.contract.id)["status"],
+                    "holds",
+                    "{name}"
+                );
+            }
+        }
+    }
+}

@@ -202,6 +202,10 @@ fn checks_of_other_schema_versions_are_skipped_and_nothing_is_missing() {
         result(&audit, "later")["reason"],
         "begins with schema 9.0.0"
     );
+    let arguments = ["verify", "later", "--checks", folder.arg()];
+    let run = creditdb(arguments).on(&database.url).exits(3);
+    let verdict = "INCOMPLETE  no check applies to this schema version\n";
+    assert!(run.stdout.starts_with(verdict), "{}", run.stdout);
 }
 
 #[test]
