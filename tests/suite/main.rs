@@ -1,3 +1,5 @@
 //! The one integration binary; its modules mirror `src`.
 
+mod layering;
+mod migrations;
 mod support;
