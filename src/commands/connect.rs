@@ -1,5 +1,5 @@
-//! Connecting, as every command does it: the settings of the command line, and with `--verbose`
-//! a remark on where it goes.
+//! Connecting, as every command does it: to what the options of the command line name, and with
+//! `--verbose` a remark on what that is.
 
 use postgres::Client;
 
@@ -11,14 +11,18 @@ use crate::report::Progress;
 
 /// The database that the command line and the environment name.
 pub(super) fn target(global: &Global) -> Result<Target> {
-    Target::resolve(global.database_url.as_deref())
+    let target = Target::resolve(global.database_url.as_deref())?;
+    if global.verbose {
+        let terminal = Terminal::default();
+        terminal.remark(&format!("connecting to {}", target.describe()));
+        for line in target.remarks() {
+            terminal.remark(line);
+        }
+    }
+    Ok(target)
 }
 
 /// A connection to that database.
 pub(super) fn client(global: &Global) -> Result<Client> {
-    let target = target(global)?;
-    if global.verbose {
-        Terminal::default().remark(&format!("connecting to {}", target.describe()));
-    }
-    target.connect()
+    target(global)?.connect()
 }
