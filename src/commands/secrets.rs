@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{env, io};
 
-use crate::db::connection::take_password;
+use crate::db::connection::{is_unreadable_url, take_password};
 use crate::error::{Error, Result};
 
 const OPTION: &str = "--database-url";
@@ -49,20 +49,24 @@ fn take_from(arguments: impl Iterator<Item = OsString>) -> Option<(Vec<OsString>
     let mut value_follows = false;
     for argument in arguments {
         let text = argument.to_str().unwrap_or_default();
-        let (option, value) = match text.strip_prefix(OPTION).and_then(|r| r.strip_prefix('=')) {
-            Some(value) => (format!("{OPTION}="), value),
-            None => (String::new(), text),
+        let (option, value) = match text.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (format!("{option}="), value),
+            _ => (String::new(), text),
         };
-        let is_ours = value_follows || !option.is_empty();
+        let is_ours = value_follows || option == format!("{OPTION}=");
         value_follows = text == OPTION;
+        // What stands at a wrong place is an error, whose message would repeat it.
         match take_password(value) {
             Some((rest, taken)) => {
                 found = true;
-                // A URL at a wrong place is an error, whose message would repeat it.
                 if is_ours {
                     password = Some(taken);
                 }
                 cleaned.push(format!("{option}{rest}").into());
+            }
+            None if !is_ours && is_unreadable_url(value) => {
+                found = true;
+                cleaned.push(format!("{option}…").into());
             }
             None => cleaned.push(argument),
         }
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn passwords_leave_the_arguments() {
-        let cases: [(&[&str], &str, Option<&str>); 5] = [
+        let cases: [(&[&str], &str, Option<&str>); 6] = [
             (
                 &["status", "--database-url", "postgres://u:p@h/d", "-v"],
                 "status --database-url postgres://u@h/d -v",
@@ -110,6 +114,7 @@ mod tests {
                 "migrate postgres://u@h/d",
                 None,
             ),
+            (&["--url=postgres://u:p/@h"], "--url=…", None),
         ];
         for (arguments, rest, password) in cases {
             let expected = Some((rest.to_owned(), password.map(str::to_owned)));

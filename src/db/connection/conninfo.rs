@@ -5,6 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::parameters;
 use crate::error::{Error, Result};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
@@ -25,6 +26,11 @@ pub(super) fn parse(text: &str) -> Result<Pairs> {
             error
         }
     })
+}
+
+/// Whether a text is meant as a URL of ours and is none: then any of its pieces may be a secret.
+pub fn is_unreadable_url(text: &str) -> bool {
+    is_url(text) && parse(text).is_err()
 }
 
 /// Whether a text is meant as a URL of ours.
@@ -145,7 +151,7 @@ fn decode(text: &str) -> Result<String> {
 fn parse_words(text: &str) -> Result<Pairs> {
     let refuse = |why: &str| {
         Error::usage(format!("the database to connect to cannot be read: {why}")).hint(
-            "write postgres://USER@HOST:PORT/DATABASE, or host=HOST dbname=DATABASE user=USER",
+            "write postgres://USER@HOST:PORT/DATABASE, or host=HOST dbname=DATABASE user='A B'",
         )
     };
     let mut pairs = Pairs::new();
@@ -194,14 +200,25 @@ pub fn take_password(text: &str) -> Option<(String, String)> {
             &text[..text.len() - rest.len()],
             url_without_password(rest)
         ),
-        None => pairs
-            .iter()
-            .filter(|(key, _)| key != "password")
-            .map(|(key, value)| format!("{key}='{}'", escape(value)))
-            .collect::<Vec<_>>()
-            .join(" "),
+        None => words_without_password(&pairs),
     };
     Some((rest, password.clone()))
+}
+
+fn words_without_password(pairs: &Pairs) -> String {
+    let mut words = Vec::new();
+    let mut before = "";
+    for (key, value) in pairs {
+        if before == "password" && !parameters::is_known(key) {
+            // A password with a space that is not quoted: the "name" is its second half. What is
+            // left must stay unreadable, so that the mistake is reported.
+            words.push("…".to_owned());
+        } else if key != "password" {
+            words.push(format!("{key}='{}'", escape(value)));
+        }
+        before = key;
+    }
+    words.join(" ")
 }
 
 fn url_without_password(rest: &str) -> String {

@@ -66,26 +66,30 @@ impl Failure {
                 .detail(why)
                 .hint("correct the host in --database-url, DATABASE_URL or PGHOST"),
             Self::WrongSession(kind) => refuse(format!("the session is {kind}"))
-                .detail("target_session_attrs (PGTARGETSESSIONATTRS) asks for another kind")
+                .detail(WRONG_SESSION)
                 .hint("name the hosts of all servers: postgres://USER@HOST1,HOST2/DATABASE"),
         }
     }
 }
 
-/// One error out of the failures of several addresses.
-pub(super) fn all_failed(errors: Vec<Error>) -> Error {
-    let mut errors = errors.into_iter();
-    let Some(mut first) = errors.next() else {
+/// One error out of the failures of several addresses: the last one, and the others' first lines.
+pub(super) fn all_failed(mut errors: Vec<Error>) -> Error {
+    // A server that was reached and is of the wrong kind says more than one that is down.
+    let says_most = |error: &Error| error.details().iter().any(|line| line == WRONG_SESSION);
+    let at = errors.iter().rposition(says_most);
+    let Some(main) = at.map(|at| errors.remove(at)).or_else(|| errors.pop()) else {
         return Error::undecided("cannot connect: there is no address to try");
     };
-    for error in errors {
-        let known = std::iter::once(first.primary()).chain(first.details().iter().map(|d| &**d));
-        if !known.into_iter().any(|line| line == error.primary()) {
-            first = first.detail(error.primary().to_owned());
+    errors.into_iter().fold(main, |main, other| {
+        let line = other.primary();
+        if main.primary() == line || main.details().iter().any(|known| known == line) {
+            return main;
         }
-    }
-    first
+        main.detail(line)
+    })
 }
+
+const WRONG_SESSION: &str = "target_session_attrs (PGTARGETSESSIONATTRS) asks for another kind";
 
 /// What the driver says of a server that declines TLS.
 const NO_TLS: &str = "server does not support TLS";
@@ -136,7 +140,7 @@ fn server(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
                 "the password came from {}",
                 endpoint.password_source
             ))
-            .hint("correct the password in PGPASSWORD or ~/.pgpass"),
+            .hint("correct the password there; PGPASSWORD goes before ~/.pgpass"),
         "28000" if message.contains("client certificate") => {
             ours.hint("sslcert=FILE and sslkey=FILE with a certificate that the server trusts")
         }
@@ -212,16 +216,20 @@ fn tls(cause: &TlsError, target: &Target, endpoint: &Endpoint) -> Error {
     };
     match flaw {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            let error = refuse("the server's certificate is for another name")
-                .hint("use a name of the certificate as the host, or check the issuer only: sslmode=verify-ca");
-            match flaw {
-                CertificateError::NotValidForNameContext { presented, .. }
-                    if !presented.is_empty() =>
-                {
-                    error.detail(format!("the certificate names {}", presented.join(", ")))
-                }
-                _ => error.detail("the certificate has no subject alternative name at all"),
-            }
+            let names = match flaw {
+                CertificateError::NotValidForNameContext { presented, .. } => presented.as_slice(),
+                _ => &[],
+            };
+            let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+            refuse("the server's certificate is for another name")
+                .detail(match names.as_slice() {
+                    [] => "the certificate has no subject alternative name at all".to_owned(),
+                    names => format!("the certificate names {}", names.join(", ")),
+                })
+                .hint(
+                    "use a name of the certificate as the host, \
+                     or check the issuer only: sslmode=verify-ca",
+                )
         }
         CertificateError::UnknownIssuer => {
             refuse("the server's certificate is from an unknown issuer")
@@ -240,6 +248,14 @@ fn tls(cause: &TlsError, target: &Target, endpoint: &Endpoint) -> Error {
                 endpoint.describe()
             )),
     }
+}
+
+/// rustls names the kind of a name as well: `DnsName("db.example")`.
+fn quoted(name: &str) -> String {
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    format!("\"{}\"", inner.unwrap_or(name).trim_matches('"'))
 }
 
 /// Ignored password files belong to the story of a password that is missing or wrong.

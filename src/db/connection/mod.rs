@@ -17,7 +17,7 @@ use std::time::Duration;
 use postgres::Client;
 use postgres::config::ChannelBinding;
 
-pub use conninfo::take_password;
+pub use conninfo::{is_unreadable_url, take_password};
 
 use crate::error::{Error, Result};
 use parameters::{Environment, Parameters, at_home};
@@ -183,6 +183,11 @@ impl Target {
 
     fn find_passwords(&mut self, all: &Parameters, environment: Environment<'_>) {
         if let (Some(password), Some(source)) = (all.get("password"), all.password_source) {
+            // The program itself moves it from the one to the other, see `hide_password`.
+            let source = match source {
+                "PGPASSWORD" => "PGPASSWORD or --database-url",
+                other => other,
+            };
             for endpoint in &mut self.endpoints {
                 endpoint.password = Some(Secret(password.to_owned()));
                 endpoint.password_source = source.to_owned();

@@ -229,6 +229,11 @@ impl Parameters {
     }
 }
 
+/// Whether libpq has such a parameter.
+pub(super) fn is_known(key: &str) -> bool {
+    known(key).is_some()
+}
+
 fn known(key: &str) -> Option<(&'static str, &'static str, Fate)> {
     KNOWN.iter().find(|(known, ..)| *known == key).copied()
 }

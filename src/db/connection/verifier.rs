@@ -149,3 +149,53 @@ impl ServerCertVerifier for Verifier {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+    use rustls::RootCertStore;
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    /// The verdict on a self-signed certificate for `db.example` that is its own root, as
+    /// `openssl req -x509` makes it.
+    fn verdict(last_year: i32, name: &str, check_name: bool) -> Result<(), Error> {
+        let mut params = CertificateParams::new(["db.example".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(last_year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let mut store = RootCertStore::empty();
+        store.add(certificate.clone()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+            .build()
+            .unwrap();
+        let verifier = Verifier::trusting(algorithms, chain, vec![certificate.clone()], check_name);
+        let name = ServerName::try_from(name).unwrap();
+        verifier
+            .verify_server_cert(&certificate, &[], &name, &[], UnixTime::now())
+            .map(|_| ())
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_trusted_by_those_who_name_it() {
+        assert_eq!(verdict(4000, "db.example", true), Ok(()));
+        assert_eq!(verdict(4000, "evil.example", false), Ok(()));
+        assert!(matches!(
+            verdict(4000, "evil.example", true),
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForNameContext { .. }
+            ))
+        ));
+        assert!(matches!(
+            verdict(2021, "db.example", false),
+            Err(Error::InvalidCertificate(
+                CertificateError::ExpiredContext { .. }
+            ))
+        ));
+    }
+}
