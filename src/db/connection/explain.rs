@@ -107,6 +107,9 @@ fn driver(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
     if let Some(cause) = network_error(error) {
         return network(cause, target, endpoint).during(doing);
     }
+    if error.is_closed() {
+        return hung_up().during(doing).hint(endpoint.check_command());
+    }
     match words(error).as_str() {
         "password missing" => {
             let user = &target.user;
@@ -177,9 +180,10 @@ fn network(cause: &io::Error, target: &Target, endpoint: &Endpoint) -> Error {
         ErrorKind::ConnectionRefused => Error::undecided("nothing listens there")
             .detail("the server is down, or listen_addresses or the port is another"),
         ErrorKind::PermissionDenied => Error::undecided("permission denied"),
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-            Error::undecided("the server closed the connection")
-                .detail("it may not be a PostgreSQL server, or is just shutting down")
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => hung_up(),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::Other => {
+            Error::undecided("the answer is not one of a PostgreSQL server")
+                .detail(format!("the driver says: {cause}"))
         }
         _ => Error::undecided(cause.to_string()),
     };
@@ -189,6 +193,11 @@ fn network(cause: &io::Error, target: &Target, endpoint: &Endpoint) -> Error {
     error
         .detail("no server was named, so the local one was tried")
         .hint("name it: --database-url postgres://USER@HOST/DATABASE")
+}
+
+fn hung_up() -> Error {
+    Error::undecided("the server closed the connection")
+        .detail("it may not be a PostgreSQL server, or is just shutting down")
 }
 
 fn tls(cause: &TlsError, target: &Target, endpoint: &Endpoint) -> Error {

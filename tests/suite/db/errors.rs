@@ -65,7 +65,7 @@ fn server_that_says(answer: &'static [u8]) -> String {
 
 /// What a server says while it recovers.
 const STARTING_UP: &[u8] =
-    b"E\0\0\0\x3cSFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+    b"E\0\0\0\x3eSFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
 
 #[test]
 fn a_host_that_does_not_exist_is_an_answer_too() {
@@ -102,7 +102,10 @@ fn each_failure_has_its_words_and_a_next_step() {
             on(&server.url("cert_only", "sslmode=disable")),
         ),
         ("starting up", on(&server_that_says(STARTING_UP))),
-        ("another protocol", on(&server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n"))),
+        (
+            "another protocol",
+            on(&server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+        ),
         ("hangs up", on(&server_that_says(b""))),
         (
             "wrong host name",
