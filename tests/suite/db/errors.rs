@@ -73,8 +73,8 @@ fn a_host_that_does_not_exist_is_an_answer_too() {
     assert!(run.stderr.contains("hint:"), "{}", run.stderr);
 }
 
-#[test]
-fn each_failure_has_its_words_and_a_next_step() {
+/// A title and a run for each way to fail.
+fn failures() -> Vec<(&'static str, Program)> {
     let server = secure_server();
     let (root, other) = (server.file("root.crt"), server.file("other_root.crt"));
     let refused = format!("postgres://u@127.0.0.1:{}/d", free_port());
@@ -83,7 +83,7 @@ fn each_failure_has_its_words_and_a_next_step() {
         url.replace("gateway@", &format!("gateway:{PASSWORD_IN_URL}@"))
     };
     let stranger = server.url("secrets", "").replace("gateway@", "nobody:x@");
-    let cases = [
+    vec![
         ("nothing listens", on(&refused)),
         ("no socket", on("postgres://u@/d?host=/nonexistent")),
         (
@@ -135,9 +135,14 @@ fn each_failure_has_its_words_and_a_next_step() {
             "empty option",
             at_empty_home(["status", "--database-url", ""]),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_failure_has_its_words_and_a_next_step() {
+    let server = secure_server();
     let mut text = String::new();
-    for (title, program) in cases {
+    for (title, program) in failures() {
         let run = program.run();
         text += &format!("## {title}: exit {}\n{}\n", run.code, run.stderr);
     }
