@@ -1,5 +1,6 @@
 //! The one integration binary; its modules mirror `src`.
 
+mod db;
 mod invariants;
 mod layering;
 mod migrations;

@@ -9,7 +9,7 @@ use creditdb::invariants::contract::Guard;
 use super::{check, own_check, result, verify_own};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
-use crate::support::server::Database;
+use crate::support::server::{Database, server};
 
 /// The domain of the tiers, guarded by two objects.
 fn tier_check() -> Folder {
@@ -60,7 +60,7 @@ fn a_guard_that_does_not_stand_is_no_proof() {
     let domain = "CHECK (tier IN ('trial', 'starter', 'professional', 'enterprise'))";
     let elsewhere = "ALTER TABLE public.llm_usage_log ADD COLUMN tier text,
                      ADD CONSTRAINT user_credits_tier_check CHECK (tier = 'trial');";
-    let damages = [
+    let mut damages = vec![
         gone.to_owned(),
         add(&format!("{domain} NOT VALID")),
         format!("{gone} {elsewhere}"),
@@ -71,6 +71,14 @@ fn a_guard_that_does_not_stand_is_no_proof() {
             add(&format!("{domain} NO INHERIT"))
         ),
     ];
+    if server().major() >= 18 {
+        damages.push(add(&format!("{domain} NOT ENFORCED")));
+        damages.push(
+            "ALTER TABLE public.user_credits ALTER COLUMN tier DROP NOT NULL;
+             ALTER TABLE public.user_credits ADD CONSTRAINT some NOT NULL tier NOT VALID;"
+                .to_owned(),
+        );
+    }
     let folder = tier_check();
     let database = Database::migrated();
     for damage in damages {
