@@ -75,7 +75,7 @@ fn a_guard_that_does_not_stand_is_no_proof() {
         damages.push(add(&format!("{domain} NOT ENFORCED")));
         damages.push(
             "ALTER TABLE public.user_credits ALTER COLUMN tier DROP NOT NULL;
-             ALTER TABLE public.user_credits ADD CONSTRAINT some NOT NULL tier NOT VALID;"
+             ALTER TABLE public.user_credits ADD CONSTRAINT tier_given NOT NULL tier NOT VALID;"
                 .to_owned(),
         );
     }
