@@ -19,7 +19,8 @@
 -- The value is never shown: provider, length and the fixed beginning of its kind are. Base64 may
 -- start with such letters by chance, so what follows must look like a key as well; JSON that
 -- names its ciphertext is an envelope, not a key. Keys inside other columns are secret-in-text.
-encrypted_key ~ ('^[\s"'']*((bearer\s+)?(sk-[\w-]{12,}|AIza[\w-]{35}|gsk_\w{20,}|hf_\w{20,}'
-                 || '|xai-[\w-]{20,}|r8_\w{20,}|AKIA[0-9A-Z]{16})[\s"'']*$'
-                 || '|[Bb][Ee][Aa][Rr][Ee][Rr]\s|-----BEGIN [A-Z ]*PRIVATE KEY)')
-OR encrypted_key ~ '^\s*\{' AND encrypted_key !~* '"(ciphertext|encrypted_?(key|data))"\s*:'
+(encrypted_key ~ ('^[\s"'']*((bearer\s+)?(sk-[\w-]{12,}|AIza[\w-]{35}|gsk_\w{20,}|hf_\w{20,}'
+                  || '|xai-[\w-]{20,}|r8_\w{20,}|AKIA[0-9A-Z]{16})[\s"'']*$'
+                  || '|[Bb][Ee][Aa][Rr][Ee][Rr]\s|-----BEGIN [A-Z ]*PRIVATE KEY)')
+ OR encrypted_key ~ '^\s*\{' AND encrypted_key !~* '"(ciphertext|encrypted_?(key|data))"\s*:'
+) IS TRUE

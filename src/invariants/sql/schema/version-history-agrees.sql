@@ -66,5 +66,5 @@ WITH history AS MATERIALIZED (
      WHERE EXISTS (SELECT FROM history)
        AND (r.n IS NULL OR v.n IS NULL OR v.at > r.at + interval '1 day')
 )
-SELECT subject, expected, actual, NULL::numeric AS difference, cause, ''::text AS detail
+SELECT subject, expected, actual, NULL::numeric AS difference, cause, NULL::text AS detail
   FROM findings;

@@ -15,4 +15,4 @@
 -- actual: created_at::text
 
 -- Five minutes are left for clocks that differ. Missing and ancient times are timestamp-missing.
-created_at > (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes'
+(created_at > (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes') IS TRUE

@@ -17,4 +17,4 @@
 
 -- NULL and NaN are amount-not-finite; refund and admin_adjustment have either sign, and a zero in
 -- them is entry-amount-zero.
-transaction_type = 'purchase' AND amount <= 0
+(transaction_type = 'purchase' AND amount <= 0) IS TRUE

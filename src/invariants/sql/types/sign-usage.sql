@@ -17,4 +17,4 @@
 
 -- NULL and NaN are amount-not-finite; refund and admin_adjustment have either sign, and a zero in
 -- them is entry-amount-zero.
-transaction_type = 'usage' AND amount >= 0 AND amount <> 'NaN'
+(transaction_type = 'usage' AND amount >= 0 AND amount <> 'NaN') IS TRUE

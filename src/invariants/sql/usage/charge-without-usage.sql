@@ -15,31 +15,33 @@
 -- still has (a row from before 2020 does not count: timestamp-missing), or 30 days when the log
 -- is empty. Silent again when the charge was refunded. Entries without a reference belong to
 -- requests without an id: request-id-missing.
-WITH refunds AS (
+WITH unlogged AS MATERIALIZED (
+    SELECT ct.user_id, ct.id, ct.reference_id, ct.amount, ct.created_at, ct.description
+      FROM public.credit_transactions AS ct
+     WHERE ct.transaction_type = 'usage'
+       AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND NOT EXISTS (
+               SELECT FROM public.llm_usage_log AS l
+                WHERE l.user_id = ct.user_id
+                  AND l.request_id = ct.reference_id)
+), refunds AS (
     SELECT user_id, reference_id, sum(amount) AS total
       FROM public.credit_transactions
      WHERE transaction_type = 'refund' AND amount > 0
      GROUP BY user_id, reference_id
 )
-SELECT format('user %s entry %s', ct.user_id, ct.id) AS subject,
-       'log row of request ' || ct.reference_id AS expected,
+SELECT format('user %s entry %s', u.user_id, u.id) AS subject,
+       'log row of request ' || u.reference_id AS expected,
        'no row'::text AS actual,
-       nullif(ct.amount, 'NaN') AS difference,
+       nullif(u.amount, 'NaN') AS difference,
        'log-lost'::text AS cause,
-       format('charged %s: %s', ct.created_at, coalesce(ct.description, 'no description'))
-           AS detail
-  FROM public.credit_transactions AS ct
-  LEFT JOIN refunds AS r ON r.user_id = ct.user_id AND r.reference_id = ct.reference_id
- WHERE ct.transaction_type = 'usage'
-   AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined')
-   AND ct.created_at
+       format('charged %s: %s', u.created_at, coalesce(u.description, 'no description')) AS detail
+  FROM unlogged AS u
+  LEFT JOIN refunds AS r ON r.user_id = u.user_id AND r.reference_id = u.reference_id
+ WHERE u.created_at
        < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
-   AND ct.created_at >= (
+   AND u.created_at >= (
            SELECT coalesce(min(l.created_at) FILTER (WHERE l.created_at >= '2020-01-01 UTC'),
                            current_setting('creditdb.now')::timestamptz - interval '30 days')
              FROM public.llm_usage_log AS l)
-   AND (ct.amount + r.total >= 0) IS NOT TRUE
-   AND NOT EXISTS (
-           SELECT FROM public.llm_usage_log AS l
-            WHERE l.user_id = ct.user_id
-              AND l.request_id = ct.reference_id);
+   AND (u.amount + r.total >= 0) IS NOT TRUE;

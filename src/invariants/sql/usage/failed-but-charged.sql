@@ -15,4 +15,4 @@
 
 -- Logged as free but charged in the ledger is usage-amount-mismatch; NULL, NaN and negative costs
 -- are credits-negative.
-success IS FALSE AND credits_used > 0 AND credits_used <> 'NaN'
+success IS FALSE AND (credits_used > 0 AND credits_used <> 'NaN') IS TRUE

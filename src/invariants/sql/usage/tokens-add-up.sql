@@ -16,4 +16,4 @@
 -- Added as numeric, because the sum of two hostile counts overflows bigint and would stop the
 -- audit. Negative or missing parts are tokens-negative.
 total_tokens::numeric IS DISTINCT FROM prompt_tokens::numeric + completion_tokens
-AND prompt_tokens >= 0 AND completion_tokens >= 0
+AND (prompt_tokens >= 0 AND completion_tokens >= 0) IS TRUE
