@@ -178,15 +178,33 @@ impl ServerError {
     }
 }
 
+impl Error {
+    /// Adds what a server said besides its message: detail, context, hint and SQLSTATE.
+    #[must_use]
+    pub fn with_server_words(mut self, words: &ServerError) -> Self {
+        self.0.details.extend(
+            words
+                .detail
+                .iter()
+                .map(|detail| format!("detail: {detail}")),
+        );
+        self.0.details.extend(
+            words
+                .context
+                .iter()
+                .map(|context| format!("context: {context}")),
+        );
+        self.0.hint = words.hint.clone().or(self.0.hint);
+        self.0.sqlstate.clone_from(&words.sqlstate);
+        self.0.connection_lost = words.connection_lost;
+        self
+    }
+}
+
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
-        let read = ServerError::read(&error);
-        let mut ours = Self::undecided(read.message);
-        ours.0.details.extend(read.detail);
-        ours.0.hint = read.hint;
-        ours.0.sqlstate = read.sqlstate;
-        ours.0.connection_lost = read.connection_lost;
-        ours
+        let words = ServerError::read(&error);
+        Self::undecided(words.message.clone()).with_server_words(&words)
     }
 }
 

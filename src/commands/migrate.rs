@@ -1,9 +1,23 @@
 //! `creditdb migrate`.
 
-use super::Outcome;
+use super::{Outcome, connect, status};
 use crate::cli::{Global, MigrateArgs};
 use crate::error::Result;
+use crate::exit::Exit;
+use crate::migrations::{self, Options};
+use crate::output::progress::Terminal;
+use crate::report::Report;
 
-pub(super) fn run(_args: &MigrateArgs, _global: &Global) -> Result<Outcome> {
-    todo!()
+pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
+    let set = status::set(&args.source)?;
+    let target = connect::target(global)?;
+    let options = Options {
+        to: args.to,
+        wait: args.wait,
+    };
+    let deployment = migrations::migrate(&target, &set, &options, &Terminal::default())?;
+    Ok(Outcome {
+        report: Report::Deployment(deployment),
+        exit: Exit::Done,
+    })
 }

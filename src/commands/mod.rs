@@ -1,5 +1,6 @@
 //! The subcommands, one file each: read arguments, call, return an outcome.
 
+mod connect;
 mod demo;
 mod explain;
 mod list;

@@ -1,3 +1,6 @@
 //! The one integration binary; its modules mirror `src`.
 
+mod invariants;
+mod layering;
+mod migrations;
 mod support;

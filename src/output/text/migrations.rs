@@ -2,12 +2,77 @@
 
 use std::io::{self, Write};
 
-use crate::report::{Deployment, Status};
+use anstyle::{AnsiColor, Style};
 
-pub(super) fn status(_status: &Status, _out: &mut dyn Write) -> io::Result<()> {
-    todo!()
+use crate::report::{Deployment, MigrationState, MigrationStatus, Problem, Status, StatusState};
+
+pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, verdict) = match status.state {
+        StatusState::Current => (AnsiColor::Green, "current"),
+        StatusState::Pending => (AnsiColor::Yellow, "pending"),
+        StatusState::Refused => (AnsiColor::Red, "refused"),
+        StatusState::Unmanaged => (AnsiColor::Red, "unmanaged"),
+    };
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let version = status.schema_version.as_deref().unwrap_or("none");
+    writeln!(out, "{style}{verdict}{style:#}, schema version {version}")?;
+    if !status.migrations.is_empty() {
+        writeln!(out)?;
+    }
+    for migration in &status.migrations {
+        line(migration, out)?;
+    }
+    for problem in &status.problems {
+        self::problem(problem, out)?;
+    }
+    if status.state == StatusState::Pending {
+        writeln!(out, "\nnext: creditdb migrate")?;
+    }
+    Ok(())
 }
 
-pub(super) fn deployment(_deployment: &Deployment, _out: &mut dyn Write) -> io::Result<()> {
-    todo!()
+fn line(migration: &MigrationStatus, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, state) = match migration.state {
+        MigrationState::Applied => (AnsiColor::Green, "applied"),
+        MigrationState::Pending => (AnsiColor::Yellow, "pending"),
+        MigrationState::Edited => (AnsiColor::Red, "edited"),
+        MigrationState::Missing => (AnsiColor::Red, "missing"),
+        MigrationState::Newer => (AnsiColor::Red, "newer"),
+    };
+    let style = Style::new().fg_color(Some(colour.into()));
+    let name = format!("V{}__{}", migration.version, migration.name);
+    match &migration.applied_on {
+        Some(at) => writeln!(out, "  {style}{state:<8}{style:#} {name:<40}  {at}"),
+        None => writeln!(out, "  {style}{state:<8}{style:#} {name}"),
+    }
+}
+
+fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    writeln!(out, "\n{red}problem:{red:#} {}", problem.message)?;
+    writeln!(out, "  hint: {}", problem.hint)
+}
+
+pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
+    let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+    for migration in &deployment.applied {
+        let name = format!("V{}__{}", migration.version, migration.name);
+        writeln!(out, "  applied {name:<40} {:>6} ms", migration.elapsed_ms)?;
+    }
+    let summary = match deployment.applied.len() {
+        0 => "nothing to do".to_owned(),
+        1 => "1 migration applied".to_owned(),
+        n => format!("{n} migrations applied"),
+    };
+    write!(out, "{green}{summary}{green:#}")?;
+    if let Some(version) = deployment.version {
+        write!(out, ", at version {version}")?;
+    }
+    if let Some(version) = &deployment.schema_version {
+        write!(out, ", schema version {version}")?;
+    }
+    if deployment.pending > 0 {
+        write!(out, ", {} still pending", deployment.pending)?;
+    }
+    writeln!(out)
 }

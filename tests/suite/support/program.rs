@@ -47,6 +47,12 @@ impl Program {
         self
     }
 
+    /// With further arguments.
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
     /// Starts it and leaves it running, with its outputs piped.
     pub fn spawn(mut self) -> Child {
         self.command

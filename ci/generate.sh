@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Purpose: bring the parts of README.md and docs/ that are program output up to date.
+# Usage:   ci/generate.sh [--check] [PROGRAM]
+#            --check   write nothing; exit 1 with a diff when a part is out of date
+#            PROGRAM   a built creditdb; without it, one is built
+# A part is what stands between these two lines, whatever the arguments:
+#   <!-- generated: creditdb list -->
+#   <!-- end generated -->
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+check=
+if [ "${1:-}" = --check ]; then
+  check=yes
+  shift
+fi
+program=${1:-}
+if [ -n "$program" ]; then program=$(realpath "$program"); fi
+cd "$repo_root"
+if [ -z "$program" ]; then program=$(cargo_program build --locked); fi
+
+# The same text for everybody: nothing of the caller's environment but PATH, no colour.
+run() { env -i PATH="$PATH" NO_COLOR=1 COLUMNS=100 "$program" "$@"; }
+
+regenerate() {
+  local file=$1 line inside='' begin='<!-- generated: creditdb ' end='<!-- end generated -->'
+  local -a words
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+      "$begin"*' -->')
+        [ -z "$inside" ] || fail "$file: '$inside' has no '$end'"
+        inside=$line
+        line=${line#"$begin"}
+        read -ra words <<<"${line% -->}"
+        printf '%s\n```text\n' "$inside"
+        run "${words[@]}" || fail "$file: creditdb ${words[*]} failed"
+        printf '```\n'
+        ;;
+      "$end")
+        [ -n "$inside" ] || fail "$file: '$end' without a beginning"
+        inside=
+        ;;
+    esac
+    if [ -z "$inside" ]; then printf '%s\n' "$line"; fi
+  done <"$file"
+  [ -z "$inside" ] || fail "$file: '$inside' has no '$end'"
+}
+
+fresh=$(mktemp)
+trap 'rm -f "$fresh"' EXIT
+stale=
+shopt -s nullglob globstar
+for file in README.md docs/**/*.md; do
+  regenerate "$file" >"$fresh"
+  if cmp -s "$file" "$fresh"; then continue; fi
+  if [ -z "$check" ]; then
+    cat "$fresh" >"$file"
+    say "wrote $file"
+  else
+    diff -u --label "$file" --label "$file, regenerated" "$file" "$fresh" || stale="$stale $file"
+  fi
+done
+[ -z "$stale" ] || fail "out of date:$stale; run ci/generate.sh and commit the result"

@@ -1,0 +1,208 @@
+//! Where a database stands between its history and a set of files, and what speaks against
+//! going on. Reads only, in one read-only transaction.
+
+use std::collections::BTreeSet;
+
+use postgres::{Client, IsolationLevel, Transaction};
+
+use super::history::{History, Row};
+use super::set::{File, Set};
+use super::statements::Script;
+use crate::db::session;
+use crate::error::Result;
+use crate::report::{MigrationState, MigrationStatus, Problem, Status, StatusState};
+
+/// The comparison of a history with a set.
+pub(super) struct Standing {
+    pub status: Status,
+    pub history: History,
+    /// Versions that wait, ascending.
+    pub pending: Vec<i32>,
+}
+
+/// Compares the history of a database with a set of files; changes nothing.
+///
+/// # Errors
+/// What the server says, such as a missing privilege.
+pub fn status(client: &mut Client, set: &Set) -> Result<Status> {
+    Ok(inspect(client, set)?.status)
+}
+
+pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
+    // One moment for all questions, and no way to write, on a standby as well.
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()?;
+    let history = History::read(&mut transaction, set.history_schema)?;
+    let schema_version = session::schema_version(&mut transaction)?;
+    let mut problems = set.problems.clone();
+    problems.extend(divergences(set, &history));
+    let strangers = if history.rows.is_empty() {
+        existing_tables(&mut transaction, set)?
+    } else {
+        Vec::new()
+    };
+    problems.extend(unmanaged(&strangers));
+    transaction.commit()?;
+
+    let pending: Vec<i32> = set
+        .files
+        .iter()
+        .map(File::version)
+        .filter(|v| history.find(*v).is_none())
+        .collect();
+    let state = match (problems.is_empty(), pending.is_empty()) {
+        _ if !strangers.is_empty() => StatusState::Unmanaged,
+        (false, _) => StatusState::Refused,
+        (true, false) => StatusState::Pending,
+        (true, true) => StatusState::Current,
+    };
+    let migrations = lines(set, &history);
+    let status = Status {
+        state,
+        schema_version,
+        migrations,
+        problems,
+    };
+    Ok(Standing {
+        status,
+        history,
+        pending,
+    })
+}
+
+fn lines(set: &Set, history: &History) -> Vec<MigrationStatus> {
+    let versions: BTreeSet<i32> = set
+        .files
+        .iter()
+        .map(File::version)
+        .chain(history.rows.iter().map(|r| r.version))
+        .collect();
+    let line = |version: i32| {
+        let (file, row) = (set.find(version), history.find(version));
+        let (state, name) = match (file, row) {
+            (Some(file), Some(row)) if differs(file, row) => {
+                (MigrationState::Edited, &row.name[..])
+            }
+            (_, Some(row)) if file.is_some() => (MigrationState::Applied, &row.name[..]),
+            (_, Some(row)) if set.newest().is_none_or(|newest| row.version > newest) => {
+                (MigrationState::Newer, &row.name[..])
+            }
+            (_, Some(row)) => (MigrationState::Missing, &row.name[..]),
+            (file, None) => (
+                MigrationState::Pending,
+                file.map_or("", |file| file.migration.name()),
+            ),
+        };
+        let applied_on = row.map(|row| row.applied_on.clone());
+        MigrationStatus {
+            version,
+            name: name.to_owned(),
+            state,
+            applied_on,
+        }
+    };
+    versions.into_iter().map(line).collect()
+}
+
+fn differs(file: &File, row: &Row) -> bool {
+    file.migration.checksum() != row.checksum || file.migration.name() != row.name
+}
+
+/// What refinery would stop at one by one, or pass over in silence.
+fn divergences(set: &Set, history: &History) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut add = |code, version, message, hint| {
+        problems.push(Problem {
+            code,
+            version: Some(version),
+            message,
+            hint,
+        });
+    };
+    for row in &history.rows {
+        let version = row.version;
+        match set.find(version) {
+            Some(file) if differs(file, row) => add(
+                "edited",
+                version,
+                format!(
+                    "\"{}\" was edited after it was applied on {} as \"{}\"",
+                    file.path, row.applied_on, row.name
+                ),
+                format!(
+                    "restore the applied text (git log --follow -- '{}'), and put the change into a new migration",
+                    file.path
+                ),
+            ),
+            Some(_) => {}
+            None if set.newest().is_none_or(|newest| version > newest) => add(
+                "newer",
+                version,
+                format!(
+                    "the database is newer than {}: V{version}__{} is applied",
+                    set.origin, row.name
+                ),
+                "run the version of the program that made this database, or a newer one".to_owned(),
+            ),
+            None => add(
+                "missing",
+                version,
+                format!(
+                    "V{version}__{}, applied on {}, is missing from {}",
+                    row.name, row.applied_on, set.origin
+                ),
+                format!("restore the file: git log --diff-filter=D --summary -- '*V{version}__*'"),
+            ),
+        }
+    }
+    let newest = history.newest();
+    let late = |file: &&File| {
+        file.is_versioned()
+            && history.find(file.version()).is_none()
+            && newest.is_some_and(|newest| file.version() < newest)
+    };
+    for file in set.files.iter().filter(late) {
+        add(
+            "out_of_order",
+            file.version(),
+            format!(
+                "\"{}\" is not applied, but the newer version {} is",
+                file.path,
+                newest.unwrap_or_default()
+            ),
+            format!(
+                "give it a number above {}",
+                set.newest().unwrap_or_default()
+            ),
+        );
+    }
+    problems
+}
+
+/// Tables that the set would create and that exist although nothing is recorded.
+fn existing_tables(transaction: &mut Transaction<'_>, set: &Set) -> Result<Vec<String>> {
+    let names: Vec<String> = set
+        .files
+        .iter()
+        .flat_map(|file| Script::parse(file.sql()).created_tables())
+        .collect();
+    let query = "SELECT name FROM unnest($1::text[]) AS name
+                  WHERE pg_catalog.to_regclass(name) IS NOT NULL ORDER BY name";
+    Ok(transaction
+        .query(query, &[&names])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
+}
+
+fn unmanaged(tables: &[String]) -> Option<Problem> {
+    (!tables.is_empty()).then(|| Problem {
+        code: "unmanaged",
+        version: None,
+        message: format!("nothing is recorded as applied, but these tables exist: {}", tables.join(", ")),
+        hint: "restore the history table from the backup that these tables came from, or name an empty database".to_owned(),
+    })
+}

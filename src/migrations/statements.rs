@@ -1,0 +1,135 @@
+//! Splits SQL text into statements with a real parser: dollar quotes, nested comments and
+//! `BEGIN ATOMIC` bodies contain semicolons that end nothing.
+
+use std::fmt;
+use std::ops::Range;
+
+use squawk_syntax::ast::{AstNode, Stmt};
+use squawk_syntax::{Parse, SourceFile};
+
+/// The statements of a text.
+pub(super) struct Script<'a> {
+    text: &'a str,
+    parse: Parse<SourceFile>,
+}
+
+/// A statement that a person should look at.
+pub(super) struct Located {
+    /// 1-based.
+    pub line: usize,
+    words: String,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl<'a> Script<'a> {
+    pub fn parse(text: &'a str) -> Self {
+        Self {
+            text,
+            parse: SourceFile::parse(text),
+        }
+    }
+
+    /// The byte ranges of the statements, in order. When the parser does not understand the text
+    /// (a syntax error, or a syntax newer than the parser) the whole of it is one statement, and
+    /// the server's own parser has the word.
+    pub fn statements(&self) -> Vec<Range<usize>> {
+        if !self.parse.errors().is_empty() {
+            return vec![0..self.text.len()];
+        }
+        self.nodes()
+            .filter(|s| !matches!(s, Stmt::EmptyStmt(_)))
+            .map(|s| range(&s))
+            .collect()
+    }
+
+    /// The first statement that begins or ends a transaction.
+    pub fn transaction_control(&self) -> Option<Located> {
+        let control = |statement: &Stmt| {
+            matches!(
+                statement,
+                Stmt::Begin(_) | Stmt::Commit(_) | Stmt::Rollback(_) | Stmt::PrepareTransaction(_)
+            )
+        };
+        let at = range(&self.nodes().find(control)?);
+        let words = self.text[at.clone()].trim_end_matches(';').to_owned();
+        Some(Located {
+            line: line_of(self.text, at.start),
+            words,
+        })
+    }
+
+    /// The names of the tables that it creates, as written; those with IF NOT EXISTS left out,
+    /// because they put up with a table that exists.
+    pub fn created_tables(&self) -> Vec<String> {
+        self.nodes()
+            .filter_map(|statement| match statement {
+                Stmt::CreateTable(t) if t.if_not_exists().is_none() => t.table_name(),
+                _ => None,
+            })
+            .map(|name| name.syntax().text().to_string().trim().to_owned())
+            .collect()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = Stmt> {
+        self.parse.tree().stmts().collect::<Vec<_>>().into_iter()
+    }
+}
+
+fn range(statement: &Stmt) -> Range<usize> {
+    statement.syntax().text_range().into()
+}
+
+/// 1-based line of a byte offset.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> Vec<&str> {
+        Script::parse(text)
+            .statements()
+            .into_iter()
+            .map(|range| &text[range])
+            .collect()
+    }
+
+    #[test]
+    fn semicolons_inside_of_statements_end_nothing() {
+        let function =
+            "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $x$ BEGIN; RETURN 1; END $x$;";
+        let atomic = "CREATE FUNCTION g() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END;";
+        let text = format!("-- a;\n{function}\n/* ; /* ; */ ; */ {atomic} SELECT ';' ;\n;SELECT 2");
+        assert_eq!(split(&text), [function, atomic, "SELECT ';' ;", "SELECT 2"]);
+    }
+
+    #[test]
+    fn a_text_that_the_parser_does_not_know_stays_whole() {
+        assert_eq!(split("SELEC 1; SELECT 2;").len(), 1);
+    }
+
+    #[test]
+    fn finds_transaction_control_but_not_in_function_bodies() {
+        let found = |text: &str| Script::parse(text).transaction_control().map(|s| s.line);
+        assert_eq!(found("SELECT 1;\nCOMMIT;"), Some(2));
+        assert_eq!(found("BEGIN; SELECT 1; END;"), Some(1));
+        assert_eq!(found("DO $$ BEGIN NULL; END $$;"), None);
+    }
+
+    #[test]
+    fn names_created_tables() {
+        let text = "CREATE TABLE public.a (i int); CREATE TABLE IF NOT EXISTS b (i int);
+                    CREATE TABLE \"C d\" (i int);";
+        assert_eq!(
+            Script::parse(text).created_tables(),
+            ["public.a", "\"C d\""]
+        );
+    }
+}

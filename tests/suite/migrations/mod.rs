@@ -1,0 +1,39 @@
+//! `migrate` and `status` on real servers, with real faults.
+
+mod concurrency;
+mod faults;
+mod foreign_sets;
+mod refusals;
+mod sql_errors;
+mod status;
+
+use crate::support::folder::Folder;
+use crate::support::program::{Program, creditdb};
+use crate::support::server::Database;
+
+/// `creditdb migrate --migrations FOLDER` on a database.
+fn migrate(folder: &Folder, database: &Database) -> Program {
+    creditdb(["migrate", "--migrations", folder.arg()]).on(&database.url)
+}
+
+/// The applied versions in the history, in order.
+fn history(database: &Database) -> Vec<i32> {
+    let query = "SELECT version FROM refinery_schema_history ORDER BY version";
+    database
+        .connect()
+        .query(query, &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+/// Whether a table exists.
+fn exists(database: &Database, table: &str) -> bool {
+    let query = "SELECT to_regclass($1) IS NOT NULL";
+    database
+        .connect()
+        .query_one(query, &[&table])
+        .unwrap()
+        .get(0)
+}

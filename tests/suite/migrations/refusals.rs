@@ -1,0 +1,189 @@
+//! Refusals before the first statement: exit 4, nothing changed, all of them told at once.
+
+use super::{exists, history, migrate};
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+/// Three applied migrations, numbered with holes.
+fn applied() -> (Folder, Database) {
+    let database = Database::empty();
+    let folder = Folder::with(&[
+        ("V1__a.sql", "CREATE TABLE a (i int);"),
+        ("V3__c.sql", "CREATE TABLE c (i int);"),
+        ("V5__e.sql", "CREATE TABLE e (i int);"),
+    ]);
+    migrate(&folder, &database).succeeds();
+    (folder, database)
+}
+
+/// Requires the refusal, its words, and that neither history nor tables changed.
+fn refused(folder: &Folder, database: &Database, words: &[&str]) {
+    folder.write("V9__next.sql", "CREATE TABLE next (i int);");
+    let before = history(database);
+    let run = migrate(folder, database).exits(4);
+    for word in words {
+        assert!(
+            run.stderr.contains(word),
+            "no \"{word}\" in:\n{}",
+            run.stderr
+        );
+    }
+    assert_eq!(
+        run.stderr.matches("\n  hint: ").count(),
+        words.len(),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(history(database), before);
+    assert!(!exists(database, "next"));
+}
+
+#[test]
+fn an_edited_file() {
+    let (folder, database) = applied();
+    folder.write("V3__c.sql", "CREATE TABLE c (i bigint);");
+    refused(
+        &folder,
+        &database,
+        &["V3__c.sql\" was edited after it was applied"],
+    );
+}
+
+#[test]
+fn a_renamed_file() {
+    let (folder, database) = applied();
+    folder.remove("V3__c.sql");
+    folder.write("V3__d.sql", "CREATE TABLE c (i int);");
+    refused(
+        &folder,
+        &database,
+        &["V3__d.sql\" was edited after it was applied"],
+    );
+}
+
+#[test]
+fn a_missing_file() {
+    let (folder, database) = applied();
+    folder.remove("V3__c.sql");
+    refused(&folder, &database, &["V3__c, applied on"]);
+}
+
+#[test]
+fn two_files_of_one_version_applied_or_not() {
+    let (folder, database) = applied();
+    folder.write("V5__other.sql", "SELECT 1;");
+    folder.write("V7__x.sql", "SELECT 1;");
+    folder.write("V7__y.sql", "SELECT 1;");
+    let (five, seven) = ("both have version 5", "both have version 7");
+    refused(&folder, &database, &[five, seven]);
+}
+
+#[test]
+fn names_that_do_not_parse() {
+    let (folder, database) = applied();
+    let names = [
+        "v7__a.sql",
+        "V7_b.sql",
+        "V7__a-b.sql",
+        "V7.1__c.sql",
+        "V99999999999__d.sql",
+    ];
+    for name in names {
+        folder.write(name, "SELECT 1;");
+    }
+    folder.write("V8__in_rust.rs", "fn migration() {}");
+    folder.write("notes.txt", "not a migration");
+    refused(
+        &folder,
+        &database,
+        &[&names[..], &["V8__in_rust.rs\" is a migration in Rust"]].concat(),
+    );
+}
+
+#[test]
+fn a_file_below_the_newest_applied_one() {
+    let (folder, database) = applied();
+    folder.write("V4__d.sql", "CREATE TABLE d (i int);");
+    refused(
+        &folder,
+        &database,
+        &["V4__d.sql\" is not applied, but the newer version 5 is"],
+    );
+}
+
+#[test]
+fn a_database_newer_than_the_program() {
+    let database = Database::migrated();
+    database.execute(
+        "INSERT INTO refinery_schema_history VALUES (99, 'from_the_future', '2099-01-01T00:00:00Z', '7')",
+    );
+    let run = creditdb(["migrate"]).on(&database.url).exits(4);
+    assert!(
+        run.stderr.contains("newer than this build of creditdb"),
+        "{}",
+        run.stderr
+    );
+    let status = creditdb(["status", "--format", "json"])
+        .on(&database.url)
+        .exits(4)
+        .json();
+    assert_eq!(status["state"], "refused");
+    assert_eq!(status["migrations"][5]["state"], "newer");
+}
+
+#[test]
+fn a_file_with_its_own_transaction_or_another_mode() {
+    let (folder, database) = applied();
+    folder.write("V7__x.sql", "BEGIN;\nSELECT 1;\nCOMMIT;");
+    folder.write("V8__y.sql", "-- transaction: none\nSELECT 1;");
+    let own = "V7__x.sql\" controls its transaction itself: \"BEGIN\" in line 1";
+    refused(
+        &folder,
+        &database,
+        &[own, "V8__y.sql\" asks for \"transaction: none\""],
+    );
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let (folder, database) = applied();
+    folder.write("V1__a.sql", "-- edited\nCREATE TABLE a (i int);");
+    folder.remove("V3__c.sql");
+    folder.write("V4__d.sql", "SELECT 1;");
+    folder.write("v6__x.sql", "SELECT 1;");
+    refused(
+        &folder,
+        &database,
+        &["V1__a.sql", "V3__c", "V4__d.sql", "v6__x.sql"],
+    );
+}
+
+#[test]
+fn tables_without_a_history() {
+    let database = Database::empty();
+    database
+        .execute("CREATE TABLE public.user_credits (user_id uuid); CREATE TABLE other (i int);");
+    let run = creditdb(["migrate"]).on(&database.url).exits(4);
+    assert!(
+        run.stderr
+            .contains("these tables exist: public.user_credits\n"),
+        "{}",
+        run.stderr
+    );
+    let status = creditdb(["status", "--format", "json"])
+        .on(&database.url)
+        .exits(4)
+        .json();
+    assert_eq!(status["state"], "unmanaged");
+    assert!(!exists(&database, "refinery_schema_history"));
+}
+
+#[test]
+fn a_history_that_refinery_did_not_write() {
+    let (folder, database) = applied();
+    database.execute("UPDATE refinery_schema_history SET checksum = 'x' WHERE version = 3");
+    let run = migrate(&folder, &database).exits(4);
+    assert!(run.stderr.contains("row 3 of"), "{}", run.stderr);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+}

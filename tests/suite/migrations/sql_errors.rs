@@ -1,0 +1,47 @@
+//! What an SQL error in a migration shows.
+
+use super::{exists, history, migrate};
+use crate::support::folder::Folder;
+use crate::support::program::Run;
+use crate::support::server::Database;
+use crate::support::snapshots;
+
+fn shows(name: &str, folder: &Folder, run: &Run) {
+    snapshots(|| insta::assert_snapshot!(name, folder.scrub(&run.stderr)));
+}
+
+#[test]
+fn file_line_column_caret_sqlstate_and_hint() {
+    let database = Database::empty();
+    let text = "-- wide characters before the place: é ü\nCREATE TABLE b (i int);\n\n\
+                SELECT 'é', nam\n  FROM a;\nSELECT 2;\n";
+    let folder = Folder::with(&[
+        ("V1__a.sql", "CREATE TABLE a (name text);"),
+        ("V2__b.sql", text),
+    ]);
+    let run = migrate(&folder, &database).exits(5);
+    shows("migrate_error_with_position", &folder, &run);
+    assert_eq!(history(&database), [1]);
+    assert!(
+        !exists(&database, "b"),
+        "the statements before the error were kept"
+    );
+}
+
+#[test]
+fn an_error_without_a_position_shows_its_statement() {
+    let database = Database::empty();
+    let text = "CREATE TABLE b (i int PRIMARY KEY);\nINSERT INTO b\nVALUES (1), (1);\n";
+    let folder = Folder::with(&[("V1__b.sql", text)]);
+    let run = migrate(&folder, &database).exits(5);
+    shows("migrate_error_without_position", &folder, &run);
+}
+
+#[test]
+fn an_error_inside_a_function_shows_its_context() {
+    let database = Database::empty();
+    let text = "DO $$\nBEGIN\n  RAISE EXCEPTION 'no' USING HINT = 'try yes', ERRCODE = 'P0042';\nEND $$;\n";
+    let folder = Folder::with(&[("V1__b.sql", text)]);
+    let run = migrate(&folder, &database).exits(5);
+    shows("migrate_error_with_context", &folder, &run);
+}
