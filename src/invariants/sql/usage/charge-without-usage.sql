@@ -22,9 +22,7 @@ SELECT format('user %s entry %s', ct.user_id,
        'no row'::text AS actual,
        sum(ct.amount) AS difference,
        'log-lost'::text AS cause,
-       format('charged %s: %s', min(ct.created_at),
-              coalesce(min(ct.description) FILTER (WHERE ct.transaction_type = 'usage'),
-                       'no description')) AS detail
+       'charged ' || min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') AS detail
   FROM public.credit_transactions AS ct
  WHERE (ct.transaction_type = 'usage' OR (ct.transaction_type = 'refund' AND ct.amount > 0))
    AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined')
