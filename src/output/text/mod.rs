@@ -4,6 +4,7 @@ mod audit;
 mod catalogue;
 mod migrations;
 mod sample;
+mod tour;
 
 use std::io::{self, Write};
 
@@ -23,6 +24,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Catalogue(checks) => catalogue::list(checks, out),
         Report::Explanation(explanation) => catalogue::explain(explanation, out),
         Report::Sample(sample) => sample::write(sample, out),
+        Report::Tour(steps) => tour::write(steps, out),
         Report::Nothing => Ok(()),
     }
 }
