@@ -6,4 +6,5 @@
 mod db;
 mod layering;
 mod migrations;
+mod schema;
 mod support;
