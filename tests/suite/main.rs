@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod db;
+mod invariants;
 mod layering;
 mod migrations;
 mod schema;
