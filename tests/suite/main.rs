@@ -8,4 +8,5 @@ mod demo;
 mod invariants;
 mod layering;
 mod migrations;
+mod schema;
 mod support;
