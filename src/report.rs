@@ -18,8 +18,32 @@ pub enum Report {
     Explanation(Explanation),
     /// Of `sample`.
     Sample(Sample),
-    /// Of `demo`: nothing of its own, its steps were reported as they ended.
+    /// Of `demo`.
+    Tour(Vec<TourStep>),
+    /// Of a step that changes something and finds nothing.
     Nothing,
+}
+
+/// One step of the demo.
+#[derive(Clone, Debug)]
+pub struct TourStep {
+    /// The command, or what happens.
+    pub title: String,
+    /// Remarks, a line each.
+    pub notes: Vec<String>,
+    /// What the step found.
+    pub report: Report,
+}
+
+impl TourStep {
+    /// A step without remarks.
+    pub fn new(title: &str, report: Report) -> Self {
+        Self {
+            title: title.to_owned(),
+            notes: Vec::new(),
+            report,
+        }
+    }
 }
 
 /// Progress of long work, and remarks made on the way; never part of the result.
@@ -128,11 +152,11 @@ pub struct AppliedMigration {
 /// What an audit says in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every check that applies was evaluated, and all of them hold.
+    /// Every check that applies was evaluated, and none of severity error or warning is violated.
     Clean,
-    /// Every check that applies was evaluated; some are violated.
+    /// Every check that applies was evaluated; some of severity error or warning are violated.
     Findings,
-    /// Some check could not be evaluated: nothing may be concluded about it.
+    /// Some check could not be evaluated, or none applies: nothing may be concluded.
     Incomplete,
 }
 

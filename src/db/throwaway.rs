@@ -17,14 +17,28 @@ use crate::error::{Error, Result};
 /// How long a server may take to get ready; recovery of a small database takes seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Stops the server and removes its folder when the pipe on its stdin closes, which happens on a
-/// return, a panic, Ctrl-C and SIGKILL alike. A parent-death signal would follow the *thread* that
-/// spawned the child, and that one may end early.
-const WATCHDOG: &str = r#"folder=$1; shift
-"$@" >>"$folder/log" 2>&1 & server=$!
+/// Makes the cluster, runs the server, stops it and removes the folder when the pipe on its stdin
+/// closes, which happens on a return, a panic, Ctrl-C and SIGKILL alike. A parent-death signal
+/// would follow the *thread* that spawned the child, and that one may end early.
+///
+/// A shell starts background work with SIGINT ignored, so a signal in the first milliseconds
+/// would be lost; the server writes its pid file after it has installed its handlers.
+const WATCHDOG: &str = r#"folder=$1 initdb=$2; shift 2
+if "$initdb" -N -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$folder/data" \
+    </dev/null >"$folder/log" 2>&1
+then : >"$folder/log"; "$@" >>"$folder/log" 2>&1 & server=$!
+else : >"$folder/failed"
+fi
 trap '' INT TERM HUP
 read -r _
-kill -INT $server; wait $server; rm -rf "$folder""#;
+if [ -n "${server-}" ]; then
+    tries=0
+    while [ ! -s "$folder/data/postmaster.pid" ] && [ $tries -lt 30 ]; do
+        sleep 0.1; tries=$((tries + 1))
+    done
+    kill -INT $server; wait $server
+fi
+rm -rf "$folder""#;
 
 /// Settings that make a server quick at the price of a crash losing data.
 const NOT_DURABLE: &[(&str, &str)] = &[
@@ -50,6 +64,8 @@ pub struct Throwaway {
     watchdog: Child,
     folder: PathBuf,
     binaries: PathBuf,
+    /// A part of the socket's name.
+    port: String,
 }
 
 /// The folder of `initdb` and `postgres`: `CREDITDB_PG_BIN`, else Debian's newest, else `PATH`.
@@ -109,10 +125,10 @@ impl Throwaway {
         }
         let closed = fs::Permissions::from_mode(0o700);
         fs::set_permissions(folder.path(), closed).map_err(io("close the folder"))?;
-        initialize(command(&binaries.join("initdb"), account), folder.path())?;
         let mut watchdog = command(Path::new("/bin/sh"), account);
         watchdog.args(["-c", WATCHDOG, "sh"]).arg(folder.path());
         watchdog
+            .arg(binaries.join("initdb"))
             .arg(binaries.join("postgres"))
             .args(arguments(folder.path(), options));
         // Its own process group: Ctrl-C is for us, and the watchdog sees its stdin close.
@@ -122,6 +138,7 @@ impl Throwaway {
             watchdog: watchdog.map_err(io("start the server"))?,
             folder: folder.keep(),
             binaries,
+            port: port(options),
         };
         server.wait_until_ready()?;
         Ok(server)
@@ -132,14 +149,16 @@ impl Throwaway {
     /// # Errors
     /// None in practice: the address is ours.
     pub fn target(&self, database: &str) -> Result<Target> {
-        Target::resolve(Some(&self.url(database)))
+        // Without the environment: its variables are about other servers.
+        Target::resolve_in(Some(&self.url(database)), &|_| None)
     }
 
     /// A database of this server as a URL, for child processes.
     pub fn url(&self, database: &str) -> String {
         format!(
-            "postgres://postgres@/{database}?host={}",
-            self.folder.display()
+            "postgres://postgres@/{database}?host={}&port={}",
+            self.folder.display(),
+            self.port
         )
     }
 
@@ -160,6 +179,7 @@ impl Throwaway {
 
     fn wait_until_ready(&self) -> Result<()> {
         let started = Instant::now();
+        // initdb runs a server of its own in the folder, which never says "ready".
         let status_file = self.folder.join("data/postmaster.pid");
         while started.elapsed() < START_LIMIT {
             // The eighth line says "starting", then "ready".
@@ -171,8 +191,10 @@ impl Throwaway {
             {
                 return Ok(());
             }
-            let log = self.log();
-            if log.contains("FATAL") && status.is_empty() {
+            if self.folder.join("failed").exists() {
+                return Err(Error::undecided("initdb failed").detail(self.log()));
+            }
+            if self.log().contains("FATAL") && status.is_empty() {
                 break;
             }
             thread::sleep(Duration::from_millis(10));
@@ -188,26 +210,9 @@ impl Drop for Throwaway {
     }
 }
 
-fn initialize(mut initdb: Command, folder: &Path) -> Result<()> {
-    let out = initdb
-        .args([
-            "-N",
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "-D",
-        ])
-        .arg(folder.join("data"))
-        .output()
-        .map_err(io("run initdb"))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    Err(Error::undecided("initdb failed").detail(String::from_utf8_lossy(&out.stderr).trim()))
+fn port(options: &Options) -> String {
+    let set = options.settings.iter().rev().find(|(n, _)| n == "port");
+    set.map_or("5432", |(_, port)| port).to_owned()
 }
 
 fn arguments(folder: &Path, options: &Options) -> Vec<OsString> {
@@ -259,7 +264,8 @@ fn command(program: &Path, account: Option<(u32, u32)>) -> Command {
     command
         .env_remove("PGDATA")
         .env_remove("PGPORT")
-        .env_remove("PGPASSWORD");
+        .env_remove("PGPASSWORD")
+        .env_remove("DATABASE_URL");
     if let Some((uid, gid)) = account {
         command.uid(uid).gid(gid);
     }

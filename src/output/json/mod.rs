@@ -5,6 +5,7 @@ mod audit;
 mod catalogue;
 mod migrations;
 mod sample;
+mod tour;
 
 use std::io::{self, Write};
 
@@ -29,6 +30,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             document(&catalogue::Explanation::from(explanation), out)
         }
         Report::Sample(sample) => document(&sample::Sample::from(sample), out),
+        Report::Tour(steps) => document(&tour::Tour::from(steps.as_slice()), out),
         Report::Nothing => Ok(()),
     }
 }
