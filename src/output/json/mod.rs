@@ -3,6 +3,7 @@
 
 mod audit;
 mod catalogue;
+mod lint;
 mod migrations;
 mod sample;
 
@@ -28,6 +29,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Explanation(explanation) => {
             document(&catalogue::Explanation::from(explanation), out)
         }
+        Report::Lint(lint) => document(&lint::Lint::from(lint), out),
+        Report::LintRules(rules) => document(&lint::Rules::from(rules.as_slice()), out),
+        Report::LintRule(rule) => document(&lint::Rule::from(rule), out),
         Report::Sample(sample) => document(&sample::Sample::from(sample), out),
         Report::Nothing => Ok(()),
     }

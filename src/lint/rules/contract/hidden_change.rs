@@ -1,0 +1,45 @@
+//! Changes of the schema that no rule can see, and bodies that the parser does not understand.
+//! SQL that a function puts together at run time is not looked for.
+
+use squawk_syntax::SyntaxKind;
+use squawk_syntax::ast::{AstNode, PlpgsqlDynExecuteStmt, PlpgsqlExecSqlStmt, Stmt};
+
+use crate::lint::rule::{Check, Collector, Rule};
+use crate::lint::statement::Statement;
+use crate::report::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    severity: Severity::Warning,
+    title: "a DO block changes the schema, or a body cannot be read",
+    why: "The rules look at statements. A change inside of a DO block, or put together \
+              at run time, escapes all of them, and plan and drift as well.",
+    remedy: "write the statements out; where that is impossible, say what the block does: \
+              -- creditdb: allow hidden-change: the reason",
+    check: Check::Statement(check),
+};
+
+fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
+    for body in &statement.bodies {
+        if let Some(at) = body.error() {
+            let message = "the parser does not understand this body, so no rule judges it";
+            found.add(&at, message);
+        }
+    }
+    if !matches!(statement.node, Stmt::Do(_)) {
+        return;
+    }
+    for (_, at) in statement.nodes::<PlpgsqlDynExecuteStmt>() {
+        found.add(&at, "no rule can see what is executed here");
+    }
+    for (inner, at) in statement.nodes::<PlpgsqlExecSqlStmt>() {
+        let first = inner.syntax().first_token().map(|token| token.kind());
+        let changes = [
+            SyntaxKind::CREATE_KW,
+            SyntaxKind::ALTER_KW,
+            SyntaxKind::DROP_KW,
+        ];
+        if first.is_some_and(|word| changes.contains(&word)) {
+            found.add(&at, "no rule judges this change");
+        }
+    }
+}
