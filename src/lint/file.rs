@@ -46,8 +46,6 @@ pub(super) struct Parsed {
 
 impl<'a> File<'a> {
     pub fn parse(source: &'a Source, twin: Option<&'a str>) -> Self {
-        // PostgreSQL itself takes a byte order mark for part of the first word; refinery sends it.
-        // The parser stumbles there, too, and the syntax rule shows the place.
         let text = &source.text[..];
         let parse = SourceFile::parse(text);
         let header = Header::parse(text);
@@ -90,6 +88,15 @@ impl<'a> File<'a> {
         for statement in &self.statements {
             schema.apply(&statement.facts, self);
         }
+    }
+
+    /// A place that a caret can stand below: at least one character, where there is one.
+    pub fn visible(&self, at: &Range<usize>) -> Range<usize> {
+        let wide = self.text[at.start..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
+        at.start..at.end.max(at.start + wide)
     }
 
     /// The byte range of a line (from 1), without its end.

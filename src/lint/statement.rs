@@ -19,8 +19,8 @@ pub(super) struct Statement<'a> {
     pub facts: &'a [Fact],
     /// Before the statement.
     pub schema: &'a Schema,
-    /// Bodies of functions and `DO` blocks.
-    pub bodies: Vec<Body>,
+    /// The body of a function or a `DO` block.
+    pub body: Option<Body>,
 }
 
 impl<'a> Statement<'a> {
@@ -31,7 +31,7 @@ impl<'a> Statement<'a> {
             at: &parsed.at,
             facts: &parsed.facts,
             schema,
-            bodies: bodies::of(&parsed.node),
+            body: bodies::of(&parsed.node, file.text),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Statement<'a> {
         (!self.schema.is_new(table)).then_some(table)
     }
 
-    /// All syntax nodes of a kind, in the statement and in the bodies of functions, with their
+    /// All syntax nodes of a kind, in the statement and in the body of a function, with their
     /// places in the file.
     pub fn nodes<N: AstNode>(&self) -> Vec<(N, Range<usize>)> {
         let own = |node: SyntaxNode| {
@@ -76,7 +76,7 @@ impl<'a> Statement<'a> {
             Some((N::cast(node)?, at))
         };
         let mut found: Vec<_> = self.node.syntax().descendants().filter_map(own).collect();
-        for body in &self.bodies {
+        if let Some(body) = &self.body {
             found.extend(body.nodes());
         }
         found

@@ -104,6 +104,9 @@ fn scope(text: &str, at: &Range<usize>, starts: &[usize]) -> Scope {
     }
     let mut offset = at.end + text[at.end..].find('\n').map_or(0, |end| end + 1);
     for line in text[offset..].split_inclusive('\n') {
+        if line.trim().is_empty() {
+            break;
+        }
         if !is_comment(line) {
             let first = offset + line.len() - line.trim_start().len();
             let index = starts.iter().position(|start| *start == first);

@@ -1,5 +1,6 @@
 //! The one integration binary; its modules mirror `src`.
 
 mod layering;
+mod lint;
 mod migrations;
 mod support;

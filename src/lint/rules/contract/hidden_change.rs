@@ -4,6 +4,7 @@
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::ast::{AstNode, PlpgsqlDynExecuteStmt, PlpgsqlExecSqlStmt, Stmt};
 
+use crate::lint::bodies::Body;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
@@ -19,11 +20,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
-    for body in &statement.bodies {
-        if let Some(at) = body.error() {
-            let message = "the parser does not understand this body, so no rule judges it";
-            found.add(&at, message);
-        }
+    if let Some(at) = statement.body.as_ref().and_then(Body::error) {
+        let message = "the parser does not understand this body, so no rule judges it";
+        found.add(&statement.file.visible(&at), message);
     }
     if !matches!(statement.node, Stmt::Do(_)) {
         return;

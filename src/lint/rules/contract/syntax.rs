@@ -17,17 +17,18 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(file: &File<'_>, found: &mut Collector<'_>) {
+    // The parser passes over it; the server takes it for a part of the first word.
+    if file.text.starts_with('\u{feff}') {
+        found.add(
+            &file.visible(&(0..0)),
+            "the file begins with a byte order mark",
+        );
+    }
     // What follows the first error is mostly its echo.
     if let Some((at, words)) = file.errors.iter().min_by_key(|(at, _)| at.start) {
         let mut message = words.chars();
         let first = message.next().map(|c| c.to_ascii_lowercase());
         let message: String = first.into_iter().chain(message).collect();
-        found.add(&visible(file.text, at.start, at.end), message);
+        found.add(&file.visible(at), message);
     }
-}
-
-/// At least one character, because a caret needs something to stand below.
-fn visible(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
-    let wide = text[start..].chars().next().map_or(0, char::len_utf8);
-    start..end.max(start + wide)
 }

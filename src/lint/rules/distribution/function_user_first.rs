@@ -31,9 +31,9 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             .is_some_and(|(name, ty, _)| name == "p_user_id" && ty == "uuid");
         let uses = is_per_user(statement.node.syntax(), statement.schema)
             || statement
-                .bodies
-                .iter()
-                .any(|b| is_per_user(&b.root(), statement.schema));
+                .body
+                .as_ref()
+                .is_some_and(|b| is_per_user(&b.root(), statement.schema));
         if uses && !by_trigger && !user_first {
             let message = format!(
                 "\"{}\" does not say first whose rows it uses",
