@@ -84,7 +84,7 @@ fn below(directory: &Path) -> Result<Vec<Source>> {
                 .hint("name another directory with --migrations"),
         );
     }
-    sources.sort_by_key(|source| source.version.unwrap_or(i32::MAX));
+    sources.sort_by_key(order);
     Ok(sources)
 }
 
@@ -99,7 +99,8 @@ fn with_earlier_siblings(named: &[PathBuf]) -> Result<Vec<Source>> {
             folders.push(folder);
         }
     }
-    let newest = sources.iter().filter_map(|s| s.version).max();
+    // A file without a version comes after all others.
+    let newest = sources.iter().map(order).max();
     for folder in folders {
         let shown = if folder == Path::new("") {
             Path::new(".")
@@ -114,8 +115,12 @@ fn with_earlier_siblings(named: &[PathBuf]) -> Result<Vec<Source>> {
             }
         }
     }
-    sources.sort_by_key(|source| source.version.unwrap_or(i32::MAX));
+    sources.sort_by_key(order);
     Ok(sources)
+}
+
+fn order(source: &Source) -> i32 {
+    source.version.unwrap_or(i32::MAX)
 }
 
 fn is_sql(path: &Path) -> bool {

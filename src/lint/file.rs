@@ -90,13 +90,20 @@ impl<'a> File<'a> {
         }
     }
 
-    /// A place that a caret can stand below: at least one character, where there is one.
+    /// A place that a caret can stand below: where it is empty, the word or character that follows.
     pub fn visible(&self, at: &Range<usize>) -> Range<usize> {
-        let wide = self.text[at.start..]
+        let rest = &self.text[at.start..];
+        let word: usize = rest
             .chars()
-            .next()
-            .map_or(0, char::len_utf8);
-        at.start..at.end.max(at.start + wide)
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .map(char::len_utf8)
+            .sum();
+        let wide = word.max(rest.chars().next().map_or(0, char::len_utf8));
+        if at.is_empty() {
+            at.start..at.start + wide
+        } else {
+            at.clone()
+        }
     }
 
     /// The byte range of a line (from 1), without its end.

@@ -70,7 +70,15 @@ fn a_file_in_the_working_directory_finds_its_siblings() {
 }
 
 #[test]
-fn what_only_informs_or_is_allowed_does_not_fail() {
+fn what_only_informs_does_not_fail() {
+    let sql = "DO $$ BEGIN SOMETHING odd; END $$;";
+    let folder = Folder::with(&[("V1__a.sql", file(sql))]);
+    let run = lint(["--migrations", folder.arg(), "--format", "json"]).succeeds();
+    assert_eq!(rules(&run), ["unread-body"]);
+}
+
+#[test]
+fn what_is_allowed_with_a_reason_does_not_fail() {
     let sql = "-- creditdb: allow drop-in-use: unused since 1.2.0\nDROP TABLE a;";
     let folder = Folder::with(&[("V1__a.sql", file(sql))]);
     let run = lint(["--migrations", folder.arg()]).succeeds();
@@ -83,6 +91,20 @@ fn what_only_informs_or_is_allowed_does_not_fail() {
         .json();
     assert_eq!(json["allowed"][0]["rule"], "drop-in-use");
     assert_eq!(json["allowed"][0]["reason"], "unused since 1.2.0");
+}
+
+#[test]
+fn a_file_without_a_version_comes_after_all_others() {
+    let folder = three_files();
+    folder.write(
+        "next.sql",
+        file("ALTER TABLE b ADD COLUMN user_id uuid;\nDROP TABLE b;"),
+    );
+    let path = folder.path().join("next.sql");
+    let run = lint([path.to_str().unwrap(), "--format", "json"]).exits(1);
+    assert_eq!(rules(&run), ["file-name", "drop-in-use"]);
+    let all = lint(["--migrations", folder.arg(), "--format", "json"]).exits(1);
+    assert_eq!(rules(&all), ["file-name"]);
 }
 
 #[test]

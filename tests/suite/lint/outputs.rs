@@ -19,7 +19,6 @@ fn folder() -> Folder {
 fn shows(name: &str, arguments: &[&str]) {
     let folder = folder();
     let path = folder.path().join("V2__b, 100%.sql");
-    // Its name is no version, so the file before it is named as the existing schema is: by order.
     let run = lint([path.to_str().unwrap()]).args(arguments).exits(1);
     snapshots(|| insta::assert_snapshot!(name, folder.scrub(&run.stdout)));
 }
