@@ -158,7 +158,11 @@ pub struct CatalogueArgs {
 
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: creditdb verify --area chain --format json")]
+#[command(
+    after_help = "Exit codes: 0 clean · 1 findings of severity error or warning; info alone is \
+    shown, and fails nothing · 3 a check could not be evaluated, so nothing is concluded\n\n\
+    Example: creditdb verify --area chain --format json"
+)]
 pub struct VerifyArgs {
     /// Checks to run; all of them by default.
     #[arg(value_name = "ID")]

@@ -11,7 +11,10 @@ use creditdb::error::{Error, Kind};
 use creditdb::exit::Exit;
 
 fn main() -> ExitCode {
-    let outcome = commands::run(Cli::parse());
+    // Before anything is parsed: a message about wrong arguments would repeat them.
+    let outcome = commands::hide_password()
+        .map_err(Into::into)
+        .and_then(|()| commands::run(Cli::parse()));
     let exit = outcome.unwrap_or_else(|error| {
         print(&error);
         exit_of(&error)

@@ -138,11 +138,11 @@ pub struct AppliedMigration {
 /// What an audit says in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every check that applies was evaluated, and all of them hold.
+    /// Every check that applies was evaluated, and none of severity error or warning is violated.
     Clean,
-    /// Every check that applies was evaluated; some are violated.
+    /// Every check that applies was evaluated; some of severity error or warning are violated.
     Findings,
-    /// Some check could not be evaluated: nothing may be concluded about it.
+    /// Some check could not be evaluated, or none applies: nothing may be concluded.
     Incomplete,
 }
 

@@ -3,7 +3,15 @@
 use super::Outcome;
 use crate::cli::CatalogueArgs;
 use crate::error::Result;
+use crate::exit::Exit;
+use crate::invariants::{Catalogue, Check};
+use crate::report::Report;
 
-pub(super) fn run(_args: &CatalogueArgs) -> Result<Outcome> {
-    todo!()
+pub(super) fn run(args: &CatalogueArgs) -> Result<Outcome> {
+    let catalogue = Catalogue::load(args.checks.as_deref())?;
+    let checks = catalogue.checks().iter().map(Check::summary);
+    Ok(Outcome {
+        report: Report::Catalogue(checks.collect()),
+        exit: Exit::Done,
+    })
 }

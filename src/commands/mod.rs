@@ -7,8 +7,11 @@ mod lint;
 mod list;
 mod migrate;
 mod sample;
+mod secrets;
 mod status;
 mod verify;
+
+pub use secrets::hide_password;
 
 use crate::cli::{Cli, Command, Format, Global};
 use crate::error::{Error, Result};

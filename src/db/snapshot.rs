@@ -15,19 +15,37 @@ pub struct Snapshot<'a> {
     pub id: String,
 }
 
+/// The given tables of schema `public` that exist and that this role may read, quoted.
+const READABLE: &str = "SELECT format('%I.%I', n.nspname, c.relname)
+     FROM pg_catalog.pg_class AS c
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1)
+      AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+    ORDER BY 1";
+
 impl<'a> Snapshot<'a> {
     /// Takes the snapshot and pins what could make a statement see something else: the search
     /// path, row security, and the planner's freedom to compile (a waste on short queries).
     ///
+    /// `tables` (in schema `public`; those that do not exist are ignored) are locked first against
+    /// TRUNCATE and rewriting ALTER TABLE, because after either an older snapshot sees an empty
+    /// table, and nothing would tell.
+    ///
     /// # Errors
     /// What the server says.
-    pub fn take(client: &'a mut Client) -> Result<Self> {
+    pub fn take(client: &'a mut Client, tables: &[String]) -> Result<Self> {
+        let readable = client.query(READABLE, &[&tables])?;
+        let readable: Vec<String> = readable.iter().map(|row| row.get(0)).collect();
         let mut transaction = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
             .read_only(true)
             .start()?;
-        // SET takes no snapshot, so the moment is that of the query below. `row_security = off`
+        if !readable.is_empty() {
+            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", readable.join(", "));
+            transaction.batch_execute(&lock)?;
+        }
+        // SET and LOCK take no snapshot, so the moment is that of the query below. `row_security = off`
         // makes the server raise an error where a policy would silently hide rows.
         transaction.batch_execute(
             "SET LOCAL search_path = pg_catalog, pg_temp;

@@ -50,6 +50,8 @@ pub struct Throwaway {
     watchdog: Child,
     folder: PathBuf,
     binaries: PathBuf,
+    /// A part of the socket's name.
+    port: String,
 }
 
 /// The folder of `initdb` and `postgres`: `CREDITDB_PG_BIN`, else Debian's newest, else `PATH`.
@@ -122,6 +124,7 @@ impl Throwaway {
             watchdog: watchdog.map_err(io("start the server"))?,
             folder: folder.keep(),
             binaries,
+            port: port(options),
         };
         server.wait_until_ready()?;
         Ok(server)
@@ -132,14 +135,16 @@ impl Throwaway {
     /// # Errors
     /// None in practice: the address is ours.
     pub fn target(&self, database: &str) -> Result<Target> {
-        Target::resolve(Some(&self.url(database)))
+        // Without the environment: its variables are about other servers.
+        Target::resolve_in(Some(&self.url(database)), &|_| None)
     }
 
     /// A database of this server as a URL, for child processes.
     pub fn url(&self, database: &str) -> String {
         format!(
-            "postgres://postgres@/{database}?host={}",
-            self.folder.display()
+            "postgres://postgres@/{database}?host={}&port={}",
+            self.folder.display(),
+            self.port
         )
     }
 
@@ -210,6 +215,11 @@ fn initialize(mut initdb: Command, folder: &Path) -> Result<()> {
     Err(Error::undecided("initdb failed").detail(String::from_utf8_lossy(&out.stderr).trim()))
 }
 
+fn port(options: &Options) -> String {
+    let set = options.settings.iter().rev().find(|(n, _)| n == "port");
+    set.map_or("5432", |(_, port)| port).to_owned()
+}
+
 fn arguments(folder: &Path, options: &Options) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-D".into(), folder.join("data").into()];
     arguments.extend(["-k".into(), folder.into()]);
@@ -259,7 +269,8 @@ fn command(program: &Path, account: Option<(u32, u32)>) -> Command {
     command
         .env_remove("PGDATA")
         .env_remove("PGPORT")
-        .env_remove("PGPASSWORD");
+        .env_remove("PGPASSWORD")
+        .env_remove("DATABASE_URL");
     if let Some((uid, gid)) = account {
         command.uid(uid).gid(gid);
     }

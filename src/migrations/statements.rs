@@ -1,8 +1,8 @@
 //! Splits SQL text into statements with a real parser: dollar quotes, nested comments and
 //! `BEGIN ATOMIC` bodies contain semicolons that end nothing.
 
-use std::fmt;
 use std::ops::Range;
+use std::{fmt, iter};
 
 use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile};
@@ -39,7 +39,7 @@ impl<'a> Script<'a> {
     /// the server's own parser has the word.
     pub fn statements(&self) -> Vec<Range<usize>> {
         if !self.parse.errors().is_empty() {
-            return vec![0..self.text.len()];
+            return iter::once(0..self.text.len()).collect();
         }
         self.nodes()
             .filter(|s| !matches!(s, Stmt::EmptyStmt(_)))

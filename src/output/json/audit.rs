@@ -1,14 +1,118 @@
 //! The audit as JSON.
 
+use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::report;
+use crate::report::{self, CheckStatus, Verdict};
 
 #[derive(Serialize)]
-pub(super) struct Audit {}
+pub(super) struct Audit<'a> {
+    verdict: &'static str,
+    database: Database<'a>,
+    snapshot: Snapshot<'a>,
+    checks: Vec<Check<'a>>,
+    elapsed_ms: u64,
+}
 
-impl From<&report::Audit> for Audit {
-    fn from(_: &report::Audit) -> Self {
-        todo!()
+#[derive(Serialize)]
+struct Database<'a> {
+    name: &'a str,
+    server_version: &'a str,
+    schema_version: &'a str,
+    standby: bool,
+}
+
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    taken_at: String,
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    id: &'a str,
+    area: &'a str,
+    severity: &'static str,
+    status: &'static str,
+    /// Why it was not evaluated; for a guarded check, what guards it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    violations: u64,
+    at_risk: String,
+    evidence: Vec<Evidence<'a>>,
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    subject: &'a str,
+    expected: Option<&'a str>,
+    actual: Option<&'a str>,
+    difference: Option<String>,
+    cause: Option<&'a str>,
+    detail: Option<&'a str>,
+}
+
+impl<'a> From<&'a report::Audit> for Audit<'a> {
+    fn from(audit: &'a report::Audit) -> Self {
+        Self {
+            verdict: match audit.verdict {
+                Verdict::Clean => "clean",
+                Verdict::Findings => "findings",
+                Verdict::Incomplete => "incomplete",
+            },
+            database: Database {
+                name: &audit.database.name,
+                server_version: &audit.database.server_version,
+                schema_version: &audit.database.schema_version,
+                standby: audit.database.standby,
+            },
+            snapshot: Snapshot {
+                taken_at: audit.taken_at.to_string(),
+                id: &audit.snapshot_id,
+            },
+            checks: audit.checks.iter().map(Check::from).collect(),
+            elapsed_ms: audit.elapsed_ms,
+        }
     }
+}
+
+impl<'a> From<&'a report::CheckResult> for Check<'a> {
+    fn from(result: &'a report::CheckResult) -> Self {
+        let (status, reason) = match &result.status {
+            CheckStatus::Holds => ("holds", None),
+            CheckStatus::Violated => ("violated", None),
+            CheckStatus::Guarded(names) => ("guarded", Some(names.join(", "))),
+            CheckStatus::Skipped(reason) => ("skipped", Some(reason.clone())),
+            CheckStatus::Error(reason) => ("error", Some(reason.clone())),
+        };
+        Self {
+            id: &result.check.id,
+            area: &result.check.area,
+            severity: result.check.severity,
+            status,
+            reason,
+            violations: result.violations,
+            at_risk: credits(result.at_risk),
+            evidence: result.evidence.iter().map(Evidence::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a report::Evidence> for Evidence<'a> {
+    fn from(evidence: &'a report::Evidence) -> Self {
+        Self {
+            subject: &evidence.subject,
+            expected: evidence.expected.as_deref(),
+            actual: evidence.actual.as_deref(),
+            difference: evidence.difference.map(credits),
+            cause: evidence.cause.as_deref(),
+            detail: evidence.detail.as_deref(),
+        }
+    }
+}
+
+/// Eight decimals, always: text that compares equal when the amounts do.
+fn credits(amount: Decimal) -> String {
+    // Adding zero turns -0 into 0.
+    format!("{:.8}", amount + Decimal::ZERO)
 }

@@ -2,8 +2,196 @@
 
 use std::io::{self, Write};
 
-use crate::report::Audit;
+use anstyle::{AnsiColor, Style};
+use rust_decimal::Decimal;
 
-pub(super) fn write(_audit: &Audit, _out: &mut dyn Write) -> io::Result<()> {
-    todo!()
+use super::{paragraph, plain, severity_style};
+use crate::report::{Audit, CheckResult, CheckStatus, Evidence, Verdict};
+
+/// Evidence per check; the formats for programs have all of it.
+const EVIDENCE_SHOWN: usize = 5;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    verdict(audit, out)?;
+    let mut violated: Vec<&CheckResult> = audit.checks.iter().filter(|c| is_violated(c)).collect();
+    violated.sort_by_key(|c| match c.check.severity {
+        "error" => 0,
+        "warning" => 1,
+        _ => 2,
+    });
+    for result in violated {
+        finding(result, out)?;
+    }
+    for result in &audit.checks {
+        if let CheckStatus::Error(reason) = &result.status {
+            failure(result, reason, out)?;
+        }
+    }
+    writeln!(out)?;
+    rest(audit, out)
+}
+
+fn is_violated(result: &CheckResult) -> bool {
+    result.status == CheckStatus::Violated
+}
+
+/// One line that says it all, and one that says about what.
+fn verdict(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, word) = match audit.verdict {
+        Verdict::Clean => (AnsiColor::Green, "CLEAN"),
+        Verdict::Findings => (AnsiColor::Red, "FINDINGS"),
+        Verdict::Incomplete => (AnsiColor::Yellow, "INCOMPLETE"),
+    };
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let count =
+        |wanted: fn(&CheckResult) -> bool| audit.checks.iter().filter(|c| wanted(c)).count();
+    let total = checks(audit.checks.len());
+    let violated = count(is_violated);
+    let failed = count(|c| matches!(c.status, CheckStatus::Error(_)));
+    let mut words = Vec::new();
+    let skipped = count(|c| matches!(c.status, CheckStatus::Skipped(_)));
+    if skipped == audit.checks.len() {
+        words.push("no check applies to this schema version".to_owned());
+    } else if failed > 0 {
+        words.push(format!("{failed} of {total} could not be evaluated"));
+    }
+    if violated > 0 {
+        let of = if failed > 0 {
+            String::new()
+        } else {
+            format!(" of {total}")
+        };
+        words.push(format!("{violated}{of} violated"));
+    } else if failed == 0 && skipped < audit.checks.len() {
+        words.push(format!("{total}, none violated"));
+    }
+    let at_risk = audit
+        .checks
+        .iter()
+        .fold(Decimal::ZERO, |sum, c| sum.saturating_add(c.at_risk));
+    if !at_risk.is_zero() {
+        // Several checks may see the same credits.
+        words.push(format!("up to {} credits at risk", credits(at_risk)));
+    }
+    writeln!(out, "{style}{word}{style:#}  {}", words.join(", "))?;
+    let database = &audit.database;
+    let standby = if database.standby { ", a standby" } else { "" };
+    writeln!(
+        out,
+        "{DIM}database \"{}\", schema {}, PostgreSQL {}{standby}, as of {}{DIM:#}",
+        plain(&database.name),
+        plain(&database.schema_version),
+        database.server_version,
+        audit.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    )
+}
+
+/// What is wrong, how much money, where, why, and what to do.
+fn finding(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
+    let check = &result.check;
+    let style = severity_style(check.severity);
+    write!(
+        out,
+        "\n{style}{}{style:#}  {BOLD}{}{BOLD:#}",
+        check.severity, check.id
+    )?;
+    writeln!(out, "  not true: {}", check.title)?;
+    let noun = if result.violations == 1 {
+        "violation"
+    } else {
+        "violations"
+    };
+    write!(out, "  {} {noun}", result.violations)?;
+    if !result.at_risk.is_zero() {
+        write!(out, ", {} credits at risk", credits(result.at_risk))?;
+    }
+    writeln!(out)?;
+    let shown = &result.evidence[..result.evidence.len().min(EVIDENCE_SHOWN)];
+    for evidence in shown {
+        self::evidence(evidence, out)?;
+    }
+    let more = result.violations.saturating_sub(shown.len() as u64);
+    if more > 0 {
+        let (id, all) = (&check.id, result.violations);
+        writeln!(
+            out,
+            "    … and {more} more: creditdb verify {id} --evidence {all} --format json"
+        )?;
+    }
+    paragraph("  remedy: ", &check.remedy, out)
+}
+
+fn evidence(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "    {}", plain(&evidence.subject))?;
+    if let Some(cause) = &evidence.cause {
+        write!(out, "  {BOLD}{}{BOLD:#}", plain(cause))?;
+    }
+    writeln!(out)?;
+    let mut numbers = Vec::new();
+    if let Some(expected) = &evidence.expected {
+        numbers.push(format!("expected {}", plain(expected)));
+    }
+    if let Some(actual) = &evidence.actual {
+        numbers.push(format!("found {}", plain(actual)));
+    }
+    if let Some(difference) = evidence.difference {
+        let plus = if difference > Decimal::ZERO { "+" } else { "" };
+        numbers.push(format!("difference {plus}{} credits", credits(difference)));
+    }
+    if !numbers.is_empty() {
+        writeln!(out, "      {}", numbers.join(", "))?;
+    }
+    if let Some(detail) = &evidence.detail {
+        paragraph("      ", &plain(detail), out)?;
+    }
+    Ok(())
+}
+
+fn failure(result: &CheckResult, reason: &str, out: &mut dyn Write) -> io::Result<()> {
+    let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let check = &result.check;
+    writeln!(
+        out,
+        "\n{yellow}not evaluated{yellow:#}  {BOLD}{}{BOLD:#}  {}",
+        check.id, check.title
+    )?;
+    paragraph("  ", &plain(reason), out)
+}
+
+/// Everything that needs no attention, in few lines.
+fn rest(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let mut holds = Vec::new();
+    let mut guarded = Vec::new();
+    let mut skipped = Vec::new();
+    for result in &audit.checks {
+        let id = &result.check.id;
+        match &result.status {
+            CheckStatus::Holds => holds.push(id.clone()),
+            CheckStatus::Guarded(names) => guarded.push(format!("{id} (by {})", names.join(", "))),
+            CheckStatus::Skipped(reason) => skipped.push(format!("{id} ({reason})")),
+            CheckStatus::Violated | CheckStatus::Error(_) => {}
+        }
+    }
+    for (word, names) in [("hold", holds), ("guarded", guarded), ("skipped", skipped)] {
+        if !names.is_empty() {
+            let head = format!("{word:<7} {:>3}  ", names.len());
+            paragraph(&head, &plain(&names.join(", ")), out)?;
+        }
+    }
+    writeln!(out, "{} ms", audit.elapsed_ms)
+}
+
+fn checks(count: usize) -> String {
+    match count {
+        1 => "1 check".to_owned(),
+        n => format!("{n} checks"),
+    }
+}
+
+/// An amount without useless zeros.
+fn credits(amount: Decimal) -> String {
+    amount.normalize().to_string()
 }

@@ -8,6 +8,8 @@ mod sample;
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
+
 use crate::report::Report;
 
 /// Writes a report as text.
@@ -27,4 +29,53 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Sample(sample) => sample::write(sample, out),
         Report::Nothing => Ok(()),
     }
+}
+
+/// Width of running text; not the terminal's, so that the same report is the same text.
+const WIDTH: usize = 100;
+
+/// The colour of a severity.
+fn severity_style(severity: &str) -> Style {
+    let colour = match severity {
+        "error" => AnsiColor::Red,
+        "warning" => AnsiColor::Yellow,
+        _ => AnsiColor::Cyan,
+    };
+    Style::new().bold().fg_color(Some(colour.into()))
+}
+
+/// Text from a database or a file, fit for a terminal: no control characters, which could move the
+/// cursor or forge a line of a report.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            plain.extend(c.escape_default());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// Words after a head, wrapped, with the lines below the first word aligned to it.
+fn paragraph(head: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let indent = head.chars().count();
+    let mut line = head.to_owned();
+    let mut used = indent;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        let is_first = used == indent;
+        if !is_first && used + 1 + width > WIDTH {
+            writeln!(out, "{line}")?;
+            line = " ".repeat(indent);
+            used = indent;
+        } else if !is_first {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += width;
+    }
+    writeln!(out, "{line}")
 }

@@ -14,7 +14,8 @@ const TEMPLATE: &str = "creditdb_template";
 /// The server under test: `CREDITDB_TEST_URL` (a superuser's URL), else a private one.
 pub struct Server {
     url: String,
-    own: Option<Throwaway>,
+    /// Held for as long as the run lasts.
+    _own: Option<Throwaway>,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
@@ -32,7 +33,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
             (Some(own), url)
         }
     };
-    let server = Server { url, own };
+    let server = Server { url, _own: own };
     let mut admin = server.connect("postgres");
     let version: String = admin.query_one("SHOW server_version", &[]).unwrap().get(0);
     assert_expected_major(&version);
@@ -82,11 +83,6 @@ impl Server {
             .unwrap()
             .connect(NoTls)
             .unwrap()
-    }
-
-    /// The private server, where there is one: its log and its folder.
-    pub fn own(&self) -> Option<&Throwaway> {
-        self.own.as_ref()
     }
 
     /// The server's major version.

@@ -1,0 +1,86 @@
+//! Decides which checks have to be evaluated on a database, before any row is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Transaction;
+
+use super::catalogue::Check;
+use super::contract::SchemaVersion;
+use super::guards::{self, Standing};
+use super::relations::{self, Relation};
+use crate::error::Result;
+
+/// What to do with a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Read the rows.
+    Evaluate,
+    /// Nothing: these objects prove it.
+    Guarded(Vec<String>),
+    /// Nothing: it does not apply to this schema version.
+    Skip(String),
+    /// It cannot be evaluated.
+    Fail(String),
+}
+
+/// What to do with each check of a selection, in its order, and what was learned on the way.
+pub(super) struct Plan<'a> {
+    /// The checks and their decisions.
+    pub steps: Vec<(&'a Check, Decision)>,
+    /// The relations that the checks name, as far as they exist.
+    pub relations: BTreeMap<String, Relation>,
+}
+
+/// Names of all tables that the checks read or whose guards they rely on.
+pub(super) fn tables(selection: &[&Check]) -> Vec<String> {
+    let all: BTreeSet<String> = selection
+        .iter()
+        .flat_map(|check| guards::tables_of(&check.contract))
+        .collect();
+    all.into_iter().collect()
+}
+
+/// Makes the plan. With `distrust` no guard counts.
+pub(super) fn plan<'a>(
+    snapshot: &mut Transaction<'_>,
+    selection: &[&'a Check],
+    version: SchemaVersion,
+    distrust: bool,
+) -> Result<Plan<'a>> {
+    let tables = tables(selection);
+    let relations = relations::read(snapshot, &tables)?;
+    let standing = Standing::read(snapshot, &tables)?;
+    let decide = |check: &Check| {
+        let contract = &check.contract;
+        if !contract.applies_to(version) {
+            return Decision::Skip(match contract.until {
+                Some(until) if version >= until => format!("ended with schema {until}"),
+                _ => format!("begins with schema {}", contract.since),
+            });
+        }
+        if let Some(disguised) = disguised(check, &relations) {
+            return Decision::Fail(disguised);
+        }
+        match standing.proof_of(contract) {
+            Some(guards) if !distrust => Decision::Guarded(guards),
+            _ => Decision::Evaluate,
+        }
+    };
+    let steps = selection.iter().map(|check| (*check, decide(check)));
+    Ok(Plan {
+        steps: steps.collect(),
+        relations,
+    })
+}
+
+/// Says which name of a check is not a table, where there is one.
+fn disguised(check: &Check, relations: &BTreeMap<String, Relation>) -> Option<String> {
+    relations::named_by(&check.contract)
+        .iter()
+        .find_map(|name| {
+            let kind = relations.get(name)?.disguise()?;
+            Some(format!(
+                "\"public.{name}\" is {kind}, not a table: it need not show every row"
+            ))
+        })
+}

@@ -1,0 +1,126 @@
+//! The relations that checks read: their names from the SQL, their nature from the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Transaction;
+
+use super::contract::Contract;
+use crate::error::Result;
+
+const READ_RELATIONS: &str = include_str!("relations.sql");
+
+/// A relation in schema `public`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Relation {
+    /// `pg_class.relkind`.
+    kind: String,
+    /// Columns of the primary key, in its order; empty where there is none.
+    pub key_columns: Vec<String>,
+    /// Whether it has a column `user_id`.
+    pub has_user: bool,
+}
+
+impl Relation {
+    /// What it is, when its rows cannot be taken for the rows of a table: a view or a foreign
+    /// table may show fewer or other rows than are stored, a materialized view old ones.
+    pub fn disguise(&self) -> Option<&'static str> {
+        match self.kind.as_str() {
+            "v" => Some("a view"),
+            "m" => Some("a materialized view"),
+            "f" => Some("a foreign table"),
+            _ => None,
+        }
+    }
+}
+
+/// The relations of the given names that exist.
+pub(super) fn read(
+    snapshot: &mut Transaction<'_>,
+    names: &[String],
+) -> Result<BTreeMap<String, Relation>> {
+    let rows = snapshot.query(READ_RELATIONS, &[&names])?;
+    let relation = |row: &postgres::Row| Relation {
+        kind: row.get("kind"),
+        key_columns: row.get("key_columns"),
+        has_user: row.get("has_user"),
+    };
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("name"), relation(row)))
+        .collect())
+}
+
+/// Names of the relations in schema `public` that a check reads.
+pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
+    let expressions = [&contract.expected, &contract.actual, &contract.difference];
+    let texts = expressions.into_iter().flatten().chain([&contract.sql]);
+    let mut names: BTreeSet<String> = contract.tables.iter().cloned().collect();
+    for text in texts {
+        names.extend(qualified_names(&without_literals(text)));
+    }
+    names
+}
+
+/// SQL text whose comments and string literals are blank.
+fn without_literals(sql: &str) -> String {
+    let mut code = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let end = |from: usize, mark: &str| {
+            rest[from..]
+                .find(mark)
+                .map_or(rest.len(), |at| from + at + mark.len())
+        };
+        let skip = match first {
+            '-' if rest.starts_with("--") => end(2, "\n"),
+            '/' if rest.starts_with("/*") => end(2, "*/"),
+            '\'' => end(1, "'"),
+            _ => 0,
+        };
+        if skip == 0 {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+        } else {
+            code.push(' ');
+            rest = &rest[skip..];
+        }
+    }
+    code
+}
+
+/// The `name` of each `public.name` that is neither a function nor a type.
+fn qualified_names(code: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut names = Vec::new();
+    for (at, prefix) in code.match_indices("public.") {
+        let before = code[..at].trim_end();
+        if code[..at].ends_with(|c| is_word(c) || c == '.') || before.ends_with("::") {
+            continue;
+        }
+        let after = &code[at + prefix.len()..];
+        let (name, rest) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_at(after.find(|c| !is_word(c)).unwrap_or(after.len())),
+        };
+        if !name.is_empty() && !rest.trim_start().starts_with('(') {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_relations_of_a_query() {
+        let sql = "-- public.comment\nSELECT public.f(x), 'public.literal', y::public.kind\n\
+                   FROM public.credit_transactions AS ct /* public.block */\n\
+                   JOIN public.\"Odd Name\" USING (id) WHERE nopublic.x = other.public.y";
+        assert_eq!(
+            qualified_names(&without_literals(sql)),
+            ["credit_transactions", "Odd Name"]
+        );
+    }
+}

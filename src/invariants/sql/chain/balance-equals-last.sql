@@ -1,0 +1,38 @@
+-- title: the balance of a user is the balance_after of the user's last entry
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare a row with the last row of another table
+-- why: somebody changed a balance by hand, or a writer was cut off between the balance and the
+--   entry. The user can now spend credits that no entry gave, or lost credits that an entry gave.
+-- remedy: see whether the entries themselves are whole: "creditdb verify chain-continuity
+--   balance-equals-sum". When they are, set the balance to the expected value under the row lock:
+--   UPDATE public.user_credits SET balance = <expected>, updated_at = now() WHERE user_id =
+--   <user>. When credits were meant to change, add an admin_adjustment entry instead. Never edit
+--   an entry.
+
+-- Silent for users without a balance row (balance-row-missing) and without entries
+-- (balance-without-history). Whether the entries follow from each other is chain-continuity. The
+-- last entry is the one with the highest id: created_at is evidence, not an order.
+WITH newest AS (
+    SELECT user_id, max(id) AS id
+      FROM public.credit_transactions
+     GROUP BY user_id
+)
+SELECT 'user ' || uc.user_id AS subject,
+       trim_scale(ct.balance_after)::text AS expected,
+       trim_scale(uc.balance)::text AS actual,
+       nullif(uc.balance - ct.balance_after, 'NaN') AS difference,
+       CASE WHEN uc.balance = ct.balance_after - ct.amount THEN 'lost-update'
+            WHEN uc.balance = 0 AND ct.balance_after < 0 THEN 'clamped'
+            WHEN round(uc.balance / nullif(ct.balance_after, 0), 6)
+                 IN (0.001, 0.01, 0.1, 10, 100, 1000) THEN 'unit-mix'
+            ELSE 'unlogged-write' END AS cause,
+       format('the last entry is %s: %s of %s, written %s; the balance row was written %s',
+              ct.id, ct.transaction_type, trim_scale(ct.amount), ct.created_at, uc.updated_at)
+           AS detail
+  FROM newest AS n
+  JOIN public.credit_transactions AS ct ON ct.id = n.id AND ct.user_id = n.user_id
+  JOIN public.user_credits AS uc ON uc.user_id = n.user_id
+ WHERE uc.balance IS DISTINCT FROM ct.balance_after;

@@ -1,0 +1,33 @@
+-- title: the balance of a user is the sum of the amounts of the user's entries
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare a row with a sum over another table
+-- why: whatever went wrong between balance and entries (a manual UPDATE, a lost update, a deleted
+--   entry, a clamp at zero) shows here as credits that appeared or vanished.
+-- remedy: run "creditdb verify chain-continuity balance-equals-last" to see which entry the
+--   difference starts at. When the entries are whole, set the balance to the expected value under
+--   the row lock; when an entry is missing, append an admin_adjustment with
+--   public.add_user_credits or public.debit_user_credits that names this finding.
+
+-- Silent for users without a balance row (balance-row-missing) and without entries
+-- (balance-without-history). Sums are exact: amounts are numeric, never float.
+WITH entries AS (
+    SELECT user_id, sum(amount) AS total, count(*) AS number
+      FROM public.credit_transactions
+     GROUP BY user_id
+)
+SELECT 'user ' || uc.user_id AS subject,
+       trim_scale(e.total)::text AS expected,
+       trim_scale(uc.balance)::text AS actual,
+       nullif(uc.balance - e.total, 'NaN') AS difference,
+       CASE WHEN uc.balance = 0 AND e.total < 0 THEN 'clamped'
+            WHEN round(uc.balance / nullif(e.total, 0), 6)
+                 IN (0.001, 0.01, 0.1, 10, 100, 1000) THEN 'unit-mix'
+            WHEN abs(uc.balance - e.total) <= 0.00000001 * e.number THEN 'truncation'
+            ELSE 'unknown' END AS cause,
+       format('%s entries', e.number) AS detail
+  FROM entries AS e
+  JOIN public.user_credits AS uc ON uc.user_id = e.user_id
+ WHERE uc.balance IS DISTINCT FROM e.total;

@@ -1,0 +1,30 @@
+-- title: every user with entries or provider keys has a balance row
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: foreign keys to user_credits come with schema 1.3.0
+-- why: provisioning failed silently, or a balance row was deleted while entries stayed. The
+--   user's requests are refused, and the credits that the entries gave are gone.
+-- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with
+--   the sum of the entries: INSERT INTO public.user_credits (user_id, balance) VALUES (<user>,
+--   <expected>) ON CONFLICT (user_id) DO NOTHING; then set tier and allowance of the user's plan.
+
+-- Users who appear only in the usage log are usage-user-unknown, a warning: no money is involved.
+WITH missing AS (
+    SELECT ct.user_id, ct.amount, 1 AS entries, 0 AS keys
+      FROM public.credit_transactions AS ct
+     WHERE NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = ct.user_id)
+    UNION ALL
+    SELECT pk.user_id, 0, 0, 1
+      FROM public.user_provider_keys AS pk
+     WHERE NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = pk.user_id)
+)
+SELECT 'user ' || coalesce(user_id::text, 'NULL') AS subject,
+       format('a balance row with %s', trim_scale(sum(amount))) AS expected,
+       'no row'::text AS actual,
+       nullif(-sum(amount), 'NaN') AS difference,
+       'row-missing'::text AS cause,
+       format('%s entries, %s provider keys', sum(entries), sum(keys)) AS detail
+  FROM missing
+ GROUP BY user_id;

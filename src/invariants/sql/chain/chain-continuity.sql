@@ -1,0 +1,77 @@
+-- title: each balance_after is the balance_after before it plus the amount, from 0 on
+-- kind: native
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare a row with the one before it
+-- why: every broken writer shows here: two requests that started from one balance, a balance that
+--   somebody changed without an entry, a clamp at zero, an entry that was deleted or edited.
+--   Credits appeared or vanished between two entries, and the finding names which.
+-- remedy: never edit or delete an entry. Compare both entries with the requests or payments that
+--   they reference; when credits are owed or due, append an admin_adjustment with
+--   public.add_user_credits or public.debit_user_credits that names the finding. Then look for the
+--   writer that the cause points at: it will do it again.
+
+-- The order of a chain is the order of ids: the functions draw them while they hold the row lock.
+-- What stands beside the chain is left to siblings: the balance row to balance-equals-last, NaN
+-- that an amount brought in to amount-not-finite (here, only the entry where it begins counts).
+--
+-- Two passes, because the window functions of the second cost several times the first. A sound
+-- ledger pays for the first only.
+WITH broken_users AS MATERIALIZED (
+    SELECT DISTINCT links.user_id
+      FROM (
+          SELECT ct.user_id, ct.amount, ct.balance_after,
+                 lag(ct.balance_after, 1, 0) OVER entries AS previous_balance
+            FROM public.credit_transactions AS ct
+          WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.id)
+      ) AS links
+     WHERE links.balance_after IS DISTINCT FROM links.previous_balance + links.amount
+        OR links.amount = 'NaN'
+), chain AS (
+    SELECT ct.user_id, ct.id, ct.amount, ct.balance_after,
+           ct.transaction_type, ct.reference_id, ct.created_at,
+           lag(ct.id) OVER entries AS previous_id,
+           lag(ct.balance_after, 1, 0) OVER entries AS previous_balance,
+           lag(ct.amount) OVER entries AS previous_amount,
+           lag(ct.transaction_type) OVER entries AS previous_type,
+           lag(ct.reference_id) OVER entries AS previous_reference,
+           lag(ct.created_at) OVER entries AS previous_created_at,
+           lag(ct.id, 2) OVER entries AS second_id,
+           lag(ct.balance_after - ct.amount, 2) OVER entries AS second_start,
+           lag(ct.id, 3) OVER entries AS third_id,
+           lag(ct.balance_after - ct.amount, 3) OVER entries AS third_start,
+           lead(ct.id) OVER entries AS next_id,
+           lead(ct.balance_after - ct.amount) OVER entries AS next_start
+      FROM public.credit_transactions AS ct
+     WHERE ct.user_id IN (SELECT b.user_id FROM broken_users AS b)
+    WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.id)
+), stored AS (
+    SELECT uc.user_id, min(uc.balance) AS balance
+      FROM public.user_credits AS uc
+     WHERE uc.user_id IN (SELECT b.user_id FROM broken_users AS b)
+     GROUP BY uc.user_id
+)
+SELECT c.user_id::text, c.id::text, c.created_at::text,
+       c.amount::text,
+       c.balance_after::text,
+       (c.previous_balance + c.amount)::text AS expected,
+       (c.balance_after - c.previous_balance - c.amount)::text AS difference,
+       (c.balance_after - c.amount)::text AS start,
+       c.previous_id::text,
+       c.previous_balance::text,
+       c.previous_amount::text,
+       (c.previous_balance - c.previous_amount)::text AS previous_start,
+       c.previous_created_at::text,
+       coalesce(c.previous_type = c.transaction_type, false) AS same_type,
+       coalesce(c.previous_reference = c.reference_id, false) AS same_reference,
+       abs(extract(epoch FROM c.created_at - c.previous_created_at))::float8 AS seconds_apart,
+       c.second_id::text, c.second_start::text,
+       c.third_id::text, c.third_start::text,
+       c.next_id::text, c.next_start::text,
+       s.balance::text AS stored_balance
+  FROM chain AS c
+  LEFT JOIN stored AS s ON s.user_id = c.user_id
+ WHERE c.balance_after IS DISTINCT FROM c.previous_balance + c.amount
+    OR c.amount = 'NaN'
+ ORDER BY c.user_id, c.id

@@ -1,0 +1,30 @@
+-- title: no reference belongs to both a purchase and a usage
+-- kind: query
+-- scope: global
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: references of all types share one column
+-- why: a program passes the wrong id, or two id spaces were mixed. A refund that looks its origin
+--   up by the reference then finds the wrong entry.
+-- remedy: see both entries: SELECT * FROM public.credit_transactions WHERE reference_id =
+--   <reference> ORDER BY id. Correct the reference of the wrong one, and the program that wrote
+--   it.
+
+-- Other types name the origin of something else on purpose, so they share references.
+WITH purchases AS (
+    SELECT reference_id, min(id) AS id, min(created_at) AS created_at
+      FROM public.credit_transactions
+     WHERE transaction_type = 'purchase'
+       AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+     GROUP BY reference_id
+)
+SELECT 'reference ' || p.reference_id AS subject,
+       'purchase or usage'::text AS expected,
+       'both'::text AS actual,
+       NULL::numeric AS difference,
+       'collision'::text AS cause,
+       format('purchase: entry %s, written %s; usage: entry %s of user %s, written %s',
+              p.id, p.created_at, ct.id, ct.user_id, ct.created_at) AS detail
+  FROM purchases AS p
+  JOIN public.credit_transactions AS ct ON ct.reference_id = p.reference_id
+ WHERE ct.transaction_type = 'usage';

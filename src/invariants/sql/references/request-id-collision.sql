@@ -1,0 +1,30 @@
+-- title: no two users have the same request id
+-- kind: query
+-- scope: global
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: upstreams repeat ids, so no constraint forbids it
+-- why: an upstream counts from one again after a restart, or one request was logged for two
+--   users. Whoever looks a request up by its id alone, support or a refund job, finds the wrong
+--   user.
+-- remedy: see whether the rows are one request or two: SELECT * FROM public.llm_usage_log WHERE
+--   request_id = <id>. For two, let the gateway prefix ids with the provider; for one, refund the
+--   user who did not send it with public.add_user_credits and type refund.
+
+-- Repeats within one user are request-id-duplicate, ids that say nothing request-id-missing.
+WITH requests AS (
+    SELECT request_id, user_id, min(created_at) AS first_at
+      FROM public.llm_usage_log
+     WHERE btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')
+     GROUP BY request_id, user_id
+)
+SELECT 'request ' || request_id AS subject,
+       '1 user'::text AS expected,
+       count(*) || ' users' AS actual,
+       NULL::numeric AS difference,
+       'collision'::text AS cause,
+       format('among them %s and %s, from %s to %s',
+              min(user_id::text), max(user_id::text), min(first_at), max(first_at)) AS detail
+  FROM requests
+ GROUP BY request_id
+HAVING count(*) > 1;

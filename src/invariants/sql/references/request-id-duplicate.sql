@@ -1,0 +1,28 @@
+-- title: a request of a user is logged once
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: unique (user_id, request_id) comes with schema 1.2.0
+-- why: the gateway retried, or two of its layers both log. Usage statistics count the request
+--   twice, and where the debit is repeated as well the user pays twice.
+-- remedy: compare with the ledger: "creditdb verify usage-reference-duplicate". Give back what
+--   was charged twice: SELECT * FROM public.add_user_credits(<user>, <difference>, 'refund',
+--   <request_id>, 'charged twice'). Then delete the surplus log rows, all but the first.
+
+-- One id on requests of different users is request-id-collision, ids that say nothing are
+-- request-id-missing. A failed attempt and its retry under one id count too: from schema 1.2.0 on
+-- the log refuses the second row.
+SELECT format('request %s of user %s', request_id, user_id) AS subject,
+       '1 row'::text AS expected,
+       count(*) || ' rows' AS actual,
+       nullif(sum(credits_used) - max(credits_used), 'NaN') AS difference,
+       CASE WHEN count(*) FILTER (WHERE credits_used <> 0) > 1 THEN 'billed-twice'
+            ELSE 'retry' END AS cause,
+       format('log rows %s to %s, from %s to %s, %s successful, %s credits in all',
+              min(id), max(id), min(created_at), max(created_at),
+              count(*) FILTER (WHERE success), trim_scale(sum(credits_used))) AS detail
+  FROM public.llm_usage_log
+ WHERE btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')
+ GROUP BY user_id, request_id
+HAVING count(*) > 1;

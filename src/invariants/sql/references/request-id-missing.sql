@@ -1,0 +1,20 @@
+-- title: a logged request has a request id
+-- kind: row
+-- table: llm_usage_log
+-- scope: user
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: some upstreams send none, and a paid request must be logged even so
+-- why: without an id a retry cannot be told from a second request, and the row cannot be compared
+--   with its debit. 'None', 'null' and 'undefined' are what programs make of a missing value.
+-- remedy: let the gateway make an id of its own when the upstream sends none, and use it for the
+--   debit as well. Give rows that are there one by hand only where the debit can be told by time
+--   and amount: UPDATE public.llm_usage_log SET request_id = <reference_id> WHERE id = <id>.
+-- expected: 'an id'
+-- actual: coalesce(quote_literal(request_id), 'NULL')
+-- difference: nullif(credits_used, 'NaN')
+
+-- A request that failed for free may lack an id: it may never have reached an upstream.
+-- usage-unbilled, charge-without-usage and the duplicates leave out what is reported here.
+(btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE
+AND (success IS FALSE AND credits_used = 0) IS NOT TRUE

@@ -1,0 +1,34 @@
+-- title: every index of our tables is valid and ready
+-- kind: query
+-- scope: global
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: the catalogue itself is what is checked
+-- why: a concurrent build was cut off. The index costs every write and serves no query, and when
+--   it is unique it enforces less than its name says.
+-- remedy: build it again: REINDEX INDEX CONCURRENTLY public.<index>. An index that ends in _ccnew
+--   is what a cut-off REINDEX left behind: DROP INDEX CONCURRENTLY public.<index>.
+
+-- An index that is being built right now is not reported, as far as this user may see other
+-- sessions. Whether the right indexes exist, with the right columns, is schema-drift.
+SELECT 'index public.' || c.relname AS subject,
+       'valid and ready'::text AS expected,
+       concat_ws(' and ', CASE WHEN NOT i.indisvalid THEN 'invalid' END,
+                 CASE WHEN NOT i.indisready THEN 'not ready' END,
+                 CASE WHEN NOT i.indislive THEN 'being dropped' END) AS actual,
+       NULL::numeric AS difference,
+       CASE WHEN c.relname ~ '_cc(new|old)\d*$' THEN 'failed-reindex'
+            WHEN NOT i.indislive THEN 'failed-drop'
+            ELSE 'failed-build' END AS cause,
+       format('on table public.%s%s', t.relname,
+              CASE WHEN i.indisunique THEN ', meant to be unique' END) AS detail
+  FROM pg_catalog.pg_index AS i
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+ WHERE t.relnamespace = 'public'::regnamespace
+   AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
+                     'power_level_configs', 'user_provider_keys', 'llm_usage_log',
+                     'schema_version', 'refinery_schema_history')
+   AND NOT (i.indisvalid AND i.indisready AND i.indislive)
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p
+                    WHERE p.index_relid = i.indexrelid);

@@ -1,0 +1,40 @@
+-- title: a usage entry has its row in the usage log
+-- kind: query
+-- scope: user
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: log and ledger are written by two calls until schema 1.2.0
+-- why: the insert into the log failed after the debit, or the request was never sent: the user
+--   was charged and nobody can show for what. Entries younger than 15 minutes are not judged,
+--   because the log is written after the debit.
+-- remedy: ask the provider for the request by its id. Insert the log row when it was served; give
+--   the credits back when it was not: SELECT * FROM public.add_user_credits(<user>, <credits>,
+--   'refund', <request_id>, <reason>).
+
+-- Only entries within the log's retention are judged: not older than the oldest row that the log
+-- still has (a row from before 2020 does not count: timestamp-missing), or 30 days when the log
+-- is empty. Silent again when refunds of the request gave the charge back. Entries without a
+-- reference belong to requests without an id: request-id-missing. The times are compared last: a
+-- planner that cannot know them expects few entries and would look up each one by itself.
+SELECT format('user %s entry %s', ct.user_id,
+              min(ct.id) FILTER (WHERE ct.transaction_type = 'usage')) AS subject,
+       'log row of request ' || ct.reference_id AS expected,
+       'no row'::text AS actual,
+       sum(ct.amount) AS difference,
+       'log-lost'::text AS cause,
+       'charged ' || min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') AS detail
+  FROM public.credit_transactions AS ct
+ WHERE (ct.transaction_type = 'usage' OR (ct.transaction_type = 'refund' AND ct.amount > 0))
+   AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+   AND NOT EXISTS (
+           SELECT FROM public.llm_usage_log AS l
+            WHERE l.user_id = ct.user_id
+              AND l.request_id = ct.reference_id)
+ GROUP BY ct.user_id, ct.reference_id
+HAVING sum(ct.amount) < 0
+   AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage')
+       < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+   AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') >= (
+           SELECT coalesce(min(l.created_at) FILTER (WHERE l.created_at >= '2020-01-01 UTC'),
+                           current_setting('creditdb.now')::timestamptz - interval '30 days')
+             FROM public.llm_usage_log AS l);

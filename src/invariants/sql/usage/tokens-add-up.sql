@@ -1,0 +1,19 @@
+-- title: total tokens are prompt tokens plus completion tokens
+-- kind: row
+-- table: llm_usage_log
+-- scope: user
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: the counts are stored as the provider sent them
+-- why: providers count cached or reasoning tokens in the total but in neither part, or a streamed
+--   answer was logged before its last part. Prices by token then rest on a wrong count.
+-- remedy: find the model and provider: SELECT provider, model, count(*) FROM public.llm_usage_log
+--   WHERE total_tokens <> prompt_tokens + completion_tokens GROUP BY 1, 2. Let the gateway add
+--   the missing kind of tokens to the side that it is priced with.
+-- expected: (prompt_tokens::numeric + completion_tokens)::text
+-- actual: coalesce(total_tokens::text, 'NULL')
+
+-- Added as numeric, because the sum of two hostile counts overflows bigint and would stop the
+-- audit. Negative or missing parts are tokens-negative.
+total_tokens::numeric IS DISTINCT FROM prompt_tokens::numeric + completion_tokens
+AND (prompt_tokens >= 0 AND completion_tokens >= 0) IS TRUE

@@ -1,0 +1,51 @@
+-- title: a request was charged what the usage log says
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare rows of two tables
+-- why: log and debit round to other scales, count in other units, or a request that failed or
+--   used the user's own key was logged as free after it had been charged. Rows younger than 15
+--   minutes are not judged, because log, debit and refund are not written in one transaction.
+-- remedy: see which side is right (the price of the model times the tokens). Correct a wrong log
+--   row: UPDATE public.llm_usage_log SET credits_used = <actual> WHERE id = <log row>. Correct a
+--   wrong charge by its difference, with the request as reference: public.add_user_credits and
+--   type refund, or public.debit_user_credits and type admin_adjustment.
+
+-- Judged are requests with one log row and one charge: none is usage-unbilled or
+-- charge-without-usage, several are request-id-duplicate or usage-reference-duplicate. A refund
+-- of the request, or an adjustment with its reference, may be left out of the log or counted in.
+WITH charges AS (
+    SELECT user_id, reference_id, -sum(amount) AS net,
+           -sum(amount) FILTER (WHERE transaction_type = 'usage') AS gross,
+           min(id) FILTER (WHERE transaction_type = 'usage') AS id
+      FROM public.credit_transactions
+     WHERE transaction_type IN ('usage', 'refund', 'admin_adjustment')
+       AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+     GROUP BY user_id, reference_id
+    HAVING count(*) FILTER (WHERE transaction_type = 'usage') = 1
+), requests AS (
+    SELECT user_id, request_id, max(credits_used) AS credits, min(id) AS id,
+           bool_and(success) AS success, bool_or(byok_used) AS byok_used
+      FROM public.llm_usage_log
+     GROUP BY user_id, request_id
+    HAVING count(*) = 1
+       AND max(created_at)
+           < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+)
+SELECT format('request %s of user %s', l.request_id, l.user_id) AS subject,
+       trim_scale(-l.credits)::text AS expected,
+       trim_scale(-c.net)::text AS actual,
+       nullif(l.credits - c.net, 'NaN') AS difference,
+       CASE WHEN l.success IS FALSE AND l.credits = 0 THEN 'failed-but-charged'
+            WHEN l.byok_used AND l.credits = 0 THEN 'byok-charged'
+            WHEN round(c.net / nullif(l.credits, 0), 6)
+                 IN (0.001, 0.01, 0.1, 10, 100, 1000) THEN 'unit-mix'
+            WHEN abs(c.net - l.credits) < 0.01 THEN 'truncation'
+            ELSE 'unknown' END AS cause,
+       format('log row %s has %s, entry %s took %s', l.id, trim_scale(l.credits), c.id,
+              trim_scale(c.gross)) AS detail
+  FROM charges AS c
+  JOIN requests AS l ON l.user_id = c.user_id AND l.request_id = c.reference_id
+ WHERE l.credits IS DISTINCT FROM c.gross
+   AND l.credits IS DISTINCT FROM c.net;

@@ -1,0 +1,25 @@
+-- title: a user in the usage log has a balance row
+-- kind: query
+-- scope: user
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: the log has no foreign key, so that no request goes unlogged
+-- why: the gateway lets requests through for users whom nobody provisioned, or the balance row
+--   was deleted. No money is involved yet, but the user can be charged nothing.
+-- remedy: provision the user: INSERT INTO public.user_credits (user_id) VALUES (<user>) ON
+--   CONFLICT (user_id) DO NOTHING; or find out whose requests these are.
+
+-- Users with entries are balance-row-missing, an error. Requests that failed are left out: an
+-- unknown user's request should fail.
+SELECT 'user ' || coalesce(l.user_id::text, 'NULL') AS subject,
+       'a balance row'::text AS expected,
+       'no row'::text AS actual,
+       NULL::numeric AS difference,
+       'row-missing'::text AS cause,
+       format('%s log rows, %s credits, from %s to %s', count(*),
+              trim_scale(sum(l.credits_used)), min(l.created_at), max(l.created_at)) AS detail
+  FROM public.llm_usage_log AS l
+ WHERE l.success IS NOT FALSE
+   AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = l.user_id)
+   AND NOT EXISTS (SELECT FROM public.credit_transactions AS ct WHERE ct.user_id = l.user_id)
+ GROUP BY l.user_id;

@@ -1,0 +1,197 @@
+//! When a check is believed to be proven by the database, and when it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use creditdb::invariants::Catalogue;
+use creditdb::invariants::contract::Guard;
+
+use super::{check, own_check, result, verify_own};
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::{Database, server};
+
+/// The domain of the tiers, guarded by two objects.
+fn tier_check() -> Folder {
+    let guards = "user_credits_tier_check, user_credits.tier not null";
+    let changes = [
+        ("table", "user_credits"),
+        ("guarded_by", guards),
+        ("actual", "tier"),
+    ];
+    own_check(check(
+        "row",
+        &changes,
+        "(tier IN ('trial', 'starter')) IS NOT TRUE",
+    ))
+}
+
+#[test]
+fn standing_guards_are_believed_and_named_unless_distrusted() {
+    let database = Database::migrated();
+    let folder = tier_check();
+    let audit = verify_own(&database, &folder, 0);
+    let it = result(&audit, "it");
+    assert_eq!(it["status"], "guarded");
+    assert_eq!(
+        it["reason"],
+        "user_credits_tier_check, user_credits.tier not null"
+    );
+    let arguments = [
+        "verify",
+        "it",
+        "--checks",
+        folder.arg(),
+        "--distrust",
+        "--format",
+        "json",
+    ];
+    let run = creditdb(arguments).on(&database.url).succeeds();
+    assert_eq!(result(&run.json(), "it")["status"], "holds");
+}
+
+#[test]
+fn a_guard_that_does_not_stand_is_no_proof() {
+    let gone = "ALTER TABLE public.user_credits DROP CONSTRAINT user_credits_tier_check;";
+    let add = |definition: &str| {
+        let add = "ALTER TABLE public.user_credits ADD CONSTRAINT user_credits_tier_check";
+        format!("{gone} {add} {definition};")
+    };
+    let domain = "CHECK (tier IN ('trial', 'starter', 'professional', 'enterprise'))";
+    let elsewhere = "ALTER TABLE public.llm_usage_log ADD COLUMN tier text,
+                     ADD CONSTRAINT user_credits_tier_check CHECK (tier = 'trial');";
+    let mut damages = vec![
+        gone.to_owned(),
+        add(&format!("{domain} NOT VALID")),
+        format!("{gone} {elsewhere}"),
+        "ALTER TABLE public.user_credits ALTER COLUMN tier DROP NOT NULL;".to_owned(),
+        // A child table does not inherit the constraint, and a SELECT reads the child too.
+        format!(
+            "{} CREATE TABLE public.more () INHERITS (public.user_credits);",
+            add(&format!("{domain} NO INHERIT"))
+        ),
+    ];
+    if server().major() >= 18 {
+        damages.push(add(&format!("{domain} NOT ENFORCED")));
+        damages.push(
+            "ALTER TABLE public.user_credits ALTER COLUMN tier DROP NOT NULL;
+             ALTER TABLE public.user_credits ADD CONSTRAINT tier_given NOT NULL tier NOT VALID;"
+                .to_owned(),
+        );
+    }
+    let folder = tier_check();
+    let database = Database::migrated();
+    for damage in damages {
+        let copy = database.copy();
+        copy.execute(&damage);
+        let audit = verify_own(&copy, &folder, 0);
+        assert_eq!(result(&audit, "it")["status"], "holds", "{damage}");
+    }
+}
+
+#[test]
+fn an_invalid_unique_index_is_no_proof() {
+    let database = Database::migrated();
+    let unique = check(
+        "query",
+        &[("guarded_by", "own_key")],
+        "SELECT key_name AS subject,
+        NULL AS expected, NULL AS actual, NULL AS difference, NULL AS cause, NULL AS detail
+        FROM public.user_provider_keys GROUP BY key_name HAVING count(*) > 1",
+    );
+    let folder = own_check(unique);
+    database.execute("CREATE UNIQUE INDEX own_key ON public.user_provider_keys (key_name)");
+    assert_eq!(
+        result(&verify_own(&database, &folder, 0), "it")["status"],
+        "guarded"
+    );
+    database.execute(
+        "UPDATE pg_index SET indisvalid = false
+                       WHERE indexrelid = 'public.own_key'::regclass",
+    );
+    assert_eq!(
+        result(&verify_own(&database, &folder, 0), "it")["status"],
+        "holds"
+    );
+}
+
+/// Each guard that our checks name stands in a migrated database, with the recorded definition.
+#[test]
+fn guards_are_recorded() {
+    let database = Database::migrated();
+    let catalogue = Catalogue::load(None).unwrap();
+    let guards = catalogue
+        .checks()
+        .iter()
+        .flat_map(|check| &check.contract.guards);
+    let names: BTreeSet<&String> = guards
+        .filter_map(|guard| match guard {
+            Guard::Object(name) => Some(name),
+            Guard::NotNull { .. } => None,
+        })
+        .collect();
+    let mut client = database.connect();
+    client
+        .batch_execute("SET search_path = pg_catalog")
+        .unwrap();
+    let tables = "SELECT array_agg(relname::text) FROM pg_class
+                   WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
+    let tables: Vec<String> = client.query_one(tables, &[]).unwrap().get(0);
+    let standing = include_str!("../../../src/invariants/guards.sql");
+    let mut lines = BTreeMap::new();
+    for row in client.query(standing, &[&tables]).unwrap() {
+        let (table, guard, definition): (String, String, String) =
+            (row.get(0), row.get(1), row.get(2));
+        if names.contains(&guard) {
+            lines.insert(guard.clone(), format!("{table}.{guard}: {definition}\n"));
+        }
+    }
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| !lines.contains_key(**name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not in a migrated database: {missing:?}"
+    );
+    let lines: BTreeSet<String> = lines.into_values().collect();
+    let text: String = lines.into_iter().collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/invariants/guards.txt");
+    if std::env::var_os("CREDITDB_REGENERATE").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let recorded = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        recorded, text,
+        "run the test with CREDITDB_REGENERATE=1 and commit guards.txt"
+    );
+}
+
+/// A constraint of the same name that allows everything lets no check off.
+#[test]
+fn a_weaker_guard_of_the_same_name_is_no_proof() {
+    let catalogue = Catalogue::load(None).unwrap();
+    let records = include_str!("../../../src/invariants/guards.txt").lines();
+    let records = records.map(|line| line.split_once(": ").unwrap());
+    let database = Database::migrated();
+    for (name, _) in records.filter(|(_, definition)| definition.starts_with("CHECK")) {
+        let (table, guard) = name.split_once('.').unwrap();
+        let copy = database.copy();
+        copy.execute(&format!(
+            "ALTER TABLE public.{table} DROP CONSTRAINT {guard};
+             ALTER TABLE public.{table} ADD CONSTRAINT {guard} CHECK (true);"
+        ));
+        let arguments = ["verify", "--format", "json"];
+        let audit = creditdb(arguments).on(&copy.url).run().json();
+        let guard = Guard::Object(guard.to_owned());
+        for check in catalogue.checks() {
+            if check.contract.guards.contains(&guard) {
+                assert_eq!(
+                    result(&audit, &check.contract.id)["status"],
+                    "holds",
+                    "{name}"
+                );
+            }
+        }
+    }
+}

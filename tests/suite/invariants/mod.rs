@@ -1,0 +1,87 @@
+//! The audit, through the real program.
+
+mod catalogue;
+mod damage;
+mod guards;
+mod output;
+mod trust;
+
+use serde_json::Value;
+
+use crate::support::folder::Folder;
+use crate::support::program::{Run, creditdb};
+use crate::support::server::Database;
+
+/// A check file with a kind, further header lines for some keys, and a body.
+fn check(kind: &str, changes: &[(&str, &str)], body: &str) -> String {
+    let mut keys = vec![
+        ("title", "what must hold"),
+        ("kind", kind),
+        ("scope", "user"),
+        ("severity", "error"),
+        ("since", "1.0.0"),
+        ("guarded_by", "nothing: it is a test"),
+        ("why", "it is a test"),
+        ("remedy", "do something"),
+    ];
+    if kind == "row" {
+        keys.insert(2, ("table", "credit_transactions"));
+        keys.extend([("expected", "'none'"), ("actual", "amount")]);
+    }
+    for (key, value) in changes {
+        match keys.iter_mut().find(|(known, _)| known == key) {
+            Some(entry) => entry.1 = value,
+            None => keys.push((key, value)),
+        }
+    }
+    let header = keys
+        .iter()
+        .map(|(key, value)| format!("-- {key}: {value}\n"));
+    header.collect::<String>() + "\n" + body
+}
+
+/// A folder with one check, `own/it.sql`.
+fn own_check(text: impl AsRef<[u8]>) -> Folder {
+    Folder::with(&[("own/it.sql", text)])
+}
+
+/// Runs checks of a folder, the area `own` only, with JSON output.
+fn verify_own(database: &Database, folder: &Folder, code: i32) -> Value {
+    let arguments = [
+        "verify",
+        "--area",
+        "own",
+        "--checks",
+        folder.arg(),
+        "--format",
+        "json",
+    ];
+    creditdb(arguments).on(&database.url).exits(code).json()
+}
+
+/// The result of a check.
+fn result<'a>(audit: &'a Value, id: &str) -> &'a Value {
+    let checks = audit["checks"].as_array().unwrap();
+    checks
+        .iter()
+        .find(|check| check["id"] == id)
+        .unwrap_or_else(|| panic!("no check \"{id}\" in {audit}"))
+}
+
+/// Requires words in what was printed to stderr.
+fn assert_says(run: &Run, words: &[&str]) {
+    for word in words {
+        assert!(
+            run.stderr.contains(word),
+            "no \"{word}\" in:\n{}",
+            run.stderr
+        );
+    }
+}
+
+/// A user with a purchase of 100 and a usage of 10 credits.
+const LEDGER: &str = "
+    SELECT public.add_user_credits('00000000-0000-4000-8000-000000000001', 100, 'purchase',
+                                   'pay_1', NULL);
+    SELECT public.debit_user_credits('00000000-0000-4000-8000-000000000001', 10, 'usage',
+                                     'req_1', NULL);";

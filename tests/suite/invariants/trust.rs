@@ -1,0 +1,260 @@
+//! The verdict is never "clean" when the audit did not look, and all checks see one moment.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{LEDGER, assert_says, check, own_check, result, verify_own};
+use crate::support::folder::Folder;
+use crate::support::program::{Run, creditdb};
+use crate::support::server::{Database, server};
+
+/// A query check that finds every entry.
+const EVERY_ENTRY: &str = "SELECT 'entry ' || id AS subject, NULL AS expected, NULL AS actual,
+    amount AS difference, NULL AS cause, NULL AS detail FROM public.credit_transactions";
+
+/// Requires that the check "it" could not be evaluated, for a reason with these words.
+fn assert_undecided(database: &Database, text: &str, reason: &str) {
+    let audit = verify_own(database, &own_check(text), 3);
+    assert_eq!(audit["verdict"], "incomplete");
+    let it = result(&audit, "it");
+    assert_eq!(it["status"], "error");
+    assert!(it["reason"].as_str().unwrap().contains(reason), "{it}");
+}
+
+#[test]
+fn a_migrated_database_without_users_is_clean() {
+    let database = Database::migrated();
+    let run = creditdb(["verify", "--format", "json"])
+        .on(&database.url)
+        .succeeds();
+    let audit = run.json();
+    assert_eq!(audit["verdict"], "clean");
+    for check in audit["checks"].as_array().unwrap() {
+        assert!(
+            check["status"] == "holds" || check["status"] == "guarded",
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn a_query_that_fails_leaves_the_audit_incomplete() {
+    let database = Database::migrated();
+    let missing = EVERY_ENTRY.replace("credit_transactions", "no_such_table");
+    assert_undecided(
+        &database,
+        &check("query", &[], &missing),
+        "(SQLSTATE 42P01)",
+    );
+    let columns = check("query", &[], "SELECT id FROM public.credit_transactions");
+    assert_undecided(&database, &columns, "(SQLSTATE 42703)");
+    assert_undecided(&database, &check("row", &[], "amount"), "(SQLSTATE 42804)");
+    let write = "WITH gone AS (DELETE FROM public.credit_transactions RETURNING id) TABLE gone";
+    assert_undecided(&database, &check("query", &[], write), "SQLSTATE");
+}
+
+#[test]
+fn the_other_checks_are_evaluated_after_one_failed() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let folder = Folder::with(&[
+        ("own/a.sql", check("query", &[], "SELECT 1/0")),
+        ("own/b.sql", check("query", &[], EVERY_ENTRY)),
+    ]);
+    let audit = verify_own(&database, &folder, 3);
+    assert_eq!(audit["verdict"], "incomplete");
+    assert_eq!(result(&audit, "b")["status"], "violated");
+    assert_eq!(result(&audit, "b")["at_risk"], "110.00000000");
+}
+
+#[test]
+fn an_expression_that_is_null_has_decided_nothing() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute("UPDATE public.credit_transactions SET reference_id = NULL WHERE amount < 0");
+    let text = check("row", &[], "reference_id = 'pay_1'");
+    assert_undecided(
+        &database,
+        &text,
+        "NULL for 1 rows of \"public.credit_transactions\", first",
+    );
+}
+
+#[test]
+fn a_lost_connection_leaves_the_rest_unread() {
+    let database = Database::migrated();
+    let folder = Folder::with(&[
+        ("own/a.sql", check("query", &[], EVERY_ENTRY)),
+        (
+            "own/b.sql",
+            check(
+                "query",
+                &[],
+                "SELECT pg_terminate_backend(pg_backend_pid()) AS subject, NULL AS expected, NULL AS actual, NULL AS difference, NULL AS cause, NULL AS detail",
+            ),
+        ),
+        ("own/c.sql", check("query", &[], EVERY_ENTRY)),
+    ]);
+    let audit = verify_own(&database, &folder, 3);
+    let status = |id| result(&audit, id)["status"].as_str().unwrap().to_owned();
+    assert_eq!(
+        [status("a"), status("b"), status("c")],
+        ["holds", "error", "error"]
+    );
+    let reason = result(&audit, "c")["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("not evaluated: the connection was lost"),
+        "{reason}"
+    );
+}
+
+/// Verifies as a role that may read everything that the statements do not take away.
+fn verify_as_reader(database: &Database, statements: &str) -> Run {
+    let role = format!("{}_reader", database.name());
+    database.execute(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT pg_read_all_data TO {role}; {}",
+        statements.replace("$role", &role)
+    ));
+    let url = database.url.replace("postgres@", &format!("{role}@"));
+    assert_ne!(
+        url, database.url,
+        "the URL of the tests names another superuser"
+    );
+    let run = creditdb(["verify", "chain-continuity", "--format", "json"])
+        .on(&url)
+        .run();
+    let drop = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    database.execute(&drop);
+    run
+}
+
+#[test]
+fn rows_that_this_role_may_not_see_are_not_taken_for_absent() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let run = verify_as_reader(&database, "");
+    assert_eq!(run.json()["verdict"], "clean", "{}", run.stderr);
+
+    let policy = "ALTER TABLE public.credit_transactions ENABLE ROW LEVEL SECURITY;
+                  CREATE POLICY own ON public.credit_transactions USING (false);";
+    let run = verify_as_reader(&database.copy(), policy);
+    assert_eq!(run.code, 3);
+    let reason = run.json()["checks"][0]["reason"].to_string();
+    assert!(reason.contains("row-level security"), "{reason}");
+
+    let revoke = "REVOKE pg_read_all_data FROM $role;
+                  GRANT SELECT ON public.schema_version TO $role;";
+    let run = verify_as_reader(&database, revoke);
+    assert_eq!(run.code, 3);
+    let reason = run.json()["checks"][0]["reason"].to_string();
+    assert!(reason.contains("(SQLSTATE 42501)"), "{reason}");
+}
+
+#[test]
+fn a_view_in_the_place_of_a_table_is_not_believed() {
+    let database = Database::migrated();
+    database.execute(
+        "ALTER TABLE public.credit_transactions RENAME TO hidden;
+         CREATE VIEW public.credit_transactions AS SELECT * FROM public.hidden WHERE false;",
+    );
+    let run = creditdb(["verify", "chain-continuity"])
+        .on(&database.url)
+        .exits(3);
+    assert!(
+        run.stdout.starts_with("INCOMPLETE  1 of 1 check"),
+        "{}",
+        run.stdout
+    );
+    let words = "\"public.credit_transactions\" is a view, not a table";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+}
+
+#[test]
+fn a_database_that_is_not_ours_is_one_clear_error() {
+    let database = Database::empty();
+    let run = creditdb(["verify"]).on(&database.url).exits(3);
+    assert_says(&run, &["has no schema version", "creditdb migrate"]);
+    database.execute(
+        "CREATE TABLE public.schema_version (version text, applied_at timestamptz);
+         INSERT INTO public.schema_version VALUES ('2', now());",
+    );
+    let run = creditdb(["verify"]).on(&database.url).exits(3);
+    assert_says(
+        &run,
+        &["schema version \"2\"", "is not a version such as 1.0.0"],
+    );
+}
+
+#[test]
+fn checks_of_other_schema_versions_are_skipped_and_nothing_is_missing() {
+    let database = Database::migrated();
+    let folder = Folder::with(&[
+        (
+            "own/later.sql",
+            check("query", &[("since", "9.0.0")], "SELECT 1/0"),
+        ),
+        ("own/now.sql", check("query", &[], EVERY_ENTRY)),
+    ]);
+    let audit = verify_own(&database, &folder, 0);
+    assert_eq!(audit["verdict"], "clean");
+    assert_eq!(result(&audit, "later")["status"], "skipped");
+    assert_eq!(
+        result(&audit, "later")["reason"],
+        "begins with schema 9.0.0"
+    );
+    let arguments = ["verify", "later", "--checks", folder.arg()];
+    let run = creditdb(arguments).on(&database.url).exits(3);
+    let verdict = "INCOMPLETE  no check applies to this schema version\n";
+    assert!(run.stdout.starts_with(verdict), "{}", run.stdout);
+}
+
+#[test]
+fn all_checks_see_one_moment_and_nobody_can_empty_a_table_meanwhile() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let folder = Folder::with(&[
+        (
+            "own/a.sql",
+            check("query", &[], &format!("{EVERY_ENTRY} WHERE amount = 0")),
+        ),
+        (
+            "own/b.sql",
+            check(
+                "query",
+                &[],
+                "SELECT pg_sleep(2) AS subject, NULL AS expected,
+            NULL AS actual, NULL AS difference, NULL AS cause, NULL AS detail",
+            ),
+        ),
+        ("own/c.sql", check("query", &[], EVERY_ENTRY)),
+    ]);
+    let arguments = [
+        "verify",
+        "--area",
+        "own",
+        "--checks",
+        folder.arg(),
+        "--format",
+        "json",
+    ];
+    let running = creditdb(arguments).on(&database.url).spawn();
+    let sleeps = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = $1 AND wait_event = 'PgSleep'";
+    let mut admin = server().connect("postgres");
+    while admin
+        .query_one(sleeps, &[&database.name()])
+        .unwrap()
+        .get::<_, i64>(0)
+        == 0
+    {
+        sleep(Duration::from_millis(20));
+    }
+    database.execute(LEDGER);
+    let mut other = database.connect();
+    let truncate = "SET lock_timeout = '100ms'; TRUNCATE public.credit_transactions";
+    let refused = other.batch_execute(truncate).unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "55P03");
+    let run = Run::from(running.wait_with_output().unwrap());
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert_eq!(result(&run.json(), "c")["violations"], 2);
+}
