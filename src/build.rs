@@ -1,5 +1,5 @@
-//! Build script: lists `migrations/`, the check files, the native checks and the rules of `lint`, so
-//! that nothing is registered by hand, and refuses to build when one of them breaks its contract.
+//! Build script: lists `migrations/`, the check files, the native checks and the rules of `lint`,
+//! so that nothing is registered by hand, and refuses to build when one of them breaks its contract.
 
 // Cargo reads what a build script prints.
 #![allow(clippy::print_stdout)]

@@ -1,7 +1,7 @@
 //! Static findings on migration files, without a database.
 //!
-//! A rule is a file in `rules/<area>/`; its name is its id, and the build script lists it. Files are
-//! read in the order of their versions into a [`schema::Schema`], so that a rule knows what exists
+//! A rule is a file in `rules/<area>/`; its name is its id, and the build script lists it. Files
+//! are read in the order of their versions into a [`schema::Schema`], so that a rule knows what exists
 //! before a statement and what is new. Where squawk's linter detects a danger, the rule takes its
 //! word and adds what squawk cannot know: earlier files, the transaction mode, our own terms.
 //!

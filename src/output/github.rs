@@ -1,7 +1,7 @@
 //! Workflow commands of GitHub Actions: one annotation per finding, at its line where it has one.
 //!
 //! The form and its escapes are those of `@actions/core`:
-//! `::error file=…,line=…,title=…::message`. Reports without anything to annotate write nothing.
+//! `::error file=…,line=…,title=…::message`. Reports with nothing to annotate write nothing.
 
 use std::io::{self, Write};
 

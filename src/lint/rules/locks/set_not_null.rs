@@ -23,7 +23,8 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
         let schema = statement.schema;
         if !schema.is_new(table) && !schema.proves_not_null(table, column) {
             let message = format!(
-                "no valid check proves that \"{column}\" has no NULL, so this reads all of \"{table}\" while nobody can use it"
+                "no valid check proves that \"{column}\" has no NULL, so this reads all of \
+                 \"{table}\" while nobody can use it"
             );
             found.add(at, message);
         }

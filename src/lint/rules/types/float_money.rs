@@ -46,6 +46,9 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
 }
 
 fn message(name: &str, ty: &str) -> String {
+    if name.is_empty() {
+        return format!("this parameter is no exact number: {ty}");
+    }
     format!("\"{name}\" is no exact number: {ty}")
 }
 
