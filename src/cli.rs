@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 /// Migrate and audit the credit database of an LLM gateway.
 #[derive(Debug, Parser)]
@@ -78,7 +79,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: creditdb demo --users 50 --requests 2000")]
 pub struct DemoArgs {
-    /// Size and seed of the sample.
+    /// Size, seed and end of the sample.
     #[command(flatten)]
     pub size: SampleSize,
 }
@@ -193,7 +194,7 @@ pub struct ExplainArgs {
     pub catalogue: CatalogueArgs,
 }
 
-/// Size and seed of a sample.
+/// Size, seed and end of a sample.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SampleSize {
     /// Number of users.
@@ -205,15 +206,34 @@ pub struct SampleSize {
     /// The same seed makes the same sample.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u32,
+    /// When the sample ends, in RFC 3339, or "now".
+    #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z", value_parser = until)]
+    pub until: Until,
+}
+
+/// The end of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The moment of the run, by the server's clock.
+    Now,
+    /// A fixed moment.
+    At(Timestamp),
 }
 
 /// Arguments of `sample`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: creditdb sample --users 1000 --requests 100000 --seed 7")]
 pub struct SampleArgs {
-    /// Size and seed.
+    /// Size, seed and end.
     #[command(flatten)]
     pub size: SampleSize,
+}
+
+fn until(text: &str) -> Result<Until, jiff::Error> {
+    match text {
+        "now" => Ok(Until::Now),
+        _ => text.parse().map(Until::At),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {

@@ -28,8 +28,32 @@ pub enum Report {
     LintRule(LintRule),
     /// Of `sample`.
     Sample(Sample),
-    /// Of `demo`: nothing of its own, its steps were reported as they ended.
+    /// Of `demo`.
+    Tour(Vec<TourStep>),
+    /// Of a step that changes something and finds nothing.
     Nothing,
+}
+
+/// One step of the demo.
+#[derive(Clone, Debug)]
+pub struct TourStep {
+    /// The command, or what happens.
+    pub title: String,
+    /// Remarks, a line each.
+    pub notes: Vec<String>,
+    /// What the step found.
+    pub report: Report,
+}
+
+impl TourStep {
+    /// A step without remarks.
+    pub fn new(title: &str, report: Report) -> Self {
+        Self {
+            title: title.to_owned(),
+            notes: Vec::new(),
+            report,
+        }
+    }
 }
 
 /// Progress of long work, and remarks made on the way; never part of the result.
@@ -270,8 +294,10 @@ pub struct Sample {
     pub requests: u64,
     /// Rows of `credit_transactions`.
     pub entries: u64,
-    /// The seed that makes the same sample again.
-    pub seed: u64,
+    /// Seed and end make the same sample again.
+    pub seed: u32,
+    /// When the ledger ends.
+    pub until: Timestamp,
     /// Wall time.
     pub elapsed_ms: u64,
 }

@@ -17,14 +17,28 @@ use crate::error::{Error, Result};
 /// How long a server may take to get ready; recovery of a small database takes seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Stops the server and removes its folder when the pipe on its stdin closes, which happens on a
-/// return, a panic, Ctrl-C and SIGKILL alike. A parent-death signal would follow the *thread* that
-/// spawned the child, and that one may end early.
-const WATCHDOG: &str = r#"folder=$1; shift
-"$@" >>"$folder/log" 2>&1 & server=$!
+/// Makes the cluster, runs the server, stops it and removes the folder when the pipe on its stdin
+/// closes, which happens on a return, a panic, Ctrl-C and SIGKILL alike. A parent-death signal
+/// would follow the *thread* that spawned the child, and that one may end early.
+///
+/// A shell starts background work with SIGINT ignored, so a signal in the first milliseconds
+/// would be lost; the server writes its pid file after it has installed its handlers.
+const WATCHDOG: &str = r#"folder=$1 initdb=$2; shift 2
+if "$initdb" -N -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$folder/data" \
+    </dev/null >"$folder/log" 2>&1
+then : >"$folder/log"; "$@" >>"$folder/log" 2>&1 & server=$!
+else : >"$folder/failed"
+fi
 trap '' INT TERM HUP
 read -r _
-kill -INT $server; wait $server; rm -rf "$folder""#;
+if [ -n "${server-}" ]; then
+    tries=0
+    while [ ! -s "$folder/data/postmaster.pid" ] && [ $tries -lt 30 ]; do
+        sleep 0.1; tries=$((tries + 1))
+    done
+    kill -INT $server; wait $server
+fi
+rm -rf "$folder""#;
 
 /// Settings that make a server quick at the price of a crash losing data.
 const NOT_DURABLE: &[(&str, &str)] = &[
@@ -111,10 +125,10 @@ impl Throwaway {
         }
         let closed = fs::Permissions::from_mode(0o700);
         fs::set_permissions(folder.path(), closed).map_err(io("close the folder"))?;
-        initialize(command(&binaries.join("initdb"), account), folder.path())?;
         let mut watchdog = command(Path::new("/bin/sh"), account);
         watchdog.args(["-c", WATCHDOG, "sh"]).arg(folder.path());
         watchdog
+            .arg(binaries.join("initdb"))
             .arg(binaries.join("postgres"))
             .args(arguments(folder.path(), options));
         // Its own process group: Ctrl-C is for us, and the watchdog sees its stdin close.
@@ -165,6 +179,7 @@ impl Throwaway {
 
     fn wait_until_ready(&self) -> Result<()> {
         let started = Instant::now();
+        // initdb runs a server of its own in the folder, which never says "ready".
         let status_file = self.folder.join("data/postmaster.pid");
         while started.elapsed() < START_LIMIT {
             // The eighth line says "starting", then "ready".
@@ -176,8 +191,10 @@ impl Throwaway {
             {
                 return Ok(());
             }
-            let log = self.log();
-            if log.contains("FATAL") && status.is_empty() {
+            if self.folder.join("failed").exists() {
+                return Err(Error::undecided("initdb failed").detail(self.log()));
+            }
+            if self.log().contains("FATAL") && status.is_empty() {
                 break;
             }
             thread::sleep(Duration::from_millis(10));
@@ -191,28 +208,6 @@ impl Drop for Throwaway {
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
     }
-}
-
-fn initialize(mut initdb: Command, folder: &Path) -> Result<()> {
-    let out = initdb
-        .args([
-            "-N",
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "-D",
-        ])
-        .arg(folder.join("data"))
-        .output()
-        .map_err(io("run initdb"))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    Err(Error::undecided("initdb failed").detail(String::from_utf8_lossy(&out.stderr).trim()))
 }
 
 fn port(options: &Options) -> String {

@@ -1,12 +1,13 @@
 //! Static findings on migration files, without a database.
 //!
 //! A rule is a file in `rules/<area>/`; its name is its id, and the build script lists it. Files
-//! are read in the order of their versions into a [`schema::Schema`], so that a rule knows what exists
-//! before a statement and what is new. Where squawk's linter detects a danger, the rule takes its
-//! word and adds what squawk cannot know: earlier files, the transaction mode, our own terms.
+//! are read in the order of their versions into a [`schema::Schema`], so that a rule knows what
+//! exists before a statement and what is new. Where squawk's linter detects a danger, the rule
+//! takes its word and adds what squawk cannot know: earlier files, the transaction mode, our own
+//! terms.
 //!
-//! What is not seen: SQL that is put together at run time, and DDL inside of `DO` blocks; where a
-//! file has either, a rule says so.
+//! What is not seen: SQL that a function puts together at run time. Schema changes inside of `DO`
+//! blocks and bodies that cannot be read are not judged, but reported as such.
 
 mod bodies;
 mod facts;

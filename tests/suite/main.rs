@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod db;
+mod demo;
 mod invariants;
 mod layering;
 mod lint;
 mod migrations;
+mod schema;
 mod support;

@@ -6,6 +6,7 @@ mod catalogue;
 mod lint;
 mod migrations;
 mod sample;
+mod tour;
 
 use std::io::{self, Write};
 
@@ -33,6 +34,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::LintRules(rules) => document(&lint::Rules::from(rules.as_slice()), out),
         Report::LintRule(rule) => document(&lint::Rule::from(rule), out),
         Report::Sample(sample) => document(&sample::Sample::from(sample), out),
+        Report::Tour(steps) => document(&tour::Tour::from(steps.as_slice()), out),
         Report::Nothing => Ok(()),
     }
 }

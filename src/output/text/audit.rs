@@ -11,6 +11,9 @@ use crate::report::{Audit, CheckResult, CheckStatus, Evidence, Verdict};
 /// Evidence per check; the formats for programs have all of it.
 const EVIDENCE_SHOWN: usize = 5;
 
+/// So many checks that need no attention are named in text.
+const FEW: usize = 5;
+
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
@@ -161,7 +164,7 @@ fn failure(result: &CheckResult, reason: &str, out: &mut dyn Write) -> io::Resul
     paragraph("  ", &plain(reason), out)
 }
 
-/// Everything that needs no attention, in few lines.
+/// What needs no attention: names where there are few, numbers where there are many.
 fn rest(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let mut holds = Vec::new();
     let mut guarded = Vec::new();
@@ -176,12 +179,18 @@ fn rest(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for (word, names) in [("hold", holds), ("guarded", guarded), ("skipped", skipped)] {
-        if !names.is_empty() {
-            let head = format!("{word:<7} {:>3}  ", names.len());
-            paragraph(&head, &plain(&names.join(", ")), out)?;
+        let head = format!("{word:<7} {:>3}  ", names.len());
+        match names.len() {
+            0 => {}
+            1..=FEW => paragraph(&head, &plain(&names.join(", ")), out)?,
+            _ => writeln!(out, "{}", head.trim_end())?,
         }
     }
-    writeln!(out, "{} ms", audit.elapsed_ms)
+    writeln!(
+        out,
+        "{DIM}{} ms; --format json names every check{DIM:#}",
+        audit.elapsed_ms
+    )
 }
 
 fn checks(count: usize) -> String {

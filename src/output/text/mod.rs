@@ -5,6 +5,7 @@ mod catalogue;
 mod lint;
 mod migrations;
 mod sample;
+mod tour;
 
 use std::io::{self, Write};
 
@@ -27,6 +28,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::LintRules(rules) => lint::rules(rules, out),
         Report::LintRule(rule) => lint::rule(rule, out),
         Report::Sample(sample) => sample::write(sample, out),
+        Report::Tour(steps) => tour::write(steps, out),
         Report::Nothing => Ok(()),
     }
 }

@@ -2,6 +2,8 @@
 
 use super::lint;
 use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
 use crate::support::snapshots;
 
 fn folder() -> Folder {
@@ -54,4 +56,33 @@ fn rules_are_listed_and_explained() {
         list.contains("  blocking-index                error    an index"),
         "{list}"
     );
+}
+
+#[test]
+fn github_annotates_what_other_commands_find() {
+    let database = Database::migrated();
+    let pending = creditdb(["status", "--format", "github"])
+        .on(&Database::empty().url)
+        .succeeds();
+    assert_eq!(
+        pending.stdout,
+        "::notice title=pending::migrations are pending\n"
+    );
+    database.execute(
+        "INSERT INTO public.credit_transactions
+                (user_id, transaction_type, amount, balance_after)
+         VALUES ('00000000-0000-0000-0000-000000000001', 'usage', -2.5, 97.5)",
+    );
+    let audit = creditdb(["verify", "chain-continuity", "--format", "github"])
+        .on(&database.url)
+        .exits(1);
+    let lines: Vec<&str> = audit.stdout.lines().collect();
+    let [line] = lines[..] else {
+        panic!("one annotation per check: {}", audit.stdout);
+    };
+    assert!(
+        line.starts_with("::error title=chain-continuity::"),
+        "{line}"
+    );
+    assert!(line.contains("%0Aremedy: "), "{line}");
 }

@@ -12,7 +12,8 @@
 --   public.idx_user_credits_user_id, or the constraint: ALTER TABLE public.user_credits ADD
 --   CONSTRAINT idx_user_credits_user_id PRIMARY KEY (user_id).
 
--- The balances are read too, so that the table itself is scanned and not the suspect index.
+-- The balances are read too, so that the table itself is scanned and not the suspect index. A
+-- corrupt index still counts as a guard: after a change of the C library run with --distrust.
 SELECT 'user ' || coalesce(user_id::text, 'NULL') AS subject,
        '1 row'::text AS expected,
        count(*) || ' rows' AS actual,
