@@ -1,5 +1,5 @@
-//! Build script: lists `migrations/`, the check files and the native checks, so that nothing is
-//! registered by hand, and refuses to build when one of them breaks its contract.
+//! Build script: lists `migrations/`, the check files, the native checks and the rules of `lint`,
+//! so that nothing is registered by hand, and refuses to build when one of them breaks its contract.
 
 // Cargo reads what a build script prints.
 #![allow(clippy::print_stdout)]
@@ -25,8 +25,12 @@ fn main() -> io::Result<()> {
         out.join("migrations.rs"),
         migrations(&root.join("migrations"))?,
     )?;
-    let natives = native_modules(&root.join("src/invariants/native"))?;
+    let natives = modules(&root.join("src/invariants/native"))?;
     fs::write(out.join("native.rs"), declare(&natives))?;
+    fs::write(
+        out.join("lint_rules.rs"),
+        lint_rules(&root.join("src/lint/rules"))?,
+    )?;
     fs::write(
         out.join("checks.rs"),
         checks(&root.join("src/invariants/sql"), &natives)?,
@@ -50,8 +54,8 @@ fn migrations(folder: &Path) -> io::Result<String> {
     Ok(code + "];\n")
 }
 
-/// The native checks: module name and file.
-fn native_modules(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+/// The modules of a folder: name and file.
+fn modules(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let files = files(folder, "rs")?.into_iter();
     Ok(files
         .map(|f| (stem(&f), f))
@@ -66,6 +70,23 @@ fn declare(natives: &[(String, PathBuf)]) -> String {
             let _ = writeln!(code, "#[path = {file:?}]\npub(super) mod {name};");
             code
         })
+}
+
+/// `RULES`: area, id and definition of each rule of `lint`.
+fn lint_rules(folder: &Path) -> io::Result<String> {
+    let mut found = Vec::new();
+    let mut list = String::from("pub(super) const RULES: &[Entry] = &[\n");
+    for area in folders(folder)? {
+        for (module, file) in modules(&area)? {
+            let (area, id) = (name(&area), module.replace('_', "-"));
+            let _ = writeln!(
+                list,
+                "Entry {{ area: {area:?}, id: {id:?}, rule: &{module}::RULE }},"
+            );
+            found.push((module, file));
+        }
+    }
+    Ok(declare(&found) + &list + "];\n")
 }
 
 /// `CHECKS`: area, id, text and, for native checks, the function that evaluates it.

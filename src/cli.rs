@@ -50,6 +50,8 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// The commands.
@@ -61,6 +63,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Show applied, pending and diverged migrations; changes nothing
     Status(StatusArgs),
+    /// Find dangers in migration files, without a database
+    Lint(LintArgs),
     /// Audit the ledger: prove that no credit was lost, doubled or invented
     Verify(VerifyArgs),
     /// List the checks of the audit
@@ -115,6 +119,34 @@ pub struct StatusArgs {
     /// Exit with 1 when migrations are pending.
     #[arg(long)]
     pub check: bool,
+}
+
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Files of lower versions beside a FILE are read as the existing schema; with a \
+                  directory, --from says where the pending files begin. A finding is allowed by a \
+                  comment before the statement, or at the top for the file:\n  \
+                  -- creditdb: allow RULE: the reason\n\n\
+                  Exit codes: 0 nothing found · 1 errors or warnings · 3 unreadable\n\n\
+                  Example: creditdb lint migrations/V6__add_entry_seq.sql --format github"
+)]
+pub struct LintArgs {
+    /// Files to judge; all migrations by default.
+    #[arg(value_name = "FILE", conflicts_with = "migrations")]
+    pub files: Vec<PathBuf>,
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Judge the files from this version on; earlier ones make the existing schema.
+    #[arg(long, value_name = "N")]
+    pub from: Option<i32>,
+    /// List the rules.
+    #[arg(long, conflicts_with_all = ["files", "migrations", "from", "explain"])]
+    pub rules: bool,
+    /// Explain a rule: what it finds, why, and what to do instead.
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["files", "migrations", "from"])]
+    pub explain: Option<String>,
 }
 
 /// Where checks come from, besides the embedded ones.
@@ -213,7 +245,7 @@ fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
         .split_once('=')
         .ok_or("expected FORMAT=FILE, such as json=audit.json")?;
     let format = Format::from_str(format, false)
-        .map_err(|_| format!("unknown format \"{format}\"; known are text, json"))?;
+        .map_err(|_| format!("unknown format \"{format}\"; known are text, json, github"))?;
     if file.is_empty() {
         return Err("the file name is empty".to_owned());
     }

@@ -13,6 +13,10 @@ pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("undo"),
 ];
 
+/// Begins a comment that speaks to this program, such as `-- creditdb: allow RULE: reason`, after
+/// the two dashes. It may stand in a header without being a key of it.
+pub const DIRECTIVE: &str = " creditdb:";
+
 /// A key that a kind of file knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -86,12 +90,17 @@ impl<'a> Header<'a> {
     pub fn parse(text: &'a str) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
         let mut rest = text;
+        let mut in_directive = false;
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let Some(comment) = line.strip_prefix("--") else {
                 break;
             };
             let comment = comment.trim_end();
-            if let (true, Some(last)) = (comment.starts_with("   "), entries.last_mut()) {
+            in_directive =
+                comment.starts_with(DIRECTIVE) || in_directive && comment.starts_with("   ");
+            if in_directive {
+                // Not a key: a word to `lint`.
+            } else if let (true, Some(last)) = (comment.starts_with("   "), entries.last_mut()) {
                 last.value = format!("{} {}", last.value, comment.trim())
                     .trim()
                     .to_owned();
@@ -203,6 +212,15 @@ mod tests {
         assert_eq!(header.line("undo"), 3);
         assert_eq!(header.body, "\n-- a: comment\nSELECT 1;");
         assert!(header.problems(KEYS).is_empty());
+    }
+
+    #[test]
+    fn a_directive_is_no_key_and_its_continuation_no_value() {
+        let header =
+            Header::parse("-- why: one\n-- creditdb: allow x: y\n--   z\n-- undo: none\nSELECT 1;");
+        assert!(header.problems(KEYS).is_empty());
+        assert_eq!(header.get("why"), Some("one"));
+        assert_eq!(header.body, "SELECT 1;");
     }
 
     #[test]

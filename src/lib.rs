@@ -1,17 +1,20 @@
 //! `creditdb`: owns, upgrades and audits the credit database of an LLM gateway.
 //!
 //! Imports point one way, which a test enforces: `report`, `exit`, `error`, `header` and `cli`
-//! import nothing of ours; `db` imports `error`; `migrations`, `invariants` and `sample` import
-//! `db`, `error`, `header` and `report`, never each other; `output` imports `report`; `commands`
-//! imports everything above; `main` imports `cli`, `commands`, `exit` and `error`.
+//! import nothing of ours; `db` and `files` import `error`; `migrations`, `invariants` and `sample`
+//! import `db`, `error`, `header` and `report`, never each other (`migrations` reads `files`, too);
+//! `lint` imports `header` and `report`; `output` imports `report`; `commands` imports everything
+//! above; `main` imports `cli`, `commands`, `exit` and `error`.
 
 pub mod cli;
 pub mod commands;
 pub mod db;
 pub mod error;
 pub mod exit;
+pub mod files;
 pub mod header;
 pub mod invariants;
+pub mod lint;
 pub mod migrations;
 pub mod output;
 pub mod report;

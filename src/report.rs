@@ -1,7 +1,11 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
+mod lint;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+
+pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 
 /// The result of one command.
 #[derive(Clone, Debug)]
@@ -16,6 +20,12 @@ pub enum Report {
     Catalogue(Vec<CheckSummary>),
     /// Of `explain`.
     Explanation(Explanation),
+    /// Of `lint`.
+    Lint(Lint),
+    /// Of `lint --rules`.
+    LintRules(Vec<LintRule>),
+    /// Of `lint --explain`.
+    LintRule(LintRule),
     /// Of `sample`.
     Sample(Sample),
     /// Of `demo`.

@@ -3,6 +3,7 @@
 mod connect;
 mod demo;
 mod explain;
+mod lint;
 mod list;
 mod migrate;
 mod sample;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, global),
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
+        Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
@@ -59,5 +61,6 @@ fn writer(format: Format) -> output::Writer {
     match format {
         Format::Text => output::text::write,
         Format::Json => output::json::write,
+        Format::Github => output::github::write,
     }
 }

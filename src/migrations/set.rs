@@ -1,12 +1,12 @@
 //! A set of migration files: the embedded one, or a directory of any team that uses refinery.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use refinery::Migration;
 
 use super::statements::Script;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::header::Header;
 use crate::report::Problem;
 
@@ -62,7 +62,7 @@ impl Set {
     /// What `migrate` refuses (names, duplicates) is kept, so that all of it is told at once.
     pub fn directory(directory: &Path) -> Result<Self> {
         let mut set = Self::new(None, format!("\"{}\"", directory.display()));
-        for path in files_below(directory)? {
+        for path in files::below(directory)? {
             let name = path
                 .file_name()
                 .unwrap_or_default()
@@ -77,18 +77,7 @@ impl Set {
                 )
                 .hint("run it with the program that it is part of, or rewrite it as SQL");
             } else if name.ends_with(".sql") {
-                let bytes = fs::read(&path).map_err(|error| {
-                    Error::undecided(format!("cannot read \"{shown}\": {error}"))
-                        .hint(format!("ls -l '{shown}'"))
-                })?;
-                let text = String::from_utf8(bytes).map_err(|error| {
-                    let at = error.utf8_error().valid_up_to();
-                    Error::usage(format!("\"{shown}\" is not UTF-8 text"))
-                        .detail(format!(
-                            "the first byte that does not fit is at offset {at}"
-                        ))
-                        .hint(format!("iconv -f ISO-8859-1 -t UTF-8 '{shown}'"))
-                })?;
+                let text = files::read(&path)?;
                 set.add(&name, shown, &text);
             }
         }
@@ -110,6 +99,11 @@ impl Set {
         }
     }
 
+    /// Path and text of each file, by version.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|file| (&file.path[..], file.sql()))
+    }
+
     /// The newest version of the set.
     pub(super) fn newest(&self) -> Option<i32> {
         self.files.last().map(File::version)
@@ -121,7 +115,7 @@ impl Set {
 
     fn add(&mut self, name: &str, path: String, text: &str) {
         let stem = name.strip_suffix(".sql").unwrap_or(name);
-        if !follows_convention(stem) {
+        if !files::follows_convention(stem) {
             self.problem(
                 "misnamed",
                 None,
@@ -193,75 +187,9 @@ impl Hint<'_> {
     }
 }
 
-/// `V<digits>__<word characters>` or `U…`: what refinery runs. It skips other files in silence.
-fn follows_convention(stem: &str) -> bool {
-    let Some((number, words)) = stem
-        .strip_prefix(['V', 'U'])
-        .and_then(|s| s.split_once("__"))
-    else {
-        return false;
-    };
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    !number.is_empty()
-        && number.bytes().all(|b| b.is_ascii_digit())
-        && !words.is_empty()
-        && words.chars().all(is_word)
-}
-
-/// All files below a directory, as refinery finds them, in a stable order; hidden ones left out.
-fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |error: std::io::Error| {
-        let message = format!(
-            "cannot read the directory \"{}\": {error}",
-            directory.display()
-        );
-        match error.kind() {
-            std::io::ErrorKind::PermissionDenied => Error::undecided(message),
-            _ => Error::usage(message),
-        }
-        .hint("name a directory of V<number>__<words>.sql files with --migrations")
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(files_below(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_refinery_would_skip_are_told_apart() {
-        for good in ["V1__a", "U20__add_index_2", "V007__x"] {
-            assert!(follows_convention(good), "{good}");
-        }
-        for bad in [
-            "v1__a",
-            "V1_a",
-            "V__a",
-            "V1__",
-            "V1.5__a",
-            "V2__add-index",
-            "V1__a b",
-            "1__a",
-        ] {
-            assert!(!follows_convention(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn the_embedded_set_has_no_problem_and_no_hole() {

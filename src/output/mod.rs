@@ -1,6 +1,7 @@
 //! Formats: a report goes in, bytes come out. Each format is a module with one function of the
 //! type [`Writer`]; it has no clock and no environment, and leaves colours to the stream.
 
+pub mod github;
 pub mod json;
 pub mod progress;
 pub mod text;

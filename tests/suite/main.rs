@@ -7,6 +7,7 @@ mod db;
 mod demo;
 mod invariants;
 mod layering;
+mod lint;
 mod migrations;
 mod sample;
 mod schema;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod catalogue;
+mod lint;
 mod migrations;
 mod sample;
 mod tour;
@@ -29,6 +30,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Explanation(explanation) => {
             document(&catalogue::Explanation::from(explanation), out)
         }
+        Report::Lint(lint) => document(&lint::Lint::from(lint), out),
+        Report::LintRules(rules) => document(&lint::Rules::from(rules.as_slice()), out),
+        Report::LintRule(rule) => document(&lint::Rule::from(rule), out),
         Report::Sample(sample) => document(&sample::Sample::from(sample), out),
         Report::Tour(steps) => document(&tour::Tour::from(steps.as_slice()), out),
         Report::Nothing => Ok(()),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod lint;
 mod migrations;
 mod sample;
 mod tour;
@@ -23,6 +24,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Audit(audit) => audit::write(audit, out),
         Report::Catalogue(checks) => catalogue::list(checks, out),
         Report::Explanation(explanation) => catalogue::explain(explanation, out),
+        Report::Lint(lint) => lint::findings(lint, out),
+        Report::LintRules(rules) => lint::rules(rules, out),
+        Report::LintRule(rule) => lint::rule(rule, out),
         Report::Sample(sample) => sample::write(sample, out),
         Report::Tour(steps) => tour::write(steps, out),
         Report::Nothing => Ok(()),

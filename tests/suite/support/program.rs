@@ -1,6 +1,7 @@
 //! Runs the real program and looks at what it printed.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 /// A run of `creditdb` that is being put together.
@@ -44,6 +45,12 @@ impl Program {
     /// With an environment variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// In a working directory.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
         self
     }
 

@@ -1,0 +1,191 @@
+//! What statements do, as plain data: the syntax tree is taken apart here, once, so that the schema
+//! and most rules need not know it.
+
+mod function;
+mod names;
+mod table;
+
+use std::ops::Range;
+
+use squawk_syntax::ast::{self, AstNode};
+
+pub(super) use function::{Function, is_per_user};
+pub(super) use names::{all as all_names, named, words};
+pub(super) use table::{Column, Constraint, Kind, Reference};
+
+/// One thing that a statement does. Names are folded as the server folds them, without quotes and
+/// without the schemas `public` and `pg_catalog`.
+pub(super) enum Fact {
+    CreateTable {
+        table: String,
+        columns: Vec<Column>,
+        constraints: Vec<Constraint>,
+        partition_of: Option<String>,
+    },
+    /// Anything else that gets a name: view, function, type, sequence, schema.
+    Create(String),
+    CreateIndex(Index),
+    CreateFunction(Function),
+    AddColumn {
+        table: String,
+        column: Column,
+        constraints: Vec<Constraint>,
+    },
+    AddConstraint {
+        table: String,
+        constraint: Constraint,
+    },
+    Validate {
+        table: String,
+        constraint: String,
+        at: Range<usize>,
+    },
+    DropConstraint {
+        table: String,
+        constraint: String,
+    },
+    SetNotNull {
+        table: String,
+        column: String,
+        at: Range<usize>,
+    },
+    DropNotNull {
+        table: String,
+        column: String,
+    },
+    SetType {
+        table: String,
+        column: String,
+        ty: String,
+        /// Whether a USING expression computes the new values.
+        using: bool,
+        at: Range<usize>,
+    },
+    /// GENERATED AS IDENTITY for a column that exists.
+    AddIdentity {
+        at: Range<usize>,
+    },
+    DropColumn {
+        table: String,
+        column: String,
+    },
+    RenameColumn {
+        table: String,
+        from: String,
+        to: String,
+    },
+    RenameTable {
+        from: String,
+        to: String,
+    },
+    /// Any other change of a table.
+    AlterTable(String),
+    Drop(Vec<String>),
+}
+
+/// A CREATE INDEX.
+pub(super) struct Index {
+    pub name: Option<String>,
+    pub table: String,
+    pub unique: bool,
+    pub concurrently: bool,
+    pub if_not_exists: bool,
+    /// Its plain columns; expressions left out.
+    pub columns: Vec<String>,
+}
+
+impl Fact {
+    /// The table that exists already and that this changes.
+    pub fn altered_table(&self) -> Option<&str> {
+        match self {
+            Self::CreateIndex(index) => Some(&index.table),
+            Self::AddColumn { table, .. }
+            | Self::AddConstraint { table, .. }
+            | Self::Validate { table, .. }
+            | Self::DropConstraint { table, .. }
+            | Self::SetNotNull { table, .. }
+            | Self::DropNotNull { table, .. }
+            | Self::SetType { table, .. }
+            | Self::DropColumn { table, .. }
+            | Self::RenameColumn { table, .. }
+            | Self::RenameTable { from: table, .. }
+            | Self::AlterTable(table) => Some(table),
+            Self::CreateTable { .. }
+            | Self::Create(_)
+            | Self::CreateFunction(_)
+            | Self::AddIdentity { .. }
+            | Self::Drop(_) => None,
+        }
+    }
+}
+
+/// What a statement does; nothing where the schema and the rules need not know.
+pub(super) fn of(statement: &ast::Stmt) -> Vec<Fact> {
+    use ast::Stmt;
+    match statement {
+        Stmt::CreateTable(create) => table::create(create).into_iter().collect(),
+        Stmt::AlterTable(alter) => table::alter(alter),
+        Stmt::CreateTableAs(create) => new_table(create.table_name()),
+        Stmt::SelectInto(select) => {
+            new_table(select.into_clause().and_then(|into| into.table_name()))
+        }
+        Stmt::CreateIndex(create) => index(create).into_iter().collect(),
+        Stmt::CreateFunction(create) => function::of(create).into_iter().collect(),
+        Stmt::DropFunction(drop) => vec![Fact::Drop(named::<ast::FunctionNameRef>(drop.syntax()))],
+        Stmt::DropProcedure(drop) => {
+            vec![Fact::Drop(named::<ast::ProcedureNameRef>(drop.syntax()))]
+        }
+        Stmt::DropTable(_)
+        | Stmt::DropIndex(_)
+        | Stmt::DropView(_)
+        | Stmt::DropMaterializedView(_)
+        | Stmt::DropSequence(_)
+        | Stmt::DropType(_)
+        | Stmt::DropDomain(_)
+        | Stmt::DropSchema(_)
+        | Stmt::DropForeignTable(_) => vec![Fact::Drop(names::all(statement.syntax()))],
+        Stmt::CreateMaterializedView(create) => {
+            let name = create.view().map(|view| names::first(view.syntax()));
+            name.into_iter().map(empty_table).collect()
+        }
+        Stmt::CreateView(_)
+        | Stmt::CreateProcedure(_)
+        | Stmt::CreateSequence(_)
+        | Stmt::CreateType(_)
+        | Stmt::CreateDomain(_)
+        | Stmt::CreateSchema(_)
+        | Stmt::CreateForeignTable(_) => vec![Fact::Create(names::first(statement.syntax()))],
+        _ => Vec::new(),
+    }
+}
+
+fn new_table(name: Option<ast::TableName>) -> Vec<Fact> {
+    let name = name.map(|name| names::first(name.syntax()));
+    name.into_iter().map(empty_table).collect()
+}
+
+/// A table of which only the name is known.
+fn empty_table(table: String) -> Fact {
+    Fact::CreateTable {
+        table,
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        partition_of: None,
+    }
+}
+
+fn index(create: &ast::CreateIndex) -> Option<Fact> {
+    let items = create.partition_item_list()?;
+    let column = |item: ast::PartitionItem| match item.expr()? {
+        ast::Expr::NameRef(name) => Some(name.text()),
+        _ => None,
+    };
+    Some(Fact::CreateIndex(Index {
+        name: create.index().map(|index| names::first(index.syntax())),
+        table: table::relation(create.table_relation_name()?)?,
+        unique: create.unique_token().is_some(),
+        concurrently: create.concurrently_token().is_some(),
+        if_not_exists: create.if_not_exists().is_some(),
+        columns: items.partition_items().filter_map(column).collect(),
+    }))
+}

@@ -1,0 +1,44 @@
+//! A name that running programs use, changed under them. Constraints, indexes and triggers are
+//! left out: no query names them.
+
+use squawk_linter::Rule as Squawk;
+use squawk_syntax::ast::{AstNode, Stmt};
+
+use crate::lint::facts::all_names;
+use crate::lint::rule::{Check, Collector, Rule};
+use crate::lint::statement::Statement;
+use crate::report::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    severity: Severity::Error,
+    title: "an existing object is renamed",
+    why: "Migrations run before the new release and beside the old one, whose queries \
+              still use the old name and fail.",
+    remedy: "add the new name beside the old one (a column that both releases write, a \
+              view, a second function) and drop the old one a release later",
+    check: Check::Statement(check),
+};
+
+fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
+    let mut codes = vec![Squawk::RenamingColumn, Squawk::RenamingTable];
+    match statement.node {
+        Stmt::AlterTable(_) if statement.existing_table().is_none() => return,
+        Stmt::AlterTable(_)
+        | Stmt::AlterIndex(_)
+        | Stmt::AlterTrigger(_)
+        | Stmt::AlterPolicy(_) => {}
+        other => {
+            let names = all_names(other.syntax());
+            if names
+                .first()
+                .is_some_and(|name| statement.schema.is_new(name))
+            {
+                return;
+            }
+            codes.push(Squawk::RenamingObject);
+        }
+    }
+    for at in statement.squawk(&codes) {
+        found.add(&at, "queries of running programs still use the old name");
+    }
+}

@@ -1,0 +1,27 @@
+//! An index on a table in use, built the way that blocks its writers.
+
+use squawk_linter::Rule as Squawk;
+
+use crate::lint::rule::{Check, Collector, Rule};
+use crate::lint::statement::Statement;
+use crate::report::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    severity: Severity::Error,
+    title: "an index on an existing table is built without CONCURRENTLY",
+    why: "CREATE INDEX holds a SHARE lock on its table until the transaction ends: every \
+              insert, update and delete waits for the whole build, and the gateway with \
+              them.",
+    remedy: "put CREATE INDEX CONCURRENTLY into a file of its own with \"transaction: none\"",
+    check: Check::Statement(check),
+};
+
+fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
+    let Some(table) = statement.existing_table() else {
+        return;
+    };
+    for _ in statement.squawk(&[Squawk::RequireConcurrentIndexCreation]) {
+        let message = format!("this index build blocks all writes to \"{table}\"");
+        found.add(&statement.first_line(), message);
+    }
+}

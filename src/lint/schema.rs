@@ -1,0 +1,258 @@
+//! The schema that the files make, statement by statement: what exists, and what is so new that
+//! nobody uses it yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::facts::{Column, Constraint, Fact, Kind};
+use super::file::File;
+
+#[derive(Default)]
+pub(super) struct Schema {
+    tables: BTreeMap<String, Table>,
+    indexes: BTreeMap<String, String>,
+    /// Names of what pending files made, whatever it is.
+    new: BTreeSet<String>,
+    /// Functions and whether they are volatile.
+    functions: BTreeMap<String, bool>,
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    /// Type by column.
+    columns: BTreeMap<String, String>,
+    not_null: BTreeSet<String>,
+    constraints: Vec<Known>,
+}
+
+/// A constraint, and the file that added it.
+struct Known {
+    constraint: Constraint,
+    path: String,
+}
+
+impl Schema {
+    /// Whether pending files made it: no data, no traffic.
+    pub fn is_new(&self, name: &str) -> bool {
+        self.new.contains(name)
+    }
+
+    /// Whether a table has a column `user_id`, as far as the files tell.
+    pub fn is_per_user(&self, table: &str) -> bool {
+        self.column_type(table, "user_id").is_some()
+    }
+
+    /// Whether the files say what columns the table has.
+    pub fn knows_columns(&self, table: &str) -> bool {
+        self.tables
+            .get(table)
+            .is_some_and(|t| !t.columns.is_empty())
+    }
+
+    pub fn column_type(&self, table: &str, column: &str) -> Option<&str> {
+        Some(self.tables.get(table)?.columns.get(column)?)
+    }
+
+    /// The table of an index.
+    pub fn index_table(&self, index: &str) -> Option<&str> {
+        self.indexes.get(index).map(String::as_str)
+    }
+
+    /// Whether a function was made without IMMUTABLE or STABLE.
+    pub fn is_volatile(&self, function: &str) -> bool {
+        self.functions.get(function).copied().unwrap_or_default()
+    }
+
+    /// The columns of the primary key.
+    pub fn primary_key(&self, table: &str) -> Option<&[String]> {
+        let known = self.tables.get(table)?.constraints.iter();
+        let mut keys = known.filter(|k| matches!(k.constraint.kind, Kind::PrimaryKey));
+        keys.next().map(|key| &key.constraint.columns[..])
+    }
+
+    /// Whether a validated constraint proves that a column has no NULL.
+    pub fn proves_not_null(&self, table: &str, column: &str) -> bool {
+        let Some(table) = self.tables.get(table) else {
+            return false;
+        };
+        let proves = |known: &Known| match &known.constraint.kind {
+            Kind::Check(Some(name)) => name == column,
+            Kind::NotNull | Kind::PrimaryKey => {
+                known.constraint.columns.iter().any(|c| c == column)
+            }
+            _ => false,
+        };
+        table.not_null.contains(column)
+            || table
+                .constraints
+                .iter()
+                .any(|k| k.constraint.valid && proves(k))
+    }
+
+    /// Whether this file added a constraint.
+    pub fn added_by(&self, file: &File<'_>, table: &str, constraint: &str) -> bool {
+        let known = self
+            .tables
+            .get(table)
+            .into_iter()
+            .flat_map(|t| &t.constraints);
+        known
+            .filter(|k| k.constraint.name.as_deref() == Some(constraint))
+            .any(|k| k.path == file.source.path)
+    }
+
+    /// Adds what a statement of a file does.
+    pub fn apply(&mut self, facts: &[Fact], file: &File<'_>) {
+        for fact in facts {
+            self.apply_one(fact, file);
+        }
+    }
+
+    fn apply_one(&mut self, fact: &Fact, file: &File<'_>) {
+        match fact {
+            Fact::CreateTable {
+                table,
+                columns,
+                constraints,
+                partition_of,
+            } => {
+                self.create(table, partition_of.as_deref(), file);
+                for column in columns {
+                    self.add_column(table, column);
+                }
+                for constraint in constraints {
+                    self.add_constraint(table, constraint, file);
+                }
+            }
+            Fact::Create(name) => self.make(name, file),
+            Fact::CreateFunction(function) => {
+                self.make(&function.name, file);
+                self.functions
+                    .insert(function.name.clone(), function.volatile);
+            }
+            Fact::CreateIndex(index) => {
+                let Some(name) = &index.name else { return };
+                self.make(name, file);
+                self.indexes.insert(name.clone(), index.table.clone());
+            }
+            Fact::AddColumn {
+                table,
+                column,
+                constraints,
+            } => {
+                self.add_column(table, column);
+                for constraint in constraints {
+                    self.add_constraint(table, constraint, file);
+                }
+            }
+            Fact::AddConstraint { table, constraint } => {
+                self.add_constraint(table, constraint, file);
+            }
+            Fact::RenameTable { from, to } => {
+                if let Some(table) = self.tables.remove(from) {
+                    self.tables.insert(to.clone(), table);
+                }
+                if self.new.remove(from) {
+                    self.new.insert(to.clone());
+                }
+            }
+            Fact::Drop(names) => names.iter().for_each(|name| self.forget(name)),
+            Fact::AlterTable(_) | Fact::AddIdentity { .. } => {}
+            change => {
+                if let Some(table) = change.altered_table() {
+                    self.tables
+                        .entry(table.to_owned())
+                        .or_default()
+                        .alter(change);
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, name: &str, file: &File<'_>) {
+        if !file.source.existing {
+            self.new.insert(name.to_owned());
+        }
+    }
+
+    /// A table that exists already (IF NOT EXISTS) keeps what is known about it.
+    fn create(&mut self, table: &str, parent: Option<&str>, file: &File<'_>) {
+        if self.tables.contains_key(table) {
+            return;
+        }
+        self.make(table, file);
+        let mut new = Table::default();
+        if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
+            new.columns.clone_from(&parent.columns);
+            new.not_null.clone_from(&parent.not_null);
+        }
+        self.tables.insert(table.to_owned(), new);
+    }
+
+    fn add_column(&mut self, table: &str, column: &Column) {
+        let table = self.tables.entry(table.to_owned()).or_default();
+        table.columns.insert(column.name.clone(), column.ty.clone());
+        if column.not_null {
+            table.not_null.insert(column.name.clone());
+        }
+    }
+
+    fn add_constraint(&mut self, table: &str, constraint: &Constraint, file: &File<'_>) {
+        let mut constraint = constraint.clone();
+        // A reference to a place in a file means nothing to other files.
+        constraint.at = Range::default();
+        let table = self.tables.entry(table.to_owned()).or_default();
+        table.constraints.push(Known {
+            constraint,
+            path: file.source.path.clone(),
+        });
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.tables.remove(name);
+        self.indexes.remove(name);
+        self.functions.remove(name);
+        self.new.remove(name);
+    }
+}
+
+impl Table {
+    fn alter(&mut self, change: &Fact) {
+        match change {
+            Fact::Validate { constraint, .. } => {
+                let named = |k: &&mut Known| k.constraint.name.as_ref() == Some(constraint);
+                for known in self.constraints.iter_mut().filter(named) {
+                    known.constraint.valid = true;
+                }
+            }
+            Fact::DropConstraint { constraint, .. } => {
+                self.constraints
+                    .retain(|k| k.constraint.name.as_ref() != Some(constraint));
+            }
+            Fact::SetNotNull { column, .. } => {
+                self.not_null.insert(column.clone());
+            }
+            Fact::DropNotNull { column, .. } => {
+                self.not_null.remove(column);
+            }
+            Fact::SetType { column, ty, .. } => {
+                self.columns.insert(column.clone(), ty.clone());
+            }
+            Fact::DropColumn { column, .. } => {
+                self.columns.remove(column);
+                self.not_null.remove(column);
+                self.constraints
+                    .retain(|k| !k.constraint.columns.contains(column));
+            }
+            Fact::RenameColumn { from, to, .. } => {
+                if let Some(ty) = self.columns.remove(from) {
+                    self.columns.insert(to.clone(), ty);
+                }
+                if self.not_null.remove(from) {
+                    self.not_null.insert(to.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Workflow commands of GitHub Actions: one annotation per finding, at its line where it has one.
+//!
+//! The form and its escapes are those of `@actions/core`:
+//! `::error file=…,line=…,title=…::message`. Reports with nothing to annotate write nothing.
+
+use std::io::{self, Write};
+
+use crate::report::{
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Report, Severity, Status,
+    StatusState,
+};
+
+/// Writes a report as annotations.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    match report {
+        Report::Lint(lint) => self::lint(lint, out),
+        Report::Status(status) => self::status(status, out),
+        Report::Deployment(deployment) => self::deployment(deployment, out),
+        Report::Audit(audit) => self::audit(audit, out),
+        Report::LintRules(_)
+        | Report::LintRule(_)
+        | Report::Catalogue(_)
+        | Report::Explanation(_)
+        | Report::Sample(_)
+        | Report::Nothing => Ok(()),
+    }
+}
+
+fn command(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "notice",
+    }
+}
+
+fn lint(lint: &Lint, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &lint.findings {
+        let file = &lint.files[finding.file].path;
+        let (start, end) = (finding.start, finding.end);
+        write!(
+            out,
+            "::{} file={},line={},endLine={},",
+            command(finding.severity),
+            property(file),
+            start.line,
+            end.line
+        )?;
+        // GitHub refuses columns of a range of lines.
+        if start.line == end.line {
+            write!(out, "col={},endColumn={},", start.column, end.column)?;
+        }
+        let message = format!("{}\nhelp: {}", finding.message, finding.remedy);
+        writeln!(out, "title={}::{}", property(finding.rule), data(&message))?;
+    }
+    Ok(())
+}
+
+fn annotate(out: &mut dyn Write, severity: Severity, title: &str, message: &str) -> io::Result<()> {
+    let (title, message) = (property(title), data(message));
+    writeln!(out, "::{} title={title}::{message}", command(severity))
+}
+
+fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &status.problems {
+        let message = format!("{}\nhint: {}", problem.message, problem.hint);
+        annotate(out, Severity::Error, problem.code, &message)?;
+    }
+    if status.state == StatusState::Pending {
+        annotate(out, Severity::Info, "pending", "migrations are pending")?;
+    }
+    Ok(())
+}
+
+fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
+    for migration in &deployment.applied {
+        let message = format!("V{}__{}", migration.version, migration.name);
+        annotate(out, Severity::Info, "applied", &message)?;
+    }
+    Ok(())
+}
+
+fn audit(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    for result in &audit.checks {
+        let check = &result.check;
+        match &result.status {
+            CheckStatus::Violated => {
+                let severity = match check.severity {
+                    "error" => Severity::Error,
+                    "warning" => Severity::Warning,
+                    _ => Severity::Info,
+                };
+                annotate(out, severity, &check.id, &violation(result))?;
+            }
+            CheckStatus::Error(reason) => {
+                let message = format!("could not be evaluated: {reason}");
+                annotate(out, Severity::Error, &check.id, &message)?;
+            }
+            CheckStatus::Holds | CheckStatus::Guarded(_) | CheckStatus::Skipped(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn violation(result: &CheckResult) -> String {
+    let mut lines = vec![format!(
+        "{}: violated {} times",
+        result.check.title, result.violations
+    )];
+    lines.extend(result.evidence.iter().map(evidence));
+    lines.push(format!("remedy: {}", result.check.remedy));
+    lines.join("\n")
+}
+
+fn evidence(evidence: &Evidence) -> String {
+    let mut line = evidence.subject.clone();
+    for (word, value) in [
+        ("expected", &evidence.expected),
+        ("actual", &evidence.actual),
+        ("cause", &evidence.cause),
+    ] {
+        if let Some(value) = value {
+            line = format!("{line}, {word} {value}");
+        }
+    }
+    line
+}
+
+/// Escapes a message.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// Escapes the value of a property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_would_end_a_property_or_a_message() {
+        assert_eq!(data("100 %\r\na:b,c"), "100 %25%0D%0Aa:b,c");
+        assert_eq!(property("a:b,c%\n"), "a%3Ab%2Cc%25%0A");
+    }
+}
