@@ -20,6 +20,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Status(status) => self::status(status, out),
         Report::Deployment(deployment) => self::deployment(deployment, out),
         Report::Audit(audit) => self::audit(audit, out),
+        Report::Tour(steps) => steps.iter().try_for_each(|step| write(&step.report, out)),
         Report::LintRules(_)
         | Report::LintRule(_)
         | Report::Catalogue(_)
