@@ -42,7 +42,11 @@ impl<'a> Snapshot<'a> {
             .read_only(true)
             .start()?;
         if !readable.is_empty() {
-            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", readable.join(", "));
+            let tables = readable.join(", ");
+            // A night job that waits behind somebody's forgotten ALTER TABLE must say so instead.
+            let lock = format!(
+                "SET LOCAL lock_timeout = '1min'; LOCK TABLE {tables} IN ACCESS SHARE MODE"
+            );
             transaction.batch_execute(&lock)?;
         }
         // SET and LOCK take no snapshot, so the moment is that of the query below. `row_security = off`
