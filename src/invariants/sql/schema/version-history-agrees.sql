@@ -64,6 +64,7 @@ WITH history AS MATERIALIZED (
                 WHEN v.n IS NULL THEN 'version-missing' ELSE 'recorded-late' END
       FROM recorders AS r FULL JOIN versions AS v ON v.n = r.n
      WHERE EXISTS (SELECT FROM history)
+       AND (v.version ~ '^\d{1,9}\.\d{1,9}\.\d{1,9}$') IS NOT FALSE
        AND (r.n IS NULL OR v.n IS NULL OR v.at > r.at + interval '1 day')
 )
 SELECT subject, expected, actual, NULL::numeric AS difference, cause, NULL::text AS detail
