@@ -81,7 +81,10 @@ fn a_connection_that_the_server_ends_is_reported_with_the_version_that_holds() {
         .unwrap();
     let run: Run = child.wait_with_output().unwrap().into();
     assert_eq!(run.code, 5, "{}", run.stderr);
-    assert!(run.stderr.contains("57P01"), "{}", run.stderr);
+    // The server's last words (57P01) arrive or are lost with the connection.
+    let words = ["57P01", "connection closed"];
+    let told = words.iter().any(|word| run.stderr.contains(word));
+    assert!(told, "{}", run.stderr);
     assert!(
         run.stderr
             .contains("rolled back; the database is at version 1"),
