@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use contract::{Contract, Kind};
-use header::{Header, MIGRATION_KEYS, Problem};
+use header::{Header, MIGRATION_KEYS, Mode, Problem};
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -44,8 +44,8 @@ fn migrations(folder: &Path) -> io::Result<String> {
         let text = fs::read_to_string(&file)?;
         let header = Header::parse(&text);
         let mut problems = header.problems(MIGRATION_KEYS);
-        if header.get("transaction").is_some_and(|mode| mode != "one") {
-            let message = "transaction must be \"one\"";
+        if Mode::of(&header).is_none() {
+            let message = format!("transaction must be one of: {}", Mode::WORDS.join(", "));
             problems.push(Problem::new(header.line("transaction"), message));
         }
         report(&file, &problems);

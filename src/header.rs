@@ -13,6 +13,39 @@ pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("undo"),
 ];
 
+/// How the statements of a migration file are run, as its header says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All of them in one transaction; also where a file says nothing, as refinery runs it.
+    #[default]
+    One,
+    /// Each by itself, without one.
+    None,
+    /// Each repeated until it changes no row, in a transaction per repetition.
+    Batched,
+}
+
+impl Mode {
+    /// The words that a header may use.
+    pub const WORDS: [&'static str; 3] = ["one", "none", "batched"];
+
+    /// Reads the key `transaction`; none when its word is not known.
+    pub fn of(header: &Header<'_>) -> Option<Self> {
+        match header.get("transaction") {
+            None => Some(Self::default()),
+            Some("one") => Some(Self::One),
+            Some("none") => Some(Self::None),
+            Some("batched") => Some(Self::Batched),
+            Some(_) => None,
+        }
+    }
+
+    /// As a header says it.
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
 /// Begins a comment that speaks to this program, such as `-- creditdb: allow RULE: reason`, after
 /// the two dashes. It may stand in a header without being a key of it.
 pub const DIRECTIVE: &str = " creditdb:";

@@ -1,10 +1,10 @@
 //! `creditdb`: owns, upgrades and audits the credit database of an LLM gateway.
 //!
-//! Imports point one way, which a test enforces: `report`, `exit`, `error`, `header` and `cli`
-//! import nothing of ours; `db` and `files` import `error`; `migrations`, `invariants` and `sample`
-//! import `db`, `error`, `header` and `report`, never each other (`migrations` reads `files`, too);
-//! `lint` imports `header` and `report`; `output` imports `report`; `commands` imports everything
-//! above; `main` imports `cli`, `commands`, `exit` and `error`.
+//! Imports point one way, which a test enforces: `report`, `exit`, `error`, `header`, `syntax` and
+//! `cli` import nothing of ours; `db` and `files` import `error`; `migrations`, `invariants` and
+//! `sample` import `db`, `error`, `header` and `report`, never each other (`migrations` reads
+//! `files` and `syntax`, too); `lint` imports `header`, `report` and `syntax`; `output` imports
+//! `report`; `commands` imports everything above; `main` imports `cli`, `commands`, `exit`, `error`.
 
 pub mod cli;
 pub mod commands;
@@ -19,3 +19,4 @@ pub mod migrations;
 pub mod output;
 pub mod report;
 pub mod sample;
+mod syntax;

@@ -7,21 +7,10 @@ use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{Parse, SourceFile};
 
 use super::Source;
-use super::facts::{self, Fact};
 use super::schema::Schema;
 use super::suppress::{self, Suppression};
-use crate::header::Header;
-
-/// How the statements of a file are run, as its header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// All of them in one transaction.
-    One,
-    /// Each by itself, without one.
-    None,
-    /// Each repeated until it changes no row, in a transaction per repetition.
-    Batched,
-}
+use crate::header::{Header, Mode};
+use crate::syntax::facts::{self, Fact};
 
 pub(super) struct File<'a> {
     pub source: &'a Source,
@@ -49,11 +38,8 @@ impl<'a> File<'a> {
         let text = &source.text[..];
         let parse = SourceFile::parse(text);
         let header = Header::parse(text);
-        let mode = match header.get("transaction") {
-            Some("none") => Mode::None,
-            Some("batched") => Mode::Batched,
-            _ => Mode::One,
-        };
+        // A word that is not known is a matter of the header.
+        let mode = Mode::of(&header).unwrap_or_default();
         let errors = parse
             .errors()
             .iter()

@@ -10,7 +10,6 @@
 //! blocks and bodies that cannot be read are not judged, but reported as such.
 
 mod bodies;
-mod facts;
 mod file;
 mod rule;
 mod rules;

@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::facts::{Column, Constraint, Fact, Kind};
+use squawk_syntax::SyntaxNode;
+use squawk_syntax::ast;
+
 use super::file::File;
+use crate::syntax::facts::{Column, Constraint, Fact, Kind, named};
 
 #[derive(Default)]
 pub(super) struct Schema {
@@ -47,6 +50,13 @@ impl Schema {
         self.tables
             .get(table)
             .is_some_and(|t| !t.columns.is_empty())
+    }
+
+    /// Whether a tree names a table that has a column `user_id`.
+    pub fn names_per_user(&self, tree: &SyntaxNode) -> bool {
+        let relations = named::<ast::RelationNameRef>(tree).into_iter();
+        let items = named::<ast::RelationFromItem>(tree);
+        relations.chain(items).any(|table| self.is_per_user(&table))
     }
 
     pub fn column_type(&self, table: &str, column: &str) -> Option<&str> {

@@ -7,9 +7,10 @@ use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 use super::bodies::{self, Body};
-use super::facts::Fact;
-use super::file::{File, Mode, Parsed};
+use super::file::{File, Parsed};
 use super::schema::Schema;
+use crate::header::Mode;
+use crate::syntax::facts::Fact;
 
 pub(super) struct Statement<'a> {
     pub file: &'a File<'a>,

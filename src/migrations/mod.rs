@@ -11,7 +11,6 @@ mod session;
 mod set;
 mod snippet;
 mod standing;
-mod statements;
 
 pub use apply::{Options, migrate};
 pub use set::Set;

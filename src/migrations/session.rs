@@ -8,8 +8,8 @@ use postgres::Client;
 use refinery::{Migrate, Migration};
 use refinery_core::traits::sync::{Query, Transaction};
 
-use super::statements::Script;
 use crate::error::ServerError;
+use crate::syntax::Script;
 
 /// A client with our way of running the texts that refinery hands over.
 pub(super) struct Session<'a>(pub &'a mut Client);

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use refinery::Migration;
 
-use super::statements::Script;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::header::Header;
 use crate::report::Problem;
+use crate::syntax::Script;
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 

@@ -7,10 +7,10 @@ use postgres::{Client, IsolationLevel, Transaction};
 
 use super::history::{History, Row};
 use super::set::{File, Set};
-use super::statements::Script;
 use crate::db::session;
 use crate::error::Result;
 use crate::report::{MigrationState, MigrationStatus, Problem, Status, StatusState};
+use crate::syntax::Script;
 
 /// The comparison of a history with a set.
 pub(super) struct Standing {

@@ -4,10 +4,10 @@
 use squawk_linter::Rule as Squawk;
 use squawk_syntax::ast::{AstNode, Stmt};
 
-use crate::lint::facts::all_names;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::all_names;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -3,11 +3,10 @@
 
 use squawk_syntax::ast::AstNode;
 
-use crate::lint::facts::Fact;
-use crate::lint::facts::is_per_user;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -29,11 +28,11 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             .parameters
             .first()
             .is_some_and(|(name, ty, _)| name == "p_user_id" && ty == "uuid");
-        let uses = is_per_user(statement.node.syntax(), statement.schema)
+        let uses = statement.schema.names_per_user(statement.node.syntax())
             || statement
                 .body
                 .as_ref()
-                .is_some_and(|b| is_per_user(&b.root(), statement.schema));
+                .is_some_and(|b| statement.schema.names_per_user(&b.root()));
         if uses && !by_trigger && !user_first {
             let message = format!(
                 "\"{}\" does not say first whose rows it uses",

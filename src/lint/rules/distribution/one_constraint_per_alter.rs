@@ -1,9 +1,9 @@
 //! Several constraints in one ALTER TABLE.
 
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,

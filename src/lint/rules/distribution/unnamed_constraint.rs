@@ -1,10 +1,10 @@
 //! Constraints and indexes whose name the server invents. NOT NULL is left out.
 
-use crate::lint::facts::Fact;
-use crate::lint::facts::{Constraint, Kind};
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
+use crate::syntax::facts::{Constraint, Kind};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,

@@ -1,11 +1,11 @@
 //! Foreign keys between per-user tables. References to catalogue tables are fine.
 
-use crate::lint::facts::Fact;
-use crate::lint::facts::{Constraint, Kind, Reference};
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::schema::Schema;
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
+use crate::syntax::facts::{Constraint, Kind, Reference};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -1,10 +1,10 @@
 //! Keys of per-user tables. A table is per-user when it has a column user_id.
 
-use crate::lint::facts::Constraint;
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Constraint;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -4,10 +4,10 @@
 
 use squawk_syntax::ast::{AstNode, CallExpr, SetClause};
 
-use crate::lint::facts::words;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::words;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

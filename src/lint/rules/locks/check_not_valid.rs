@@ -1,10 +1,10 @@
 //! A check or not-null constraint that reads a whole table under the strongest lock.
 
-use crate::lint::facts::Fact;
-use crate::lint::facts::Kind;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
+use crate::syntax::facts::Kind;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

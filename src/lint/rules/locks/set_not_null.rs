@@ -1,9 +1,9 @@
 //! SET NOT NULL that has to read the table, because nothing proves yet that no row is NULL.
 
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -4,10 +4,10 @@
 use squawk_linter::Rule as Squawk;
 use squawk_syntax::ast::Stmt;
 
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -3,11 +3,11 @@
 
 use squawk_syntax::ast::{AstNode, RelationName, Stmt};
 
-use crate::lint::facts::named;
-use crate::lint::file::Mode;
+use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::named;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,

@@ -1,11 +1,11 @@
 //! NOT VALID and VALIDATE in one transaction: the lock of the first lasts for the scan of the
 //! second.
 
-use crate::lint::facts::Fact;
-use crate::lint::file::Mode;
+use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,

@@ -1,9 +1,9 @@
 //! IF NOT EXISTS that takes a broken index for a good one.
 
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

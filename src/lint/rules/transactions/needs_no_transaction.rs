@@ -2,7 +2,7 @@
 
 use squawk_syntax::ast::{AlterTableAction, AstNode, DetachConcurrently, ReindexTarget, Stmt};
 
-use crate::lint::file::Mode;
+use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;

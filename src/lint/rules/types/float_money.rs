@@ -1,10 +1,10 @@
 //! Binary fractions where exact numbers are needed. Parameters and results of functions count,
 //! too.
 
-use crate::lint::facts::Fact;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -3,11 +3,11 @@
 
 use squawk_syntax::ast::{AstNode, OptionAsType, Stmt};
 
-use crate::lint::facts::Fact;
-use crate::lint::facts::{Column, Constraint, Kind, words};
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
+use crate::syntax::facts::{Column, Constraint, Kind, words};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,

@@ -9,13 +9,13 @@ use std::ops::Range;
 
 use squawk_syntax::ast::{self, AstNode};
 
-pub(super) use function::{Function, is_per_user};
-pub(super) use names::{all as all_names, named, words};
-pub(super) use table::{Column, Constraint, Kind, Reference};
+pub(crate) use function::Function;
+pub(crate) use names::{all as all_names, named, words};
+pub(crate) use table::{Column, Constraint, Kind, Reference};
 
 /// One thing that a statement does. Names are folded as the server folds them, without quotes and
 /// without the schemas `public` and `pg_catalog`.
-pub(super) enum Fact {
+pub(crate) enum Fact {
     CreateTable {
         table: String,
         columns: Vec<Column>,
@@ -84,7 +84,7 @@ pub(super) enum Fact {
 }
 
 /// A CREATE INDEX.
-pub(super) struct Index {
+pub(crate) struct Index {
     pub name: Option<String>,
     pub table: String,
     pub unique: bool,
@@ -120,7 +120,7 @@ impl Fact {
 }
 
 /// What a statement does; nothing where the schema and the rules need not know.
-pub(super) fn of(statement: &ast::Stmt) -> Vec<Fact> {
+pub(crate) fn of(statement: &ast::Stmt) -> Vec<Fact> {
     use ast::Stmt;
     match statement {
         Stmt::CreateTable(create) => table::create(create).into_iter().collect(),

@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 use super::{Fact, names};
-use crate::lint::schema::Schema;
 
-pub(in super::super) struct Function {
+pub(crate) struct Function {
     pub name: String,
     /// Where its name stands.
     pub at: Range<usize>,
@@ -60,13 +58,4 @@ fn parameter(parameter: &ast::Param) -> Option<(String, String, Range<usize>)> {
         ty.unwrap_or_default(),
         parameter.syntax().text_range().into(),
     ))
-}
-
-/// Whether a tree names a table that has a column `user_id`.
-pub(in super::super) fn is_per_user(tree: &SyntaxNode, schema: &Schema) -> bool {
-    let relations = names::named::<ast::RelationNameRef>(tree).into_iter();
-    let items = names::named::<ast::RelationFromItem>(tree);
-    relations
-        .chain(items)
-        .any(|table| schema.is_per_user(&table))
 }

@@ -7,7 +7,7 @@ use squawk_syntax::ast::{self, AstNode, NameLike};
 
 use super::{Fact, names};
 
-pub(in super::super) struct Column {
+pub(crate) struct Column {
     pub name: String,
     /// In the form of [`names::words`].
     pub ty: String,
@@ -17,7 +17,7 @@ pub(in super::super) struct Column {
 }
 
 #[derive(Clone)]
-pub(in super::super) struct Constraint {
+pub(crate) struct Constraint {
     pub name: Option<String>,
     pub kind: Kind,
     /// The columns of the table itself.
@@ -30,7 +30,7 @@ pub(in super::super) struct Constraint {
 }
 
 #[derive(Clone)]
-pub(in super::super) enum Kind {
+pub(crate) enum Kind {
     PrimaryKey,
     Unique,
     Exclude,
@@ -41,7 +41,7 @@ pub(in super::super) enum Kind {
 }
 
 #[derive(Clone)]
-pub(in super::super) struct Reference {
+pub(crate) struct Reference {
     pub table: String,
     /// Empty for the primary key.
     pub columns: Vec<String>,

@@ -8,13 +8,13 @@ use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile};
 
 /// The statements of a text.
-pub(super) struct Script<'a> {
+pub(crate) struct Script<'a> {
     text: &'a str,
     parse: Parse<SourceFile>,
 }
 
 /// A statement that a person should look at.
-pub(super) struct Located {
+pub(crate) struct Located {
     /// 1-based.
     pub line: usize,
     words: String,
@@ -85,7 +85,7 @@ fn range(statement: &Stmt) -> Range<usize> {
 }
 
 /// 1-based line of a byte offset.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
+fn line_of(text: &str, offset: usize) -> usize {
     text[..offset].matches('\n').count() + 1
 }
 

@@ -30,7 +30,7 @@ pub(super) fn first(node: &SyntaxNode) -> String {
 }
 
 /// All names below a node that are not part of another name.
-pub(in super::super) fn all(node: &SyntaxNode) -> Vec<String> {
+pub(crate) fn all(node: &SyntaxNode) -> Vec<String> {
     let outermost =
         |node: &SyntaxNode| is_path(node) && !node.parent().is_some_and(|p| is_path(&p));
     let paths = node.descendants().filter(outermost);
@@ -38,13 +38,13 @@ pub(in super::super) fn all(node: &SyntaxNode) -> Vec<String> {
 }
 
 /// The names of the nodes of one kind.
-pub(in super::super) fn named<N: AstNode>(node: &SyntaxNode) -> Vec<String> {
+pub(crate) fn named<N: AstNode>(node: &SyntaxNode) -> Vec<String> {
     let nodes = node.descendants().filter_map(N::cast);
     nodes.map(|node| first(node.syntax())).collect()
 }
 
 /// The text of a type: lower case, without comments, one space between words, none elsewhere.
-pub(in super::super) fn words(node: &SyntaxNode) -> String {
+pub(crate) fn words(node: &SyntaxNode) -> String {
     let mut text = String::new();
     let tokens = node
         .descendants_with_tokens()
