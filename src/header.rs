@@ -5,12 +5,14 @@
 
 use std::fmt;
 
-/// Header keys of a migration file, all required, in this order.
+/// Header keys of a migration file, in this order; the last two are for those that need them.
 pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("why"),
     Key::required("locks"),
     Key::required("transaction"),
     Key::required("undo"),
+    Key::optional("rows"),
+    Key::optional("precheck"),
 ];
 
 /// How the statements of a migration file are run, as its header says.
