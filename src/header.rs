@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-/// Header keys of a migration file, in this order; the last two are for those that need them.
+/// Header keys of a migration file, in this order. `rows` is a query that estimates how many rows a
+/// batched file is about to change; `precheck` names the checks of the audit that must hold before.
 pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("why"),
     Key::required("locks"),
