@@ -23,12 +23,9 @@ ALTER TABLE public.credit_transactions
 -- refund and admin_adjustment go either way, but somewhere.
 ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_sign_check
-    CHECK (CASE transaction_type
-               WHEN 'purchase' THEN amount > 0
-               WHEN 'bonus' THEN amount > 0
-               WHEN 'usage' THEN amount < 0
-               ELSE amount <> 0
-           END) NOT VALID;
+    CHECK (amount <> 0
+       AND (transaction_type NOT IN ('purchase', 'bonus') OR amount > 0)
+       AND (transaction_type <> 'usage' OR amount < 0)) NOT VALID;
 
 ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_user_id_check

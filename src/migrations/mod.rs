@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod options;
 mod pace;
+mod precheck;
 mod preflight;
 mod run;
 mod session;
@@ -23,5 +24,6 @@ mod watch;
 
 pub use apply::migrate;
 pub use options::{Options, Stop};
+pub use precheck::{Broken, Precheck};
 pub use set::Set;
 pub use standing::status;
