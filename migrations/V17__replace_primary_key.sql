@@ -3,7 +3,7 @@
 -- locks: access exclusive on credit_transactions, for a moment: index and proof are there.
 -- transaction: one
 -- undo: drop the primary key, ADD CONSTRAINT credit_transactions_pkey PRIMARY KEY USING INDEX
---   idx_credit_transactions_id, build V12 again.
+--   credit_transactions_id_user_id_key, build V12 again.
 
 ALTER TABLE public.credit_transactions
     ALTER COLUMN entry_seq SET NOT NULL;

@@ -8,14 +8,19 @@
 mod arguments;
 mod catalogue;
 mod document;
+mod exactly_once;
 mod functions;
+mod guarded;
 mod histories;
 mod model;
 mod parameters;
 mod quick_reference;
 mod races;
 mod seeds;
+mod prechecks;
+mod sequenced;
 mod tables;
+mod upgrades;
 
 use postgres::{Client, Error, GenericClient};
 use rust_decimal::Decimal;

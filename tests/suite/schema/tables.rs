@@ -77,8 +77,10 @@ fn structure_follows_the_rules_of_the_design() {
     let mut client = database.connect();
     let rules = [
         (
-            "1.0.0 has no foreign keys",
-            "SELECT conname::text FROM pg_constraint WHERE contype = 'f'",
+            "foreign keys lead to the user",
+            "SELECT conname::text FROM pg_constraint WHERE contype = 'f'
+                AND pg_get_constraintdef(oid)
+                    <> 'FOREIGN KEY (user_id) REFERENCES user_credits(user_id)'",
         ),
         (
             "1.0.0 has no triggers",
@@ -183,7 +185,7 @@ fn constraints_refuse_what_no_row_of_a_user_may_say() {
             format!("{user} 'trial', 'eco'), ('{USER}', 'trial', 'eco')"),
             "idx_user_credits_user_id",
         ),
-        (format!("{entry} 'bonus')"), ""),
+ (format!("{entry} 'bonus')"), "credit_transactions_user_id_fkey"),
         (
             format!("{entry} 'debit')"),
             "credit_transactions_transaction_type_check",
@@ -193,7 +195,10 @@ fn constraints_refuse_what_no_row_of_a_user_may_say() {
             "",
         ),
         (format!("{log} 'turbo')"), "llm_usage_log_power_level_check"),
-        (format!("{key}, ('{USER}', 'p', 'k2', 'x')"), ""),
+        (
+            format!("{key}, ('{USER}', 'p', 'k2', 'x')"),
+            "user_provider_keys_user_id_fkey",
+        ),
         (
             format!("{key}, ('{USER}', 'p', 'k', 'y')"),
             "user_provider_keys_user_id_provider_key_name_key",

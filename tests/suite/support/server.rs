@@ -14,6 +14,9 @@ const TEMPLATE: &str = "creditdb_template";
 /// Schema versions before the newest one, each with the migration that records it.
 pub const EARLIER: [(&str, u32); 3] = [("1.0.0", 5), ("1.1.0", 19), ("1.2.0", 24)];
 
+/// The newest schema version, and the migration that records it.
+pub const NEWEST: (&str, u32) = ("1.3.0", 34);
+
 /// The server under test: `CREDITDB_TEST_URL` (a superuser's URL), else a private one.
 pub struct Server {
     url: String,
@@ -129,8 +132,17 @@ impl Database {
 
     /// With an earlier schema version (see [`EARLIER`]) and no users.
     pub fn at(schema: &str) -> Self {
+        if schema == NEWEST.0 {
+            return Self::migrated();
+        }
         assert!(EARLIER.iter().any(|(known, _)| *known == schema), "{schema}");
         Self::from_template(&template_of(schema))
+    }
+
+    /// Each schema version, oldest first, with a database that has it and no users.
+    pub fn of_each_version() -> impl Iterator<Item = (&'static str, Self)> {
+        let versions = EARLIER.into_iter().chain([NEWEST]);
+        versions.map(|(schema, _)| (schema, Self::at(schema)))
     }
 
     /// With nothing in it.
