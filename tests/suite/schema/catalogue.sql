@@ -62,6 +62,7 @@ lines (section, object, part, position, line) AS (
       FROM pg_class AS c
      CROSS JOIN LATERAL aclexplode(c.relacl) AS a
      WHERE c.relnamespace = 'public'::regnamespace AND a.grantee <> c.relowner
+       AND c.relname NOT IN ('refinery_schema_history', 'creditdb_migration_log')
      GROUP BY c.relkind, c.oid, a.grantee
     UNION ALL
     SELECT 2, s.seqrelid::regclass::text, 0, '',

@@ -79,7 +79,7 @@ fn a_gateway_may_call_and_read_and_nothing_else() {
 fn an_auditor_may_read_which_is_enough_for_the_audit() {
     let database = Database::migrated();
     let mut client = database.connect();
-    add(&mut client, USER, "10", "purchase");
+    add(&mut client, USER, "10", "bonus");
     as_role(&mut client, "creditdb_auditor", |client| {
         for statement in [
             format!("SELECT add_user_credits('{USER}', 1, 'bonus', NULL, NULL)"),

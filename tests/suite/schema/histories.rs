@@ -88,7 +88,7 @@ fn amount(random: &mut Rng) -> Option<String> {
 fn reference(random: &mut Rng) -> String {
     match random.u8(0..8) {
         0 => pick(random, &["", " ", "None", "null", "undefined"]).to_owned(),
-        _ => format!("ref_{}", random.u8(0..60)),
+        _ => format!("ref_{}", random.u8(0..15)),
     }
 }
 

@@ -83,8 +83,9 @@ fn structure_follows_the_rules_of_the_design() {
                     <> 'FOREIGN KEY (user_id) REFERENCES user_credits(user_id)'",
         ),
         (
-            "1.0.0 has no triggers",
-            "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal",
+            "triggers are on entries only, and are named after what they do",
+            "SELECT tgname::text FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+              WHERE NOT tgisinternal AND tgname <> 'credit_transactions_' || p.proname",
         ),
         (
             "each table has a comment",
