@@ -3,6 +3,7 @@
 mod concurrency;
 mod faults;
 mod foreign_sets;
+mod poolers;
 mod refusals;
 mod sql_errors;
 mod status;
