@@ -44,7 +44,8 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
     let schema_version = session::schema_version(&mut transaction)?;
     let mut problems = set.problems.clone();
     problems.extend(divergences(set, &history, &log));
-    let strangers = if history.rows.is_empty() {
+    // What a file that was cut off has made is ours.
+    let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
         existing_tables(&mut transaction, set)?
     } else {
         Vec::new()

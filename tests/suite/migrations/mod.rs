@@ -1,9 +1,12 @@
 //! `migrate` and `status` on real servers, with real faults.
 
+mod batched;
 mod concurrency;
 mod faults;
 mod foreign_sets;
+mod locks;
 mod refusals;
+mod separate;
 mod sql_errors;
 mod status;
 
