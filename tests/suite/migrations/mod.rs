@@ -2,9 +2,11 @@
 
 mod batched;
 mod concurrency;
+mod edits;
 mod faults;
 mod foreign_sets;
 mod locks;
+mod preflight;
 mod refusals;
 mod separate;
 mod sql_errors;
