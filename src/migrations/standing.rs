@@ -193,7 +193,7 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
             ),
             format!(
                 "give it a number above {}",
-                set.newest().unwrap_or_default()
+                set.newest().max(newest).unwrap_or_default()
             ),
         );
     }
