@@ -5,13 +5,23 @@
 //! history row, refusals before the first statement, and errors that show the line.
 
 mod apply;
+mod blocker;
+mod edits;
+mod half_done;
 mod history;
 mod lock;
+mod log;
+mod options;
+mod pace;
+mod preflight;
+mod run;
 mod session;
 mod set;
 mod snippet;
 mod standing;
+mod watch;
 
-pub use apply::{Options, migrate};
+pub use apply::migrate;
+pub use options::{Options, Stop};
 pub use set::Set;
 pub use standing::status;
