@@ -12,6 +12,7 @@ mod refusals;
 mod separate;
 mod sql_errors;
 mod status;
+mod torture;
 
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};
