@@ -86,6 +86,12 @@ fn run(
                 .iter()
                 .map(|file| file.migration.clone())
                 .collect(),
+            applied: set
+                .files
+                .iter()
+                .filter(|file| standing.history.find(file.version()).is_some())
+                .map(|file| file.migration.clone())
+                .collect(),
             table: standing.history.table.clone(),
             log: std::mem::take(&mut standing.log),
             options,

@@ -43,6 +43,8 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
     let log = Log::read(&mut transaction, &history)?;
     let schema_version = session::schema_version(&mut transaction)?;
     let mut problems = set.problems.clone();
+    let is_pending = |file: &&File| history.find(file.version()).is_none();
+    problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
     problems.extend(divergences(set, &history, &log));
     // What a file that was cut off has made is ours.
     let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
