@@ -3,7 +3,7 @@
 #          servers of every PostgreSQL major and in containers, orphan snapshots, generated text.
 # Usage:   ci/check.sh              everything
 #          ci/check.sh --quick      the newest major only, no containers; says what it left out
-# Environment: CI=true                      no Docker is a failure, not a skip
+# Environment: CI=true                      no Docker or PgBouncer is a failure, not a skip
 #              MAJORS                       majors of the private servers (14 15 16 17 18)
 #              CREDITDB_CONTAINER_MAJORS    majors of the containers (14 15 16 17 18)
 #              CREDITDB_PG_CACHE, CREDITDB_PULL_TIMEOUT   see ci/postgres.sh, ci/image.sh
@@ -89,6 +89,14 @@ for major in "${majors[@]}"; do
   bin[$major]=$(ci/postgres.sh "$major")
   echo "PostgreSQL $major: ${bin[$major]}"
 done
+
+if ci/pgbouncer.sh; then
+  export CREDITDB_REQUIRE_PGBOUNCER=1
+elif [ "${CI:-}" = true ]; then
+  fail 'CI=true, and there is no PgBouncer'
+else
+  skip 'migrations through PgBouncer (it is not installed)'
+fi
 
 begin formatting
 # By name: cargo fmt does not see the modules that the build script declares.

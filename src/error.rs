@@ -212,7 +212,14 @@ impl Error {
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         let words = ServerError::read(&error);
-        Self::undecided(words.message.clone()).with_server_words(&words)
+        let mut error = Self::undecided(words.message.clone());
+        if words.sqlstate.as_deref() == Some("42501") {
+            error = error.hint(
+                "connect as the owner, or GRANT what is missing; to read, that is: \
+                 GRANT SELECT ON ALL TABLES IN SCHEMA public TO <role>",
+            );
+        }
+        error.with_server_words(&words)
     }
 }
 

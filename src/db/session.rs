@@ -1,6 +1,6 @@
 //! Questions about a session that more than one part asks.
 
-use postgres::GenericClient;
+use postgres::{GenericClient, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::Result;
 
@@ -9,23 +9,59 @@ pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Quotes a text for SQL, whatever `standard_conforming_strings` says.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        return format!(" E'{}'", quoted.replace('\\', "\\\\"));
+    }
+    format!("'{quoted}'")
+}
+
+/// The rows of a query as text. One round trip, where a prepared statement takes three.
+///
+/// # Errors
+/// What the server says.
+pub fn rows(
+    client: &mut impl GenericClient,
+    query: &str,
+) -> std::result::Result<Vec<SimpleQueryRow>, postgres::Error> {
+    let messages = client.simple_query(query)?;
+    let rows = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(rows.collect())
+}
+
+/// Whether the single answer of a query is true.
+///
+/// # Errors
+/// What the server says.
+pub fn is_true(
+    client: &mut impl GenericClient,
+    query: &str,
+) -> std::result::Result<bool, postgres::Error> {
+    let rows = rows(client, query)?;
+    Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
+}
+
 /// The newest row of `public.schema_version`, where that table exists and has one.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
-    let table = client.query_one(
-        "SELECT to_regclass('public.schema_version') IS NOT NULL",
-        &[],
-    )?;
-    if !table.get::<_, bool>(0) {
+    if !is_true(
+        client,
+        "SELECT pg_catalog.to_regclass('public.schema_version') IS NOT NULL",
+    )? {
         return Ok(None);
     }
     // Rows of one deployment can share a time stamp, so the version itself breaks the tie.
-    let newest = client.query_opt(
+    let newest = rows(
+        client,
         "SELECT version FROM public.schema_version
          ORDER BY applied_at DESC, string_to_array(version, '.')::int[] DESC LIMIT 1",
-        &[],
     )?;
-    Ok(newest.map(|row| row.get(0)))
+    Ok(newest.first().and_then(|row| row.get(0)).map(str::to_owned))
 }

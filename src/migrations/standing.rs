@@ -43,8 +43,11 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
     let log = Log::read(&mut transaction, &history)?;
     let schema_version = session::schema_version(&mut transaction)?;
     let mut problems = set.problems.clone();
+    let is_pending = |file: &&File| history.find(file.version()).is_none();
+    problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
     problems.extend(divergences(set, &history, &log));
-    let strangers = if history.rows.is_empty() {
+    // What a file that was cut off has made is ours.
+    let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
         existing_tables(&mut transaction, set)?
     } else {
         Vec::new()
@@ -192,7 +195,7 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
             ),
             format!(
                 "give it a number above {}",
-                set.newest().unwrap_or_default()
+                set.newest().max(newest).unwrap_or_default()
             ),
         );
     }

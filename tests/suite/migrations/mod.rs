@@ -1,11 +1,18 @@
 //! `migrate` and `status` on real servers, with real faults.
 
+mod batched;
 mod concurrency;
+mod edits;
 mod faults;
 mod foreign_sets;
+mod locks;
+mod poolers;
+mod preflight;
 mod refusals;
+mod separate;
 mod sql_errors;
 mod status;
+mod torture;
 
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};

@@ -133,6 +133,24 @@ fn a_database_newer_than_the_program() {
 }
 
 #[test]
+fn the_free_number_is_above_everything_that_is_applied() {
+    let (folder, database) = applied();
+    database.execute(
+        "INSERT INTO refinery_schema_history VALUES (99, 'theirs', '2026-01-01T00:00:00Z', '7')",
+    );
+    folder.write("V4__d.sql", "SELECT 1;");
+    refused(
+        &folder,
+        &database,
+        &[
+            "V99__theirs is applied",
+            "V4__d.sql\" is not applied",
+            "hint: give it a number above 99",
+        ],
+    );
+}
+
+#[test]
 fn a_file_with_its_own_transaction_or_another_mode() {
     let (folder, database) = applied();
     folder.write("V7__x.sql", "BEGIN;\nSELECT 1;\nCOMMIT;");

@@ -11,9 +11,12 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname ~ '_cc(new|ol
    AND n.nspname <> 'pg_toast'
    AND ($1::text IS NULL OR i.indrelid IN (
             SELECT x.indrelid
-              FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) AS tree
-              JOIN pg_catalog.pg_index AS x ON x.indexrelid = tree.relid))
-   AND ($2::text IS NULL OR i.indrelid IN (
-            SELECT tree.relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($2)) AS tree))
+              FROM pg_catalog.pg_index AS x
+             WHERE x.indexrelid = pg_catalog.to_regclass($1)
+                OR x.indexrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))))
+   AND ($2::text IS NULL
+        -- A table that has nothing to do with partitions is not in its own tree.
+        OR i.indrelid = pg_catalog.to_regclass($2)
+        OR i.indrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($2))))
    AND ($3::text IS NULL OR n.nspname = (SELECT name[1] FROM pg_catalog.parse_ident($3) AS name))
  ORDER BY 1
