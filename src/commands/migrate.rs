@@ -54,7 +54,10 @@ fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
                 .hint(format!("creditdb verify {check}")));
         }
     }
-    let found = audit.checks.into_iter().filter(|check| check.violations > 0);
+    let found = audit
+        .checks
+        .into_iter()
+        .filter(|check| check.violations > 0);
     Ok(found
         .map(|check| Broken {
             id: check.check.id,

@@ -48,7 +48,11 @@ impl Precheck {
 
 impl fmt::Debug for Precheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "by the audit" } else { "none" })
+        f.write_str(if self.0.is_some() {
+            "by the audit"
+        } else {
+            "none"
+        })
     }
 }
 
@@ -91,7 +95,11 @@ fn refused(broken: &[Broken], files: &[&File]) -> Error {
     let ids: Vec<&str> = broken.iter().map(|b| b.id.as_str()).collect();
     let asking: Vec<String> = files
         .iter()
-        .filter(|file| named_by(file).iter().any(|name| ids.contains(&name.as_str())))
+        .filter(|file| {
+            named_by(file)
+                .iter()
+                .any(|name| ids.contains(&name.as_str()))
+        })
         .map(|file| format!("\"{}\"", file.path))
         .collect();
     let mut error = Error::refused(format!(

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use creditdb::invariants::{Catalogue, Check};
 use creditdb::invariants::contract::Guard;
+use creditdb::invariants::{Catalogue, Check};
 
 use super::{check, own_check, result, verify_own};
 use crate::support::folder::Folder;

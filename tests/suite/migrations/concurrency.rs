@@ -31,7 +31,10 @@ fn of_ten_deployers_one_applies_and_nine_find_nothing_to_do() {
         .count();
     let busy = runs
         .iter()
-        .filter(|run| run.stdout.contains(&format!("{} migrations applied", NEWEST.1)))
+        .filter(|run| {
+            run.stdout
+                .contains(&format!("{} migrations applied", NEWEST.1))
+        })
         .count();
     assert_eq!(
         (busy, idle),

@@ -58,7 +58,10 @@ fn referring<'a>(amount: &'a str, kind: &'a str, reference: &'a str) -> Argument
 fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> (String, String) {
     let error = outcome.unwrap_err();
     let error = error.as_db_error().unwrap();
-    assert!(error.hint().is_some() && error.detail().is_some(), "{error:?}");
+    assert!(
+        error.hint().is_some() && error.detail().is_some(),
+        "{error:?}"
+    );
     (error.code().code().to_owned(), error.message().to_owned())
 }
 
@@ -100,15 +103,23 @@ fn another_amount_is_refused_with_both_amounts() {
     call(&mut client, "add", referring("1", "refund", "req_1")).unwrap();
     let before = contents(&mut client);
     for (direction, with, amounts) in [
-        ("add", referring("100.00000001", "purchase", "pi_1"), "100, now 100.00000001"),
+        (
+            "add",
+            referring("100.00000001", "purchase", "pi_1"),
+            "100, now 100.00000001",
+        ),
         ("debit", referring("25", "usage", "req_1"), "-2.5, now -25"),
         // The same number in the other direction is another amount, too.
         ("debit", referring("1", "refund", "req_1"), "1, now -1"),
     ] {
         let (code, message) = refused(call(&mut client, direction, with));
         let reference = with.reference.unwrap();
-        let expected = format!("reference '{reference}' of user {USER} was booked with another amount");
-        assert_eq!((code.as_str(), message), ("UC013", format!("{expected}: {amounts}")));
+        let expected =
+            format!("reference '{reference}' of user {USER} was booked with another amount");
+        assert_eq!(
+            (code.as_str(), message),
+            ("UC013", format!("{expected}: {amounts}"))
+        );
     }
     assert_eq!(contents(&mut client), before);
 }
@@ -117,7 +128,14 @@ fn another_amount_is_refused_with_both_amounts() {
 fn references_that_say_nothing_are_booked_each_time() {
     let database = Database::migrated();
     let mut client = database.connect();
-    for reference in [None, Some(""), Some("  "), Some("None"), Some("null"), Some("undefined")] {
+    for reference in [
+        None,
+        Some(""),
+        Some("  "),
+        Some("None"),
+        Some("null"),
+        Some("undefined"),
+    ] {
         let with = Arguments {
             reference,
             ..Arguments::of(USER, "1", "bonus")
@@ -130,7 +148,10 @@ fn references_that_say_nothing_are_booked_each_time() {
         let after = balance_of(&mut client, USER).unwrap();
         assert_eq!(after - before, Decimal::ONE, "{reference:?}");
     }
-    assert_eq!(value::<i64>(&mut client, "SELECT count(*) FROM llm_usage_log"), 12);
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM llm_usage_log"),
+        12
+    );
 }
 
 /// A refused debit leaves nothing behind, so the same reference is judged anew.
@@ -143,7 +164,10 @@ fn a_refused_debit_may_be_repeated_with_more_credits() {
     assert!(!call(&mut client, "debit", with).unwrap().success);
     add(&mut client, USER, "1", "bonus");
     let paid = call(&mut client, "debit", with).unwrap();
-    assert_eq!((paid.success, paid.new_balance), (true, Some(Decimal::ZERO)));
+    assert_eq!(
+        (paid.success, paid.new_balance),
+        (true, Some(Decimal::ZERO))
+    );
     assert_eq!(call(&mut client, "debit", with).unwrap(), paid);
 }
 
@@ -172,7 +196,10 @@ fn a_request_is_logged_and_paid_in_one_call() {
     assert_eq!(entry, "usage|-2.5|req_1|gpt-4");
     let (code, message) = refused(record(&mut client, USER, Some("req_1"), "3", ""));
     assert_eq!(code, "UC013");
-    assert!(message.ends_with("was logged with another amount: 2.5, now 3"), "{message}");
+    assert!(
+        message.ends_with("was logged with another amount: 2.5, now 3"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -198,12 +225,21 @@ fn a_request_without_credits_is_logged_as_failed_and_costs_nothing() {
                 &[&first.usage_log_id],
             )
             .unwrap();
-        assert_eq!((row.get(0), row.get(1), row.get(2)), (false, Decimal::ZERO, words));
+        assert_eq!(
+            (row.get(0), row.get(1), row.get(2)),
+            (false, Decimal::ZERO, words)
+        );
         // The first answer stands, also when there are credits later.
         add(&mut client, user, "10", "bonus");
         let before = contents(&mut client);
-        assert_eq!(record(&mut client, user, Some("req_1"), "2.5", "").unwrap(), first);
-        assert_eq!(refused(record(&mut client, user, Some("req_1"), "9", "")).0, "UC013");
+        assert_eq!(
+            record(&mut client, user, Some("req_1"), "2.5", "").unwrap(),
+            first
+        );
+        assert_eq!(
+            refused(record(&mut client, user, Some("req_1"), "9", "")).0,
+            "UC013"
+        );
         assert_eq!(contents(&mut client), before);
     }
 }
@@ -217,7 +253,10 @@ fn free_and_failed_requests_are_logged_without_an_entry() {
     let own_key = ", p_byok_used => true";
     for (request, further) in [("free", ""), ("failed", failed), ("own key", own_key)] {
         let first = record(&mut client, USER, Some(request), "0", further).unwrap();
-        assert_eq!((first.answer.success, first.answer.transaction_id), (true, None));
+        assert_eq!(
+            (first.answer.success, first.answer.transaction_id),
+            (true, None)
+        );
         assert_eq!(first.answer.new_balance, Some(decimal("10")));
         let again = record(&mut client, USER, Some(request), "0", further).unwrap();
         assert_eq!(again, first, "{request}");
@@ -233,7 +272,10 @@ fn free_and_failed_requests_are_logged_without_an_entry() {
         assert_eq!(code, expected);
     }
     let rows: i64 = value(&mut client, "SELECT count(*) FROM llm_usage_log");
-    assert_eq!((rows, balance_of(&mut client, USER)), (3, Some(decimal("10"))));
+    assert_eq!(
+        (rows, balance_of(&mut client, USER)),
+        (3, Some(decimal("10")))
+    );
 }
 
 /// A gateway that still does the two one after the other, and is cut off between them.
@@ -255,7 +297,10 @@ fn the_half_that_is_missing_is_made_up_for() {
         .unwrap();
     let recorded = record(&mut client, USER, Some("req_2"), "2", "").unwrap();
     assert_eq!(recorded.answer.new_balance, Some(decimal("7")));
-    assert_eq!(record(&mut client, USER, Some("req_2"), "2", "").unwrap(), recorded);
+    assert_eq!(
+        record(&mut client, USER, Some("req_2"), "2", "").unwrap(),
+        recorded
+    );
     let rows = "SELECT count(*) FROM llm_usage_log";
     assert_eq!(value::<i64>(&mut client, rows), 2);
 }
@@ -291,7 +336,12 @@ fn sixteen_connections_that_retry_book_each_reference_once() {
     let database = Database::migrated();
     for user in 1..=5 {
         // Nobody runs out of credits, so that every call succeeds in the end.
-        provision(&mut database.connect(), Uuid::from_u128(user), "enterprise", None);
+        provision(
+            &mut database.connect(),
+            Uuid::from_u128(user),
+            "enterprise",
+            None,
+        );
     }
     let kind = |number: usize| [Act::Buy, Act::Pay, Act::Record][number % 3];
     let answers: Mutex<BTreeMap<usize, Vec<Answer>>> = Mutex::default();
@@ -321,7 +371,12 @@ fn sixteen_connections_that_retry_book_each_reference_once() {
                         });
                         match answer {
                             Ok(answer) => {
-                                answers.lock().unwrap().entry(number).or_default().push(answer);
+                                answers
+                                    .lock()
+                                    .unwrap()
+                                    .entry(number)
+                                    .or_default()
+                                    .push(answer);
                             }
                             Err(error) => {
                                 assert!(cut, "{error:?}");
@@ -337,14 +392,20 @@ fn sixteen_connections_that_retry_book_each_reference_once() {
         }
     });
     let mut client = database.connect();
-    assert!(*cuts.lock().unwrap() >= 5, "too few connections were cut in a call");
+    assert!(
+        *cuts.lock().unwrap() >= 5,
+        "too few connections were cut in a call"
+    );
     let mut answers = answers.into_inner().unwrap();
     for number in 0..CALLS {
         // Those whose calls were all cut, or that nobody drew.
         let last = act(&mut client, number, kind(number)).unwrap();
         let all = answers.entry(number).or_default();
         all.push(last);
-        assert!(all[0].success && all.iter().all(|a| *a == all[0]), "{number}: {all:?}");
+        assert!(
+            all[0].success && all.iter().all(|a| *a == all[0]),
+            "{number}: {all:?}"
+        );
     }
     let entries: i64 = value(&mut client, "SELECT count(*) FROM credit_transactions");
     let logged: i64 = value(&mut client, "SELECT count(*) FROM llm_usage_log");
@@ -352,9 +413,16 @@ fn sixteen_connections_that_retry_book_each_reference_once() {
     let sum: Decimal = (0..CALLS)
         .map(|number| {
             let amount = Decimal::from(1 + number % 7) + decimal("0.25");
-            if kind(number) == Act::Buy { amount } else { -amount }
+            if kind(number) == Act::Buy {
+                amount
+            } else {
+                -amount
+            }
         })
         .sum();
-    assert_eq!(value::<Decimal>(&mut client, "SELECT sum(balance) FROM user_credits"), sum);
+    assert_eq!(
+        value::<Decimal>(&mut client, "SELECT sum(balance) FROM user_credits"),
+        sum
+    );
     assert!(!debit(&mut client, Uuid::from_u128(77), "1", "usage").success);
 }

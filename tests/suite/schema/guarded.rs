@@ -60,7 +60,10 @@ fn a_gateway_may_call_and_read_and_nothing_else() {
                                                     1, 5)"
         );
         assert!(value::<bool>(client, &record));
-        assert_eq!(value::<i64>(client, "SELECT count(*) FROM credit_transactions"), 3);
+        assert_eq!(
+            value::<i64>(client, "SELECT count(*) FROM credit_transactions"),
+            3
+        );
         let quota = format!("SELECT get_quota_usage_percentage('{USER}')");
         assert_eq!(value::<rust_decimal::Decimal>(client, &quota), decimal("5"));
         for statement in [
@@ -92,13 +95,21 @@ fn an_auditor_may_read_which_is_enough_for_the_audit() {
     });
     let name = format!("auditor_{}", database.name());
     client
-        .batch_execute(&format!("CREATE ROLE {name} LOGIN IN ROLE creditdb_auditor"))
+        .batch_execute(&format!(
+            "CREATE ROLE {name} LOGIN IN ROLE creditdb_auditor"
+        ))
         .unwrap();
     let role = regex::Regex::new(r"://[^@/]*@").unwrap();
     let url = role.replace(&database.url, format!("://{name}@"));
     let audit = creditdb(["verify", "--format", "json"]).on(&url).run();
     client.batch_execute(&format!("DROP ROLE {name}")).unwrap();
-    assert_eq!(audit.json()["verdict"], "clean", "{}{}", audit.stdout, audit.stderr);
+    assert_eq!(
+        audit.json()["verdict"],
+        "clean",
+        "{}{}",
+        audit.stdout,
+        audit.stderr
+    );
 }
 
 /// The role that a gateway has used since 1.0.0 goes on calling, without a new grant.
@@ -122,7 +133,10 @@ fn whoever_could_write_entries_may_still_call_and_nobody_else_may() {
     creditdb(["migrate"]).on(&database.url).succeeds();
     as_role(&mut client, &old, |client| {
         add(client, USER, "10", "bonus");
-        assert_eq!(refusal(client, "UPDATE credit_transactions SET amount = 1"), "42501");
+        assert_eq!(
+            refusal(client, "UPDATE credit_transactions SET amount = 1"),
+            "42501"
+        );
     });
     as_role(&mut client, &other, |client| {
         let call = format!("SELECT add_user_credits('{USER}', 1, 'bonus', NULL, NULL)");
@@ -130,7 +144,9 @@ fn whoever_could_write_entries_may_still_call_and_nobody_else_may() {
         assert_eq!(refusal(client, "DELETE FROM credit_transactions"), "42501");
     });
     client
-        .batch_execute(&format!("DROP OWNED BY {old}, {other}; DROP ROLE {old}, {other}"))
+        .batch_execute(&format!(
+            "DROP OWNED BY {old}, {other}; DROP ROLE {old}, {other}"
+        ))
         .unwrap();
 }
 
@@ -229,15 +245,42 @@ fn what_the_audit_finds_the_tables_refuse() {
         )
     };
     for (statement, constraint) in [
-        (entry(USER, "purchase", "-1", "9"), "credit_transactions_sign_check"),
-        (entry(USER, "bonus", "0", "10"), "credit_transactions_sign_check"),
-        (entry(USER, "usage", "1", "11"), "credit_transactions_sign_check"),
-        (entry(USER, "refund", "0", "10"), "credit_transactions_sign_check"),
-        (entry(USER, "refund", "NaN", "10"), "credit_transactions_finite_check"),
-        (entry(USER, "refund", "1", "NaN"), "credit_transactions_finite_check"),
-        (entry(stranger, "bonus", "1", "1"), "credit_transactions_user_id_fkey"),
-        (entry(nil, "bonus", "1", "1"), "credit_transactions_user_id_check"),
-        ("UPDATE user_credits SET balance = 'NaN'".to_owned(), "user_credits_balance_check"),
+        (
+            entry(USER, "purchase", "-1", "9"),
+            "credit_transactions_sign_check",
+        ),
+        (
+            entry(USER, "bonus", "0", "10"),
+            "credit_transactions_sign_check",
+        ),
+        (
+            entry(USER, "usage", "1", "11"),
+            "credit_transactions_sign_check",
+        ),
+        (
+            entry(USER, "refund", "0", "10"),
+            "credit_transactions_sign_check",
+        ),
+        (
+            entry(USER, "refund", "NaN", "10"),
+            "credit_transactions_finite_check",
+        ),
+        (
+            entry(USER, "refund", "1", "NaN"),
+            "credit_transactions_finite_check",
+        ),
+        (
+            entry(stranger, "bonus", "1", "1"),
+            "credit_transactions_user_id_fkey",
+        ),
+        (
+            entry(nil, "bonus", "1", "1"),
+            "credit_transactions_user_id_check",
+        ),
+        (
+            "UPDATE user_credits SET balance = 'NaN'".to_owned(),
+            "user_credits_balance_check",
+        ),
         (
             "UPDATE user_credits SET credits_used_this_month = -1".to_owned(),
             "user_credits_quota_check",
@@ -250,18 +293,39 @@ fn what_the_audit_finds_the_tables_refuse() {
             format!("INSERT INTO user_credits (user_id) VALUES ('{nil}')"),
             "user_credits_user_id_check",
         ),
-        ("DELETE FROM user_credits".to_owned(), "credit_transactions_user_id_fkey"),
+        (
+            "DELETE FROM user_credits".to_owned(),
+            "credit_transactions_user_id_fkey",
+        ),
         (key(stranger), "user_provider_keys_default_key"),
-        (key(stranger).replace("'b', 'y', true", "'b', 'y', false"), "user_provider_keys_user_id_fkey"),
-        (key(nil).replace("'b', 'y', true", "'b', 'y', false"), "user_provider_keys_user_id_check"),
+        (
+            key(stranger).replace("'b', 'y', true", "'b', 'y', false"),
+            "user_provider_keys_user_id_fkey",
+        ),
+        (
+            key(nil).replace("'b', 'y', true", "'b', 'y', false"),
+            "user_provider_keys_user_id_check",
+        ),
         (log("credits_used", "-1"), "llm_usage_log_credits_check"),
         (log("credits_used", "'NaN'"), "llm_usage_log_credits_check"),
         (log("total_tokens", "-1"), "llm_usage_log_tokens_check"),
-        (log("success", "true").replace(&USER.to_string(), &nil.to_string()).replace(", success, success", ", success").replace(", true, true", ", true"), "llm_usage_log_user_id_check"),
+        (
+            log("success", "true")
+                .replace(&USER.to_string(), &nil.to_string())
+                .replace(", success, success", ", success")
+                .replace(", true, true", ", true"),
+            "llm_usage_log_user_id_check",
+        ),
     ] {
         let error = client.batch_execute(&statement).unwrap_err();
-        let error = error.as_db_error().unwrap_or_else(|| panic!("{error:?}\n{statement}"));
-        assert_eq!(error.constraint(), Some(constraint), "{statement}: {error:?}");
+        let error = error
+            .as_db_error()
+            .unwrap_or_else(|| panic!("{error:?}\n{statement}"));
+        assert_eq!(
+            error.constraint(),
+            Some(constraint),
+            "{statement}: {error:?}"
+        );
     }
     // NULL is unlimited.
     client

@@ -30,7 +30,11 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
         &format!("request req_1 of user {USER}"),
         "creditdb verify --distrust reference-reused request-id-duplicate",
     ] {
-        assert!(run.stderr.contains(words), "no \"{words}\" in:\n{}", run.stderr);
+        assert!(
+            run.stderr.contains(words),
+            "no \"{words}\" in:\n{}",
+            run.stderr
+        );
     }
     assert_eq!(contents(&mut client), before);
     // The command that it names shows them.
@@ -38,7 +42,9 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
     let shown = creditdb(command.split(' ')).on(&database.url).exits(1);
     assert!(shown.stdout.contains("reference pi_1"), "{}", shown.stdout);
     // What comes before is not held up.
-    creditdb(["migrate", "--to", "20"]).on(&database.url).succeeds();
+    creditdb(["migrate", "--to", "20"])
+        .on(&database.url)
+        .succeeds();
     creditdb(["migrate"]).on(&database.url).exits(4);
     client
         .batch_execute(
@@ -52,7 +58,9 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
 
 /// The statements of a migration, as one text.
 fn migration(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(name);
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{e}: {name}"))
 }
 
@@ -89,7 +97,9 @@ fn the_audit_is_clean_exactly_when_the_constraints_can_be_validated() {
         let fixture = format!("tests/fixtures/damage/{name}.sql");
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture)).unwrap();
         let (head, acts) = text.split_once("-- act: ").unwrap();
-        let schema = head.lines().find_map(|line| line.strip_prefix("-- schema: "));
+        let schema = head
+            .lines()
+            .find_map(|line| line.strip_prefix("-- schema: "));
         let database = Database::at(schema.unwrap());
         for act in acts.split("-- act: ") {
             let (title, sql) = act.split_once('\n').unwrap();
@@ -104,7 +114,11 @@ fn the_audit_is_clean_exactly_when_the_constraints_can_be_validated() {
                 .run()
                 .json();
             let is_clean = audit["verdict"] == "clean";
-            assert_eq!(is_clean, outcome.is_ok(), "{name}, {title}: {outcome:?}\n{audit}");
+            assert_eq!(
+                is_clean,
+                outcome.is_ok(),
+                "{name}, {title}: {outcome:?}\n{audit}"
+            );
             *if is_clean { &mut passed } else { &mut refused } += 1;
         }
     }
@@ -132,7 +146,11 @@ fn rows_that_a_constraint_would_refuse_stop_the_upgrade() {
         "user 00000000-0000-4000-8000-000000000404",
         "creditdb verify --distrust balance-row-missing sign-usage",
     ] {
-        assert!(run.stderr.contains(words), "no \"{words}\" in:\n{}", run.stderr);
+        assert!(
+            run.stderr.contains(words),
+            "no \"{words}\" in:\n{}",
+            run.stderr
+        );
     }
     assert_eq!(contents(&mut client), before);
 }

@@ -63,8 +63,16 @@ fn the_order_is_that_by_which_the_balances_follow() {
     let user = Uuid::from_u128;
     // By id, backwards, and with a balance that is passed twice: from 10 on, id 202 seems to go on,
     // but whoever takes it never comes back for the others.
-    copied(&mut client, user(1), &[(101, 10, 10), (102, -4, 6), (103, 1, 7)]);
-    copied(&mut client, user(2), &[(113, 10, 10), (112, -4, 6), (111, 1, 7)]);
+    copied(
+        &mut client,
+        user(1),
+        &[(101, 10, 10), (102, -4, 6), (103, 1, 7)],
+    );
+    copied(
+        &mut client,
+        user(2),
+        &[(113, 10, 10), (112, -4, 6), (111, 1, 7)],
+    );
     copied(
         &mut client,
         user(3),
@@ -74,10 +82,20 @@ fn the_order_is_that_by_which_the_balances_follow() {
     copied(
         &mut client,
         user(4),
-        &[(305, 10, 10), (304, 2, 12), (303, -2, 10), (302, 3, 13), (301, -3, 10)],
+        &[
+            (305, 10, 10),
+            (304, 2, 12),
+            (303, -2, 10),
+            (302, 3, 13),
+            (301, -3, 10),
+        ],
     );
     // No way at all: a lost update. By id, and the audit goes on reporting it.
-    copied(&mut client, user(5), &[(401, 10, 10), (402, -1, 9), (403, -2, 8)]);
+    copied(
+        &mut client,
+        user(5),
+        &[(401, 10, 10), (402, -1, 9), (403, -2, 8)],
+    );
     // More than a batch takes, and without a balance row.
     client
         .batch_execute(
@@ -96,12 +114,18 @@ fn the_order_is_that_by_which_the_balances_follow() {
 
     assert_eq!(numbered(&mut client, user(1)), in_order(&["10", "-4", "1"]));
     assert_eq!(numbered(&mut client, user(2)), in_order(&["10", "-4", "1"]));
-    assert_eq!(numbered(&mut client, user(3)), in_order(&["10", "5", "-5", "-7"]));
+    assert_eq!(
+        numbered(&mut client, user(3)),
+        in_order(&["10", "5", "-5", "-7"])
+    );
     assert_eq!(
         numbered(&mut client, user(4)),
         in_order(&["10", "3", "-3", "2", "-2"])
     );
-    assert_eq!(numbered(&mut client, user(5)), in_order(&["10", "-1", "-2"]));
+    assert_eq!(
+        numbered(&mut client, user(5)),
+        in_order(&["10", "-1", "-2"])
+    );
     let wrong: i64 = value(
         &mut client,
         "SELECT count(*) FROM credit_transactions
@@ -110,12 +134,20 @@ fn the_order_is_that_by_which_the_balances_follow() {
             AND entry_seq <> balance_after",
     );
     assert_eq!(wrong, 0);
-    let audit = creditdb(["verify", "chain-continuity", "chain-sequence", "--format", "json"])
-        .on(&database.url)
-        .exits(1)
-        .json();
+    let audit = creditdb([
+        "verify",
+        "chain-continuity",
+        "chain-sequence",
+        "--format",
+        "json",
+    ])
+    .on(&database.url)
+    .exits(1)
+    .json();
     assert_eq!(audit["checks"][0]["violations"], 1, "{audit}");
-    let subject = audit["checks"][0]["evidence"][0]["subject"].as_str().unwrap();
+    let subject = audit["checks"][0]["evidence"][0]["subject"]
+        .as_str()
+        .unwrap();
     assert!(subject.ends_with("000000000005"), "{subject}");
     assert_eq!(audit["checks"][1]["violations"], 0, "{audit}");
 }
@@ -134,14 +166,20 @@ fn new_entries_are_numbered_after_the_old_ones_before_those_have_numbers() {
     let unnumbered = |amount: &str| (None, amount.to_owned());
     let found = numbered(&mut client, USER);
     assert_eq!(found[..3], ["1", "2", "3"].map(unnumbered));
-    assert_eq!(found[3..], [(Some(4), "4".to_owned()), (Some(5), "-5".to_owned())]);
+    assert_eq!(
+        found[3..],
+        [(Some(4), "4".to_owned()), (Some(5), "-5".to_owned())]
+    );
     // The audit knows that entries without a number are the older ones.
     creditdb(["verify", "--area", "chain"])
         .on(&database.url)
         .succeeds();
 
     migrate_to(&database, BACKFILL);
-    assert_eq!(numbered(&mut client, USER), in_order(&["1", "2", "3", "4", "-5"]));
+    assert_eq!(
+        numbered(&mut client, USER),
+        in_order(&["1", "2", "3", "4", "-5"])
+    );
 }
 
 /// A call that began with the body of 1.0.0 ends with it, after the functions were replaced.
@@ -159,14 +197,20 @@ fn a_call_that_runs_the_old_body_gets_its_number_all_the_same() {
     let pid: i32 = value(&mut old, "SELECT pg_backend_pid()");
     let waiting = spawn(move || call(&mut old, "debit", Arguments::of(USER, "1", "usage")));
     let mut observer = database.connect();
-    wait_until(&mut observer, &format!("SELECT cardinality(pg_blocking_pids({pid})) > 0"));
+    wait_until(
+        &mut observer,
+        &format!("SELECT cardinality(pg_blocking_pids({pid})) > 0"),
+    );
     migrate_to(&database, FUNCTIONS);
     holder.commit().unwrap();
     assert!(waiting.join().unwrap().unwrap().success);
     add(&mut client, USER, "3", "bonus");
     migrate_to(&database, RECORDED);
     assert_eq!(numbered(&mut client, USER), in_order(&["10", "-1", "3"]));
-    assert_eq!(value::<i64>(&mut client, "SELECT last_entry_seq FROM user_credits"), 3);
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT last_entry_seq FROM user_credits"),
+        3
+    );
 }
 
 /// A user whose row somebody holds does not keep the others waiting.
@@ -186,7 +230,9 @@ fn the_backfill_passes_a_locked_user_over_and_comes_back() {
                 FOR UPDATE",
         )
         .unwrap();
-    let run = creditdb(["migrate", "--to", BACKFILL]).on(&database.url).spawn();
+    let run = creditdb(["migrate", "--to", BACKFILL])
+        .on(&database.url)
+        .spawn();
     let mut observer = database.connect();
     wait_until(
         &mut observer,
@@ -228,7 +274,10 @@ fn a_number_that_nobody_gives_is_the_next_one() {
 fn wait_until(client: &mut Client, question: &str) {
     let started = Instant::now();
     while !value::<bool>(client, question) {
-        assert!(started.elapsed() < Duration::from_secs(20), "never true: {question}");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "never true: {question}"
+        );
         sleep(Duration::from_millis(5));
     }
 }

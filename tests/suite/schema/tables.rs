@@ -186,7 +186,10 @@ fn constraints_refuse_what_no_row_of_a_user_may_say() {
             format!("{user} 'trial', 'eco'), ('{USER}', 'trial', 'eco')"),
             "idx_user_credits_user_id",
         ),
- (format!("{entry} 'bonus')"), "credit_transactions_user_id_fkey"),
+        (
+            format!("{entry} 'bonus')"),
+            "credit_transactions_user_id_fkey",
+        ),
         (
             format!("{entry} 'debit')"),
             "credit_transactions_transaction_type_check",

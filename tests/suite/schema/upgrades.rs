@@ -49,7 +49,8 @@ fn results(client: &mut Client) -> String {
         "SELECT version FROM schema_version",
     ];
     queries.iter().fold(String::new(), |mut text, query| {
-        let all = format!("SELECT string_agg(line, E'\\n' ORDER BY line) FROM ({query}) AS q (line)");
+        let all =
+            format!("SELECT string_agg(line, E'\\n' ORDER BY line) FROM ({query}) AS q (line)");
         let _ = writeln!(text, "{}", value::<String>(client, &all));
         text
     })
@@ -98,7 +99,10 @@ fn what_a_version_offers_the_next_one_offers_too() {
         let now = offers(&database);
         let gone: Vec<_> = before.difference(&now).collect();
         assert!(gone.is_empty(), "gone in {schema}: {gone:?}");
-        assert!(now.len() > before.len() || schema == NEWEST.0, "{schema} offers nothing new");
+        assert!(
+            now.len() > before.len() || schema == NEWEST.0,
+            "{schema} offers nothing new"
+        );
         before = now;
     }
 }
@@ -120,11 +124,19 @@ fn each_check_knows_since_when_it_applies_and_what_guards_it() {
         for check in audit["checks"].as_array().unwrap() {
             if check["status"] != "holds" {
                 let word = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
-                let _ = writeln!(lines, "  {} {}: {}", word("id"), word("status"), word("reason"));
+                let _ = writeln!(
+                    lines,
+                    "  {} {}: {}",
+                    word("id"),
+                    word("status"),
+                    word("reason")
+                );
             }
         }
         // The same without believing any of them.
-        creditdb(["verify", "--distrust"]).on(&database.url).succeeds();
+        creditdb(["verify", "--distrust"])
+            .on(&database.url)
+            .succeeds();
     }
     snapshots(|| insta::assert_snapshot!("checks_by_version", lines));
 }

@@ -135,7 +135,10 @@ impl Database {
         if schema == NEWEST.0 {
             return Self::migrated();
         }
-        assert!(EARLIER.iter().any(|(known, _)| *known == schema), "{schema}");
+        assert!(
+            EARLIER.iter().any(|(known, _)| *known == schema),
+            "{schema}"
+        );
         Self::from_template(&template_of(schema))
     }
 
