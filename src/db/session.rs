@@ -1,8 +1,34 @@
 //! Questions about a session that more than one part asks.
 
-use postgres::{GenericClient, SimpleQueryMessage, SimpleQueryRow};
+use std::time::Duration;
+
+use postgres::{
+    Client, GenericClient, IsolationLevel, SimpleQueryMessage, SimpleQueryRow, Transaction,
+};
 
 use crate::error::Result;
+
+/// How long the server leaves a client alone that is silent in the middle of a transaction. We are
+/// silent for milliseconds only, so this one was stopped or is frozen, and what it holds must not
+/// block others for ever: its locks the gateway, its snapshot every concurrent index build.
+pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// One moment for several questions, and no way to write, on a standby as well.
+///
+/// # Errors
+/// What the server says.
+pub fn read_only(client: &mut Client) -> Result<Transaction<'_>> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()?;
+    transaction.batch_execute(&format!(
+        "SET LOCAL idle_in_transaction_session_timeout = {}",
+        SILENCE.as_millis()
+    ))?;
+    Ok(transaction)
+}
 
 /// Quotes an identifier for SQL text.
 pub fn quote_identifier(name: &str) -> String {
