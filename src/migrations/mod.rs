@@ -5,6 +5,8 @@
 //! history row, refusals before the first statement, and errors that show the line.
 
 mod apply;
+mod drift;
+mod expected;
 mod history;
 mod lock;
 mod session;
@@ -13,5 +15,6 @@ mod snippet;
 mod standing;
 
 pub use apply::{Options, migrate};
+pub use drift::{DriftOptions, drift};
 pub use set::Set;
 pub use standing::status;

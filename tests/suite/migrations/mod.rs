@@ -1,6 +1,8 @@
 //! `migrate` and `status` on real servers, with real faults.
 
 mod concurrency;
+mod drift;
+mod expected;
 mod faults;
 mod foreign_sets;
 mod refusals;

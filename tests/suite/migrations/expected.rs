@@ -1,0 +1,77 @@
+//! The embedded catalogues against a real run of the migrations, on the major under test. To write
+//! them after a new migration: `ci/generate.sh`, or this test with `CREDITDB_UPDATE_EXPECTED=1`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use creditdb::catalogue::{self, Catalogue, Step};
+use postgres::Client;
+
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/migrations/expected")
+}
+
+fn read(client: &mut Client) -> Catalogue {
+    let mut transaction = client.transaction().unwrap();
+    catalogue::read(&mut transaction, None).unwrap()
+}
+
+/// File name and text of each version's step.
+fn steps() -> BTreeMap<String, String> {
+    let database = Database::empty();
+    let mut client = database.connect();
+    let status = creditdb(["status", "--format", "json"]).on(&database.url);
+    let versions = status.succeeds().json()["migrations"].clone();
+    let mut before = Catalogue::default();
+    let mut steps = BTreeMap::new();
+    for migration in versions.as_array().unwrap() {
+        let version = migration["version"].to_string();
+        creditdb(["migrate", "--to", &version])
+            .on(&database.url)
+            .succeeds();
+        let after = read(&mut client);
+        let step = Step::between(&before, &after);
+        let mut again = before.clone();
+        let text = serde_json::to_string_pretty(&step).unwrap() + "\n";
+        let parsed: Step = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed, step, "the text of V{version} says something else");
+        parsed.apply(&mut again);
+        assert_eq!(Step::between(&again, &after), Step::default());
+        steps.insert(format!("V{version}.json"), text);
+        before = after;
+    }
+    steps
+}
+
+#[test]
+fn each_version_has_its_expected_catalogue_on_every_major() {
+    let steps = steps();
+    let files = || fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
+    if std::env::var_os("CREDITDB_UPDATE_EXPECTED").is_some() {
+        files().for_each(|file| fs::remove_file(file).unwrap());
+        for (name, text) in &steps {
+            fs::write(folder().join(name), text).unwrap();
+        }
+    }
+    let found: BTreeMap<String, String> = files()
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&found), names(&steps), "run ci/generate.sh");
+    for (name, text) in &steps {
+        let lines = found[name].lines().zip(text.lines()).enumerate();
+        let first = lines.filter(|(_, (a, b))| a != b).next();
+        assert_eq!(
+            &found[name] == text,
+            true,
+            "{name}: {first:?}; run ci/generate.sh"
+        );
+    }
+}
