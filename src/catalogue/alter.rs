@@ -123,6 +123,10 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
         return vec![drop(actual), add];
     }
     let mut sql = Vec::new();
+    if has(changes, "name") {
+        let (from, to) = (&actual.name, &expected.name);
+        sql.push(format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to};"));
+    }
     if has(changes, "generated") {
         sql.push(format!("{alter} DROP EXPRESSION;"));
     }

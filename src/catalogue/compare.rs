@@ -109,23 +109,36 @@ fn order(object: &Object) -> (Kind, u8, String) {
     (object.kind, rank, object.label())
 }
 
-/// Pairs of a missing and an extra constraint or index of one table that differ in the name only.
+/// Pairs of a missing and an extra part of one table that differ in the name only. Columns are
+/// paired only where there is no doubt: the alternative would be to discard one.
 fn take_renamed<'a>(
     missing: &mut Vec<&'a Object>,
     extra: &mut Vec<&'a Object>,
 ) -> Vec<(&'a Object, &'a Object)> {
+    let same = |one: &Object, other: &Object| {
+        let kinds = [Kind::Column, Kind::Constraint, Kind::Index];
+        let property = |object: &Object, name| object.get(name).map(str::to_owned);
+        kinds.contains(&one.kind)
+            && (one.kind, &one.table) == (other.kind, &other.table)
+            && match one.kind {
+                Kind::Column => one.properties == other.properties,
+                _ => ["definition", "unique"]
+                    .iter()
+                    .all(|name| property(one, name) == property(other, name)),
+            }
+    };
+    let (wanted, held) = (missing.clone(), extra.clone());
     let mut pairs = Vec::new();
-    missing.retain(|wanted| {
-        let same = |other: &&Object| {
-            matches!(wanted.kind, Kind::Constraint | Kind::Index)
-                && (other.kind, &other.table) == (wanted.kind, &wanted.table)
-                && other.get("definition") == wanted.get("definition")
-                && other.get("unique") == wanted.get("unique")
-        };
-        let Some(at) = extra.iter().position(same) else {
+    missing.retain(|object| {
+        let Some(at) = extra.iter().position(|other| same(object, other)) else {
             return true;
         };
-        pairs.push((*wanted, extra.remove(at)));
+        let rivals = wanted.iter().filter(|other| same(other, object)).count()
+            + held.iter().filter(|other| same(object, other)).count();
+        if object.kind == Kind::Column && rivals > 2 {
+            return true;
+        }
+        pairs.push((*object, extra.remove(at)));
         false
     });
     pairs

@@ -38,8 +38,9 @@ pub(super) fn drop(object: &Object) -> String {
     let loses = "-- this discards its data\n";
     match object.kind {
         Kind::Column => format!("{loses}ALTER TABLE {table} DROP COLUMN {name};"),
-        Kind::Constraint => format!("ALTER TABLE {table} DROP CONSTRAINT {name};"),
-        Kind::Index => format!("DROP INDEX CONCURRENTLY {name};"),
+        // A column that goes takes these along.
+        Kind::Constraint => format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name};"),
+        Kind::Index => format!("DROP INDEX CONCURRENTLY IF EXISTS {name};"),
         Kind::Table => format!("{loses}DROP {};", address(object)),
         _ => format!("DROP {};", address(object)),
     }

@@ -7,7 +7,7 @@ WITH objects AS (
       FROM pg_class AS c
      WHERE c.oid = ANY ($1)
     UNION ALL
-    SELECT 'pg_class', a.attrelid, a.attnum::int, c.relowner, a.attacl, '{}'::aclitem[]
+    SELECT 'pg_class', a.attrelid, a.attnum::int, c.relowner, a.attacl, NULL::aclitem[]
       FROM pg_attribute AS a
       JOIN pg_class AS c ON c.oid = a.attrelid
      WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
