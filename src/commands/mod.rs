@@ -1,5 +1,6 @@
 //! The subcommands, one file each: read arguments, call, return an outcome.
 
+mod adopt;
 mod connect;
 mod demo;
 mod drift;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
         Command::Drift(args) => drift::run(&args, global),
+        Command::Adopt(args) => adopt::run(&args, global),
         Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),

@@ -4,6 +4,7 @@
 //! a live ledger needs on top: one deployer at a time, one transaction for a migration and its
 //! history row, refusals before the first statement, and errors that show the line.
 
+mod adopt;
 mod apply;
 mod drift;
 mod expected;
@@ -14,6 +15,7 @@ mod set;
 mod snippet;
 mod standing;
 
+pub use adopt::{AdoptOptions, adopt};
 pub use apply::{Options, migrate};
 pub use drift::{DriftOptions, drift};
 pub use set::Set;
