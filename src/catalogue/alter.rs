@@ -155,13 +155,10 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
         None if has(changes, "default") && !retyped => sql.push(format!("{alter} DROP DEFAULT;")),
         _ => {}
     }
-    if has(changes, "not null") {
-        let verb = if expected.get("not null").is_some() {
-            "SET"
-        } else {
-            "DROP"
-        };
-        sql.push(format!("{alter} {verb} NOT NULL;"));
+    match (has(changes, "not null"), expected.get("not null")) {
+        (true, Some(_)) => sql.push(not_null(&alter, table, expected)),
+        (true, None) => sql.push(format!("{alter} DROP NOT NULL;")),
+        (false, _) => {}
     }
     if let (Some(identity), true) = (expected.get("identity"), has(changes, "identity")) {
         sql.push(format!(
@@ -170,6 +167,18 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
         ));
     }
     sql
+}
+
+/// What rows without a value should get is for a person to decide.
+fn not_null(alter: &str, table: &str, column: &Object) -> String {
+    let name = &column.name;
+    let hint = column.get("default").map_or_else(String::new, |_| {
+        format!(
+            "-- rows without a value need one first, such as:\n\
+             -- UPDATE {table} SET {name} = DEFAULT WHERE {name} IS NULL;\n"
+        )
+    });
+    format!("{hint}{alter} SET NOT NULL;")
 }
 
 fn constraint(

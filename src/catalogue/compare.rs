@@ -94,7 +94,18 @@ pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) ->
             });
         }
     }
-    rest.sort_by_key(|difference| difference.object().map(order));
+    rest.sort_by_key(|difference| {
+        let (kind, rank, label) = difference.object().map(order)?;
+        // While a column is computed from others, their types cannot change.
+        let computed =
+            |change: &Change| change.property == "generated" && change.expected.is_none();
+        let rank = if difference.changes.iter().any(computed) {
+            0
+        } else {
+            rank
+        };
+        Some((kind, rank, label))
+    });
     found.extend(rest);
     found
 }

@@ -209,7 +209,8 @@ fn policy(object: &Object, table: &str) -> String {
 /// With everything that is a part of it; built quietly, because nobody uses a new table yet.
 fn table(object: &Object, context: &Context<'_>) -> Vec<String> {
     let name = &object.name;
-    let parts: Vec<&Object> = context.expected.parts(name).collect();
+    let mut parts: Vec<&Object> = context.expected.parts(name).collect();
+    parts.sort_by_key(|part| (part.kind, part.position));
     let columns: Vec<String> = parts
         .iter()
         .filter(|part| part.kind == Kind::Column)

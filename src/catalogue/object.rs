@@ -74,6 +74,9 @@ pub struct Object {
     pub table: Option<String>,
     /// Its name; with the types of the arguments for functions.
     pub name: String,
+    /// Where a column stands in its table; told to make a table, not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<i32>,
     /// Who owns it; parts have the owner of the whole. Never written down: owners belong to a
     /// deployment.
     #[serde(skip)]

@@ -110,6 +110,7 @@ fn object(row: &Row) -> Result<Object> {
         kind,
         table: row.get("table"),
         name: row.get("name"),
+        position: (kind == Kind::Column).then(|| row.get("sub")),
         owner: row.get("owner"),
         properties,
         grants: BTreeMap::new(),

@@ -155,7 +155,7 @@ pub(super) fn describe(
     difference: &Difference,
     context: &Context<'_>,
     counts: bool,
-    because: Option<&'static str>,
+    because: Option<&str>,
 ) -> SchemaDifference {
     let change = |change: &Change| SchemaChange {
         property: change.property.clone(),
@@ -173,7 +173,7 @@ pub(super) fn describe(
             .object()
             .map_or_else(String::new, catalogue::Object::label),
         counts,
-        because,
+        because: because.map(str::to_owned),
         changes: difference.changes.iter().map(change).collect(),
         sql: catalogue::statements(difference, context),
     }

@@ -34,7 +34,7 @@ pub struct SchemaDifference {
     /// Whether it counts: as drift, or as a reason not to adopt.
     pub counts: bool,
     /// Why it counts or not, where that is not plain.
-    pub because: Option<&'static str>,
+    pub because: Option<String>,
     /// Why the two are not the same; empty for whole objects.
     pub changes: Vec<SchemaChange>,
     /// What takes the difference away: statements, each to be sent by itself, in this order.

@@ -17,7 +17,7 @@ use super::history::History;
 use super::lock;
 use super::set::{File, Set};
 use super::standing::inspect;
-use crate::catalogue::{self, Catalogue, Context, Kind};
+use crate::catalogue::{self, Catalogue, Context, Kind, Object};
 use crate::db::Target;
 use crate::db::session::{quote_identifier, schema_version};
 use crate::error::{Error, Result};
@@ -36,6 +36,8 @@ pub struct AdoptOptions {
 struct Comparison<'a> {
     replayed: &'a Replayed,
     differences: Vec<SchemaDifference>,
+    /// How many of them later migrations make: signs that this version is too low.
+    later: usize,
 }
 
 impl Comparison<'_> {
@@ -63,7 +65,7 @@ pub fn adopt(
     options: &AdoptOptions,
     progress: &dyn Progress,
 ) -> Result<Adoption> {
-    let versions = versions(set, options.version)?;
+    let candidates = candidates(set, options.version)?;
     let mut client = target.connect()?;
     if client
         .query_one("SELECT pg_catalog.pg_is_in_recovery()", &[])?
@@ -78,17 +80,18 @@ pub fn adopt(
         return Ok(managed);
     }
     // Before the lock, because it takes seconds, and others may be waiting to migrate.
-    let replayed = expected::replay(set, &versions, progress)?;
+    let known: Vec<i32> = set.files.iter().map(File::version).collect();
+    let replayed = expected::replay(set, &known, progress)?;
     lock::acquire(&mut client, options.wait, progress)?;
     // Somebody may have been quicker.
     if let Some(managed) = managed(&mut client, set, options)? {
         return Ok(managed);
     }
-    decide(&mut client, set, &replayed)
+    decide(&mut client, set, &replayed, &candidates)
 }
 
-/// The versions to compare with, ascending.
-fn versions(set: &Set, wanted: Option<i32>) -> Result<Vec<i32>> {
+/// The versions that the database may be at.
+fn candidates(set: &Set, wanted: Option<i32>) -> Result<Vec<i32>> {
     let known: Vec<i32> = set.files.iter().map(File::version).collect();
     match wanted {
         None => Ok(known),
@@ -144,7 +147,12 @@ fn managed(client: &mut Client, set: &Set, options: &AdoptOptions) -> Result<Opt
 }
 
 /// Compares and, where nothing speaks against it, writes; all in one transaction.
-fn decide(client: &mut Client, set: &Set, replayed: &[Replayed]) -> Result<Adoption> {
+fn decide(
+    client: &mut Client,
+    set: &Set,
+    replayed: &[Replayed],
+    candidates: &[i32],
+) -> Result<Adoption> {
     let mut schemas: Vec<String> = replayed
         .iter()
         .flat_map(|r| r.catalogue.schemas())
@@ -168,16 +176,14 @@ fn decide(client: &mut Client, set: &Set, replayed: &[Replayed]) -> Result<Adopt
     let (database, role): (String, String) = (row.get(0), row.get(1));
     let live = catalogue::read(&mut transaction, Some(&schemas))?;
     let owner = owner(replayed, &live)?.unwrap_or_else(|| role.clone());
-    let comparisons: Vec<Comparison<'_>> = replayed
-        .iter()
+    let comparisons: Vec<Comparison<'_>> = (0..replayed.len())
         .rev()
-        .map(|replayed| compare(&mut transaction, replayed, &live, &owner))
+        .filter(|at| candidates.contains(&replayed[*at].version))
+        .map(|at| compare(&mut transaction, &replayed[at..], &live, &owner))
         .collect::<Result<_>>()?;
-    // The newest that nothing speaks against, or else the one that least speaks against.
-    let Some(best) = comparisons
-        .iter()
-        .min_by_key(|comparison| comparison.blocking())
-    else {
+    // The newest that nothing speaks against, or else the one that comes closest.
+    let closeness = |comparison: &&Comparison<'_>| (comparison.later, comparison.blocking());
+    let Some(best) = comparisons.iter().min_by_key(closeness) else {
         return Err(Error::usage(format!("no migrations in {}", set.origin)));
     };
     let version = best.replayed.version;
@@ -274,29 +280,48 @@ fn owner(replayed: &[Replayed], live: &Catalogue) -> Result<Option<String>> {
     Ok(most.map(|(owner, _)| owner.to_owned()))
 }
 
+/// The first of the versions; those after it tell what later migrations make.
 fn compare<'a>(
     transaction: &mut Transaction<'_>,
-    replayed: &'a Replayed,
+    versions: &'a [Replayed],
     live: &Catalogue,
     owner: &str,
 ) -> Result<Comparison<'a>> {
+    let (replayed, later) = (&versions[0], &versions[1..]);
+    let is_later = |object: &Object| {
+        later
+            .iter()
+            .any(|r| r.catalogue.get(&object.key()).is_some())
+    };
     let expected = &replayed.catalogue;
     let context = Context {
         expected,
         actual: live,
         owner,
     };
-    let mut differences: Vec<SchemaDifference> = catalogue::compare(expected, live, Some(owner))
-        .iter()
-        .map(|difference| {
-            let (counts, because) = rules::judge(difference, expected);
-            describe(difference, &context, counts, Some(because))
-        })
-        .collect();
+    let mut differences = Vec::new();
+    let mut later = 0;
+    for difference in catalogue::compare(expected, live, Some(owner)) {
+        let (counts, because) = rules::judge(&difference, expected, is_later);
+        later += usize::from(because == rules::LATER.1);
+        let mut described = describe(&difference, &context, counts, Some(&because));
+        if let (catalogue::Nature::Extra, Some(column)) = (difference.nature, difference.object())
+            && (column.kind, counts) == (Kind::Column, true)
+        {
+            // Enough to be able to leave it out, and nothing is lost.
+            let table = column.table.as_deref().unwrap_or_default();
+            described.sql = vec![format!(
+                "ALTER TABLE {table} ALTER COLUMN {} DROP NOT NULL;",
+                column.name
+            )];
+        }
+        differences.push(described);
+    }
     differences.extend(record::schema_versions(transaction, replayed)?);
     Ok(Comparison {
         replayed,
         differences,
+        later,
     })
 }
 

@@ -114,7 +114,7 @@ pub(super) fn schema_versions(
         kind: "row",
         object: format!("{TABLE} {version}"),
         counts: nature == Nature::Extra,
-        because: Some(because),
+        because: Some(str::to_owned(because)),
         changes: Vec::new(),
         sql,
     };

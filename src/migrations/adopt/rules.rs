@@ -18,23 +18,39 @@ const fn harmless(because: &'static str) -> Verdict {
     (false, because)
 }
 
-/// Judges a difference by its worst trait.
-pub(super) fn judge(difference: &Difference, expected: &Catalogue) -> Verdict {
-    match (difference.nature, &difference.expected, &difference.actual) {
-        (Nature::Missing, Some(object), _) => missing(object),
-        (Nature::Extra, _, Some(object)) => extra(object, expected),
-        (_, Some(object), Some(actual)) => {
-            let verdicts: Vec<Verdict> = difference
-                .changes
-                .iter()
-                .map(|change| different(object, actual, change, expected))
-                .collect();
-            let worst = verdicts.iter().find(|(blocks, _)| *blocks);
-            *worst.or(verdicts.first()).unwrap_or(&UNKNOWN)
+/// Judges a difference: blocking when any of its traits is, with the reasons. `later` tells whether
+/// a later migration makes the object.
+pub(super) fn judge(
+    difference: &Difference,
+    expected: &Catalogue,
+    later: impl Fn(&Object) -> bool,
+) -> (bool, String) {
+    let verdicts = match (difference.nature, &difference.expected, &difference.actual) {
+        (Nature::Missing, Some(object), _) => vec![missing(object)],
+        (Nature::Extra, _, Some(object)) if later(object) => vec![LATER],
+        (Nature::Extra, _, Some(object)) => vec![extra(object, expected)],
+        (_, Some(object), Some(actual)) => difference
+            .changes
+            .iter()
+            .map(|change| different(object, actual, change, expected))
+            .collect(),
+        _ => vec![UNKNOWN],
+    };
+    let blocks = verdicts.iter().any(|(blocks, _)| *blocks);
+    let mut reasons: Vec<&str> = Vec::new();
+    for (_, because) in verdicts
+        .into_iter()
+        .filter(|(blocking, _)| *blocking == blocks)
+    {
+        if !reasons.contains(&because) {
+            reasons.push(because);
         }
-        _ => UNKNOWN,
     }
+    (blocks, reasons.join("; "))
 }
+
+/// A sign that the database is at a later version.
+pub(super) const LATER: Verdict = blocking("a later migration makes it, and would fail");
 
 const UNKNOWN: Verdict = blocking("no rule says that this is harmless");
 
@@ -52,6 +68,9 @@ fn missing(object: &Object) -> Verdict {
 fn extra(object: &Object, expected: &Catalogue) -> Verdict {
     let is = |property, value| object.get(property) == Some(value);
     match object.kind {
+        Kind::Index if is_taken(object, expected) => {
+            blocking("a constraint of ours needs its name")
+        }
         Kind::Index if is("unique", "yes") => blocking("it rejects rows that the schema allows"),
         Kind::Index => harmless("an extra index changes no result"),
         Kind::Constraint => blocking("it may reject rows that the schema allows"),
@@ -72,6 +91,26 @@ fn extra(object: &Object, expected: &Catalogue) -> Verdict {
         Kind::Policy => blocking("it may hide rows"),
         _ => harmless("not one of ours, and in nobody's way"),
     }
+}
+
+/// Whether an index has the name that the index of an expected constraint has.
+fn is_taken(index: &Object, expected: &Catalogue) -> bool {
+    let tables = |object: &&Object| object.kind == Kind::Constraint && has_index(object);
+    let name = |object: &Object| {
+        let schema = object.table.as_deref()?.split_once('.')?.0;
+        Some(format!("{schema}.{}", object.name))
+    };
+    expected
+        .iter()
+        .filter(tables)
+        .any(|constraint| name(constraint).as_ref() == Some(&index.name))
+}
+
+fn has_index(constraint: &Object) -> bool {
+    let definition = constraint.get("definition").unwrap_or_default();
+    ["PRIMARY KEY", "UNIQUE", "EXCLUDE"]
+        .iter()
+        .any(|kind| definition.starts_with(kind))
 }
 
 fn is_overload(object: &Object, expected: &Catalogue) -> bool {

@@ -20,7 +20,7 @@ struct Difference<'a> {
     kind: &'static str,
     object: &'a str,
     counts: bool,
-    because: Option<&'static str>,
+    because: Option<&'a str>,
     changes: Vec<Change<'a>>,
     sql: &'a [String],
 }
@@ -56,7 +56,7 @@ impl<'a> From<&'a report::SchemaDifference> for Difference<'a> {
             kind: difference.kind,
             object: &difference.object,
             counts: difference.counts,
-            because: difference.because,
+            because: difference.because.as_deref(),
             changes: difference.changes.iter().map(Change::from).collect(),
             sql: &difference.sql,
         }

@@ -8,6 +8,8 @@ use anstyle::{AnsiColor, Style};
 use super::plain;
 use crate::report::{Adoption, AdoptionState, Drift, Nature, SchemaChange, SchemaDifference};
 
+const HARMLESS: &str = "harmless: ";
+
 pub(super) fn drift(drift: &Drift, out: &mut dyn Write) -> io::Result<()> {
     let counts = drift.count();
     let (colour, word) = match counts {
@@ -86,7 +88,7 @@ pub(super) fn adoption(adoption: &Adoption, out: &mut dyn Write) -> io::Result<(
         )?;
     }
     for counts in [true, false] {
-        let weight = if counts { "blocking: " } else { "harmless: " };
+        let weight = if counts { "blocking: " } else { HARMLESS };
         for difference in adoption.differences.iter().filter(|d| d.counts == counts) {
             self::difference(difference, weight, out)?;
         }
@@ -120,14 +122,20 @@ fn difference(difference: &SchemaDifference, weight: &str, out: &mut dyn Write) 
     let style = bold(colour);
     let (kind, object) = (difference.kind, plain(&difference.object));
     writeln!(out, "\n{weight}{style}{word}{style:#} {kind} {object}")?;
-    if let Some(because) = difference.because {
+    if let Some(because) = &difference.because {
         writeln!(out, "  why: {because}")?;
     }
     for change in &difference.changes {
         self::change(change, out)?;
     }
+    // Nobody needs to drop what is in nobody's way; the JSON has the SQL of that, too.
+    let sql = if weight == HARMLESS {
+        &[]
+    } else {
+        &difference.sql[..]
+    };
     let mut head = "  sql: ";
-    for statement in &difference.sql {
+    for statement in sql {
         for line in statement.lines() {
             writeln!(out, "{head}{}", plain(line))?;
             head = "       ";

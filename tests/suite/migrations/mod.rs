@@ -1,5 +1,6 @@
 //! `migrate` and `status` on real servers, with real faults.
 
+mod adopt;
 mod concurrency;
 mod drift;
 mod expected;

@@ -1,0 +1,170 @@
+//! `adopt` on databases that nobody recorded: what is harmless, what blocks, what is written.
+
+use std::process::Command;
+
+use creditdb::db::throwaway::find_binaries;
+use serde_json::Value;
+
+use super::exists;
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::{Database, server};
+use crate::support::snapshots;
+
+const HARMLESS: &str = include_str!("../../fixtures/legacy/harmless.sql");
+const BLOCKING: &str = include_str!("../../fixtures/legacy/blocking.sql");
+const HANDWRITTEN: &str = include_str!("../../fixtures/legacy/litellm_schema.sql");
+
+/// The newest schema without its history, changed.
+fn legacy(change: &str) -> Database {
+    let database = Database::migrated();
+    database.execute(
+        "DROP TABLE refinery_schema_history; DROP TABLE IF EXISTS creditdb_migration_log CASCADE",
+    );
+    database.execute(change);
+    database
+}
+
+/// Version, name and checksum of each history row.
+fn history(database: &Database) -> Vec<(i32, String, String)> {
+    let query = "SELECT version, name, checksum FROM refinery_schema_history ORDER BY version";
+    let rows = database.connect().query(query, &[]).unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
+}
+
+/// All that pg_dump sees, without the random words of its newest versions.
+fn dump(database: &Database) -> String {
+    let output = Command::new(find_binaries().unwrap().join("pg_dump"))
+        .arg(&database.url)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("CREATE TABLE public.user_credits"), "{text}");
+    let random = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
+    text.lines()
+        .filter(|line| !random(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Nature, kind and name of the differences that are blocking, or harmless.
+fn words(adoption: &Value, blocking: bool) -> Vec<String> {
+    let differences = adoption["differences"].as_array().unwrap();
+    let mut words: Vec<String> = differences
+        .iter()
+        .filter(|d| d["counts"] == blocking)
+        .map(|d| {
+            let word = |key: &str| d[key].as_str().unwrap();
+            let because = word("because");
+            assert!(!because.is_empty());
+            let (nature, kind, object) = (word("nature"), word("kind"), word("object"));
+            format!("{nature} {kind} {object}: {because}")
+        })
+        .collect();
+    words.sort();
+    words
+}
+
+#[test]
+fn harmless_differences_are_adopted_once() {
+    let database = legacy(HARMLESS);
+    let run = creditdb(["status"]).on(&database.url).exits(4);
+    assert!(
+        run.stdout.contains("creditdb adopt --detect"),
+        "{}",
+        run.stdout
+    );
+
+    let adopt = || creditdb(["adopt", "--detect", "--format", "json"]).on(&database.url);
+    let first = adopt().succeeds().json();
+    let newest = Database::migrated();
+    assert_eq!(first["state"], "adopted");
+    assert_eq!(first["at_version"], history(&newest).last().unwrap().0);
+    assert_eq!(words(&first, true), Vec::<String>::new());
+    let harmless = words(&first, false).join("\n");
+    snapshots(|| insta::assert_snapshot!("adopt_harmless", harmless));
+
+    assert_eq!(history(&database), history(&newest));
+    creditdb(["status", "--check"]).on(&database.url).succeeds();
+    let run = creditdb(["migrate"]).on(&database.url).succeeds();
+    assert!(run.stdout.starts_with("nothing to do"), "{}", run.stdout);
+
+    let before = dump(&database);
+    assert_eq!(adopt().succeeds().json()["state"], "managed");
+    let run = creditdb(["adopt", "--version", "1"])
+        .on(&database.url)
+        .exits(4);
+    assert!(
+        run.stderr.contains("the history says version"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(dump(&database), before);
+}
+
+#[test]
+fn blocking_differences_are_refused_and_nothing_is_changed() {
+    let database = legacy(BLOCKING);
+    let before = dump(&database);
+    let newest = history(&Database::migrated()).last().unwrap().0.to_string();
+    let adopt = || creditdb(["adopt", "--version", &newest]).on(&database.url);
+    let found = adopt().args(["--format", "json"]).exits(4).json();
+    assert_eq!(found["state"], "refused");
+    let blocking = words(&found, true).join("\n");
+    snapshots(|| insta::assert_snapshot!("adopt_blocking", blocking));
+    assert_eq!(dump(&database), before);
+    assert!(!exists(&database, "refinery_schema_history"));
+    creditdb(["migrate"]).on(&database.url).exits(4);
+}
+
+/// The way of a team with a schema of its own: adopt, run the SQL, adopt again.
+#[test]
+fn the_sql_of_a_refusal_leads_to_an_adoption_with_all_rows() {
+    let database = Database::empty();
+    database.execute(HANDWRITTEN);
+    let adopt = || creditdb(["adopt", "--detect"]).on(&database.url);
+    let text = adopt().exits(4).stdout;
+    let text = text.replace(database.name(), "DATABASE");
+    snapshots(|| insta::assert_snapshot!("adopt_refused", text));
+
+    let found = adopt().args(["--format", "json"]).exits(4).json();
+    let mut client = database.connect();
+    let differences = found["differences"].as_array().unwrap().iter();
+    for statement in differences
+        .filter(|difference| difference["counts"] == true)
+        .flat_map(|difference| difference["sql"].as_array().unwrap())
+    {
+        let statement = statement.as_str().unwrap();
+        // What the comments advise.
+        let advice = statement
+            .lines()
+            .filter_map(|line| line.strip_prefix("-- UPDATE "));
+        for update in advice {
+            client.batch_execute(&format!("UPDATE {update}")).unwrap();
+        }
+        client
+            .batch_execute(statement)
+            .unwrap_or_else(|error| panic!("{statement}\n{error:?}"));
+    }
+    let adopted = adopt().args(["--format", "json"]).succeeds().json();
+    assert_eq!(adopted["state"], "adopted");
+    assert_eq!(words(&adopted, true), Vec::<String>::new());
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    let user = "SELECT balance::text, tier, stripe_customer_id FROM user_credits";
+    let row = client.query_one(user, &[]).unwrap();
+    assert_eq!(row.get::<_, String>(0), "97.50000000");
+    let new = "SELECT success, new_balance::text, transaction_id FROM add_user_credits(
+                   '11111111-1111-4111-8111-111111111111', 10, 'bonus', NULL, NULL)";
+    let row = client.query_one(new, &[]).unwrap();
+    assert_eq!(
+        (row.get(0), row.get::<_, String>(1), row.get(2)),
+        (true, "107.50000000".to_owned(), 3_i64)
+    );
+}
