@@ -1,9 +1,9 @@
 //! SQL that turns an object that is there into the one that should be.
 
 use super::compare::Change;
-use super::create;
 use super::object::{Kind, Object};
 use super::reconcile::{Context, comment, drop, grants, own, trimmings, unqualified};
+use super::{create, function as functions};
 
 pub(super) fn statements(
     expected: &Object,
@@ -285,9 +285,9 @@ fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<Strin
         .iter()
         .any(|p| has(changes, p));
     if anew {
-        return vec![drop(actual), create::function(expected, "CREATE")];
+        return vec![drop(actual), functions::create(expected, "CREATE")];
     }
-    vec![create::function(expected, "CREATE OR REPLACE")]
+    vec![functions::create(expected, "CREATE OR REPLACE")]
 }
 
 fn type_(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {

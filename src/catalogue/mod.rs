@@ -7,6 +7,7 @@
 mod alter;
 mod compare;
 mod create;
+mod function;
 mod object;
 mod read;
 mod reconcile;

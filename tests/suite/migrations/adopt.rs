@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::exists;
 use crate::support::folder::Folder;
-use crate::support::program::creditdb;
-use crate::support::server::{Database, server};
+use crate::support::program::{Run, creditdb};
+use crate::support::server::Database;
 use crate::support::snapshots;
 
 const HARMLESS: &str = include_str!("../../fixtures/legacy/harmless.sql");
@@ -167,4 +167,138 @@ fn the_sql_of_a_refusal_leads_to_an_adoption_with_all_rows() {
         (row.get(0), row.get::<_, String>(1), row.get(2)),
         (true, "107.50000000".to_owned(), 3_i64)
     );
+}
+
+#[test]
+fn what_cannot_be_adopted_says_what_to_do_instead() {
+    let cases: [(Database, &str, &[&str]); 3] = [
+        (
+            Database::empty(),
+            "--detect",
+            &["nothing to adopt", "creditdb migrate"],
+        ),
+        (
+            Database::migrated(),
+            "--version=99",
+            &["there is no migration 99"],
+        ),
+        (
+            Database::migrated(),
+            "--detect",
+            &["do not fit together", "creditdb status"],
+        ),
+    ];
+    // A hole in the history.
+    cases[2]
+        .0
+        .execute("DELETE FROM refinery_schema_history WHERE version = 2");
+    for (database, argument, words) in cases {
+        let code = if argument == "--version=99" { 2 } else { 4 };
+        let run = creditdb(["adopt", argument]).on(&database.url).exits(code);
+        for word in words {
+            assert!(
+                run.stderr.contains(word),
+                "no \"{word}\" in:\n{}",
+                run.stderr
+            );
+        }
+    }
+    let run = creditdb(["adopt"]).on("postgres://nobody@/none").exits(2);
+    assert!(run.stderr.contains("--detect"), "{}", run.stderr);
+}
+
+/// Only what makes a version out of tables is missing: its row, and the history.
+#[test]
+fn of_two_adopters_one_writes_and_the_schema_version_too() {
+    let database = legacy(
+        "DELETE FROM schema_version;
+         CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255),
+                                               applied_on varchar(255), checksum varchar(255))",
+    );
+    let adopt = || {
+        let command = creditdb(["adopt", "--detect", "--format", "json"]);
+        command.on(&database.url).spawn()
+    };
+    let (one, other) = (adopt(), adopt());
+    let states: Vec<String> = [one, other]
+        .map(|child| {
+            let run: Run = child.wait_with_output().unwrap().into();
+            assert_eq!(run.code, 0, "{}", run.stderr);
+            run.json()["state"].as_str().unwrap().to_owned()
+        })
+        .into();
+    assert!(states.contains(&"adopted".to_owned()), "{states:?}");
+    assert!(states.contains(&"managed".to_owned()), "{states:?}");
+    let newest = Database::migrated();
+    assert_eq!(history(&database), history(&newest));
+    let versions = |database: &Database| -> Vec<(String, String)> {
+        let query = "SELECT version, description FROM schema_version ORDER BY version";
+        let rows = database.connect().query(query, &[]).unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    };
+    assert_eq!(versions(&database), versions(&newest));
+    creditdb(["drift"]).on(&database.url).succeeds();
+}
+
+/// A database of an earlier version is adopted at that version, and can be migrated from there. A
+/// directory of any team's migrations will do.
+#[test]
+fn an_earlier_version_is_detected_and_migrated_further() {
+    let folder = Folder::with(&[
+        (
+            "V1__a.sql",
+            "CREATE TABLE a (i int); CREATE INDEX a_i ON a (i);",
+        ),
+        ("V2__b.sql", "ALTER TABLE a ADD COLUMN t varchar(20);"),
+        (
+            "V3__c.sql",
+            "CREATE TABLE c (i int); CREATE INDEX c_i ON c (i);",
+        ),
+    ]);
+    let with = |database: &Database, words: &[&str]| {
+        let source = ["--migrations", folder.arg()];
+        creditdb(words.iter().chain(&source)).on(&database.url)
+    };
+    let role = "creditdb_adopt_owner";
+    let database = Database::empty();
+    database.execute(&format!(
+        "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         CREATE TABLE a (i int, t text); CREATE INDEX a_i ON a (i); ALTER TABLE a OWNER TO {role}"
+    ));
+    let before = with(&database, &["adopt", "--version", "3"]).exits(4);
+    assert!(
+        before.stdout.contains("missing table public.c"),
+        "{}",
+        before.stdout
+    );
+    // At version 1 the column would be in the way of version 2.
+    let before = with(&database, &["adopt", "--version", "1"]).exits(4);
+    assert!(
+        before.stdout.contains("a later migration makes it"),
+        "{}",
+        before.stdout
+    );
+
+    let adopted = with(&database, &["adopt", "--detect", "--format", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        (&adopted["at_version"], &adopted["pending"]),
+        (&2.into(), &1.into())
+    );
+    // Whoever owns the tables owns the history.
+    let query = "SELECT tableowner FROM pg_tables WHERE tablename = 'refinery_schema_history'";
+    let owner: String = database.connect().query_one(query, &[]).unwrap().get(0);
+    assert_eq!(owner, role);
+    with(&database, &["migrate"]).succeeds();
+    let found = with(&database, &["drift", "--format", "json"])
+        .exits(1)
+        .json();
+    let objects: Vec<_> = found["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| &d["object"])
+        .collect();
+    assert_eq!(objects, ["public.c", "public.a.t"]);
 }

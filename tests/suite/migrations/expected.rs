@@ -66,11 +66,10 @@ fn each_version_has_its_expected_catalogue_on_every_major() {
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(&steps), "run ci/generate.sh");
     for (name, text) in &steps {
-        let lines = found[name].lines().zip(text.lines()).enumerate();
-        let first = lines.filter(|(_, (a, b))| a != b).next();
-        assert_eq!(
+        let mut lines = found[name].lines().zip(text.lines()).enumerate();
+        let first = lines.find(|(_, (found, made))| found != made);
+        assert!(
             &found[name] == text,
-            true,
             "{name}: {first:?}; run ci/generate.sh"
         );
     }
