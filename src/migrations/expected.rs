@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use postgres::{Client, IsolationLevel};
 
-use super::apply::{Options, migrate};
+use super::apply::migrate;
+use super::options::Options;
 use super::set::Set;
 use crate::catalogue::{self, Catalogue, Step};
 use crate::db::throwaway::{self, Throwaway};
@@ -66,6 +67,7 @@ pub(super) fn replay(
         let options = Options {
             to: Some(*version),
             wait: Duration::ZERO,
+            ..Options::default()
         };
         migrate(&target, set, &options, &Silent).map_err(|error| error.during(doing))?;
         replayed.push(look(&mut target.connect()?, *version)?);
@@ -101,6 +103,7 @@ struct Silent;
 impl Progress for Silent {
     fn begin(&self, _what: &str, _steps: u64) {}
     fn advance(&self, _steps: u64) {}
+    fn at(&self, _done: u64, _steps: u64) {}
     fn end(&self) {}
     fn remark(&self, _line: &str) {}
 }

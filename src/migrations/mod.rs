@@ -6,17 +6,27 @@
 
 mod adopt;
 mod apply;
+mod blocker;
 mod drift;
+mod edits;
 mod expected;
+mod half_done;
 mod history;
 mod lock;
+mod log;
+mod options;
+mod pace;
+mod preflight;
+mod run;
 mod session;
 mod set;
 mod snippet;
 mod standing;
+mod watch;
 
 pub use adopt::{AdoptOptions, adopt};
-pub use apply::{Options, migrate};
+pub use apply::migrate;
 pub use drift::{DriftOptions, drift};
+pub use options::{Options, Stop};
 pub use set::Set;
 pub use standing::status;

@@ -14,9 +14,10 @@ use postgres::{Client, IsolationLevel, Transaction};
 use super::drift::describe;
 use super::expected::{self, Replayed};
 use super::history::History;
-use super::lock;
+use super::options::Options;
 use super::set::{File, Set};
 use super::standing::inspect;
+use super::{lock, preflight};
 use crate::catalogue::{self, Catalogue, Context, Kind, Object};
 use crate::db::Target;
 use crate::db::session::{quote_identifier, schema_version};
@@ -67,22 +68,18 @@ pub fn adopt(
 ) -> Result<Adoption> {
     let candidates = candidates(set, options.version)?;
     let mut client = target.connect()?;
-    if client
-        .query_one("SELECT pg_catalog.pg_is_in_recovery()", &[])?
-        .get(0)
-    {
-        return Err(
-            Error::refused("this server is a standby: it takes no changes")
-                .hint("connect to the primary"),
-        );
-    }
+    preflight::session(target, &mut client)?;
     if let Some(managed) = managed(&mut client, set, options)? {
         return Ok(managed);
     }
     // Before the lock, because it takes seconds, and others may be waiting to migrate.
     let known: Vec<i32> = set.files.iter().map(File::version).collect();
     let replayed = expected::replay(set, &known, progress)?;
-    lock::acquire(&mut client, options.wait, progress)?;
+    let waiting = Options {
+        wait: options.wait,
+        ..Options::default()
+    };
+    lock::acquire(&mut client, &waiting, progress)?;
     // Somebody may have been quicker.
     if let Some(managed) = managed(&mut client, set, options)? {
         return Ok(managed);

@@ -9,6 +9,7 @@ use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
 use crate::migrations::history::History;
+use crate::migrations::session::history_table_sql;
 use crate::migrations::set::Set;
 use crate::report::{Nature, SchemaDifference};
 
@@ -27,13 +28,9 @@ pub(super) fn write(
     let exists = "SELECT to_regclass($1) IS NOT NULL";
     if !transaction.query_one(exists, &[table])?.get::<_, bool>(0) {
         check_membership(transaction, owner, role)?;
-        // As refinery makes it.
-        transaction.batch_execute(&format!(
-            "CREATE TABLE {table} (version int4 PRIMARY KEY, name varchar(255),
-                                   applied_on varchar(255), checksum varchar(255));
-             ALTER TABLE {table} OWNER TO {}",
-            quote_identifier(owner)
-        ))?;
+        transaction.batch_execute(&history_table_sql(table))?;
+        let owner = quote_identifier(owner);
+        transaction.batch_execute(&format!("ALTER TABLE {table} OWNER TO {owner}"))?;
     }
     let insert = format!(
         "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)"

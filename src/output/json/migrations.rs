@@ -34,12 +34,15 @@ impl<'a> From<&'a report::Status> for Status<'a> {
             state: match status.state {
                 StatusState::Current => "current",
                 StatusState::Pending => "pending",
+                StatusState::HalfDone => "half_done",
                 StatusState::Refused => "refused",
                 StatusState::Unmanaged => "unmanaged",
             },
             schema_version: status.schema_version.as_deref(),
             migrations: status.migrations.iter().map(Migration::from).collect(),
-            problems: status.problems.iter().map(Problem::from).collect(),
+            problems: (status.problems.iter().chain(&status.unfinished))
+                .map(Problem::from)
+                .collect(),
         }
     }
 }

@@ -28,6 +28,7 @@ struct Quiet;
 impl Progress for Quiet {
     fn begin(&self, _: &str, _: u64) {}
     fn advance(&self, _: u64) {}
+    fn at(&self, _: u64, _: u64) {}
     fn end(&self) {}
     fn remark(&self, _: &str) {}
 }

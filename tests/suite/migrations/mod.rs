@@ -1,14 +1,20 @@
 //! `migrate` and `status` on real servers, with real faults.
 
 mod adopt;
+mod batched;
 mod concurrency;
 mod drift;
+mod edits;
 mod expected;
 mod faults;
 mod foreign_sets;
+mod locks;
+mod preflight;
 mod refusals;
+mod separate;
 mod sql_errors;
 mod status;
+mod torture;
 
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};
