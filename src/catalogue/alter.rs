@@ -76,7 +76,11 @@ fn table(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
     for change in changes {
         match change.property.as_str() {
             "persistence" => {
-                let mode = if change.expected.is_some() { "UNLOGGED" } else { "LOGGED" };
+                let mode = if change.expected.is_some() {
+                    "UNLOGGED"
+                } else {
+                    "LOGGED"
+                };
                 sql.push(format!("ALTER TABLE {name} SET {mode};"));
             }
             "options" => {
@@ -99,11 +103,15 @@ fn table(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
                 sql.extend(create::row_security(expected));
             }
             "replica identity" => {
-                let identity = change.expected.as_deref().unwrap_or("default").to_uppercase();
+                let identity = change
+                    .expected
+                    .as_deref()
+                    .unwrap_or("default")
+                    .to_uppercase();
                 sql.push(format!("ALTER TABLE {name} REPLICA IDENTITY {identity};"));
             }
             "form" | "partition by" | "inherits" | "server" => sql.push(format!(
-                "-- no statement turns {name} into what it should be: make it anew, and copy its rows"
+                "-- no statement turns {name} into what it should be: make it anew"
             )),
             _ => {}
         }

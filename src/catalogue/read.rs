@@ -1,4 +1,4 @@
-//! Reads the catalogue of a database; SELECT on the system's tables, which everybody has, is enough.
+//! Reads the catalogue of a database: SELECT on the system's tables is enough, which all have.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

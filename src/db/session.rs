@@ -19,13 +19,16 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
-/// The newest row of `public.schema_version`, where that table exists and has one.
+/// The newest row of `public.schema_version`, where that table exists and has one. A table of
+/// that name that somebody else made may have other columns: then it says nothing.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
     let table = client.query_one(
-        "SELECT to_regclass('public.schema_version') IS NOT NULL",
+        "SELECT count(*) = 2 FROM pg_catalog.pg_attribute
+          WHERE attrelid = to_regclass('public.schema_version')
+            AND attname IN ('version', 'applied_at') AND NOT attisdropped",
         &[],
     )?;
     if !table.get::<_, bool>(0) {
@@ -33,9 +36,12 @@ pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>>
     }
     // Rows of one deployment can share a time stamp, so the version itself breaks the tie.
     let newest = client.query_opt(
-        "SELECT version FROM public.schema_version
-         ORDER BY applied_at DESC, string_to_array(version, '.')::int[] DESC LIMIT 1",
+        "SELECT version::text FROM public.schema_version
+         ORDER BY applied_at DESC,
+                  CASE WHEN version::text ~ '^[0-9]{1,9}([.][0-9]{1,9})*$'
+                       THEN string_to_array(version::text, '.')::int[] END DESC NULLS LAST
+         LIMIT 1",
         &[],
     )?;
-    Ok(newest.map(|row| row.get(0)))
+    Ok(newest.and_then(|row| row.get(0)))
 }

@@ -30,12 +30,15 @@ held AS (
      CROSS JOIN LATERAL aclexplode(coalesce(o.acl, o.standard)) AS e
 )
 SELECT h.class, h.oid, h.sub,
-       CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(h.grantee)) END AS grantee,
-       h.privilege_type || CASE WHEN h.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS privilege
+       CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(h.grantee)) END
+           AS grantee,
+       h.privilege_type || CASE WHEN h.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+           AS privilege
   FROM held AS h
  WHERE h.grantee <> h.owner
    AND NOT (h.class = 'pg_namespace' AND h.grantee = 0 AND h.privilege_type = 'CREATE'
-            AND h.oid = to_regnamespace('public') AND current_setting('server_version_num')::int < 150000)
+            AND h.oid = to_regnamespace('public')
+            AND current_setting('server_version_num')::int < 150000)
 UNION
 SELECT o.class, o.oid, o.sub, 'OWNER', 'without ' || e.privilege_type
   FROM objects AS o

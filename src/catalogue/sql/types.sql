@@ -10,7 +10,8 @@ SELECT 'type' AS kind, NULL AS "table", t.oid::regtype::text AS name,
            'not null', CASE WHEN t.typnotnull THEN 'yes' END,
            'default', CASE WHEN t.typtype = 'd' THEN pg_get_expr(t.typdefaultbin, 0) END,
            'checks', (SELECT string_agg(format('CONSTRAINT %I %s', k.conname,
-                                               pg_get_constraintdef(k.oid)), E'\n' ORDER BY k.conname)
+                                               pg_get_constraintdef(k.oid)),
+                                        E'\n' ORDER BY k.conname)
                         FROM pg_constraint AS k WHERE k.contypid = t.oid AND k.contype = 'c'),
            'attributes', CASE WHEN t.typtype = 'c' THEN
                (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)),

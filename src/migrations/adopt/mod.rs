@@ -128,7 +128,8 @@ fn managed(client: &mut Client, set: &Set, options: &AdoptOptions) -> Result<Opt
             format!("the history says version {newest}, not {wanted}; nothing was changed");
         return Err(Error::refused(message)
             .detail("only a database without a history can be adopted")
-            .hint("creditdb drift tells whether the schema is that of the history; creditdb migrate applies what is pending"));
+            .detail("whether the schema is that of the history: creditdb drift")
+            .hint("creditdb migrate applies what is pending"));
     }
     Ok(Some(Adoption {
         database: client
@@ -183,40 +184,39 @@ fn decide(
     let Some(best) = comparisons.iter().min_by_key(closeness) else {
         return Err(Error::usage(format!("no migrations in {}", set.origin)));
     };
-    let version = best.replayed.version;
-    let adopted = best.blocking() == 0;
     let mut after = before;
-    if adopted {
-        record::write(
-            &mut transaction,
-            set,
-            best.replayed,
-            &history,
-            &owner,
-            &role,
-        )?;
+    if best.blocking() == 0 {
+        let (version, owners) = (best.replayed, (&owner[..], &role[..]));
+        record::write(&mut transaction, set, version, &history, owners)?;
         after = schema_version(&mut transaction)?;
         transaction.commit()?;
     } else {
         transaction.rollback()?;
     }
-    Ok(Adoption {
+    Ok(report(database, set, after, &comparisons, best))
+}
+
+fn report(
+    database: String,
+    set: &Set,
+    schema_version: Option<String>,
+    comparisons: &[Comparison<'_>],
+    best: &Comparison<'_>,
+) -> Adoption {
+    let version = best.replayed.version;
+    let pending = set.files.iter().filter(|file| file.version() > version);
+    Adoption {
         database,
-        state: if adopted {
-            AdoptionState::Adopted
-        } else {
-            AdoptionState::Refused
+        state: match best.blocking() {
+            0 => AdoptionState::Adopted,
+            _ => AdoptionState::Refused,
         },
         version,
-        schema_version: after,
+        schema_version,
         candidates: comparisons.iter().map(Comparison::candidate).collect(),
         differences: best.differences.clone(),
-        pending: set
-            .files
-            .iter()
-            .filter(|file| file.version() > version)
-            .count(),
-    })
+        pending: pending.count(),
+    }
 }
 
 /// Keeps others from changing the tables between the comparison and the end; their readers and

@@ -15,14 +15,14 @@ use crate::report::{Nature, SchemaDifference};
 
 const TABLE: &str = "public.schema_version";
 
-/// Writes the history up to the version, and what `schema_version` lacks.
+/// Writes the history up to the version, and what `schema_version` lacks. The history gets the
+/// owner of the tables, of whom the role of this session must be a member.
 pub(super) fn write(
     transaction: &mut Transaction<'_>,
     set: &Set,
     replayed: &Replayed,
     history: &History,
-    owner: &str,
-    role: &str,
+    (owner, role): (&str, &str),
 ) -> Result<()> {
     let table = &history.table;
     let exists = "SELECT to_regclass($1) IS NOT NULL";

@@ -64,7 +64,8 @@ pub(super) fn adoption(adoption: &Adoption, out: &mut dyn Write) -> io::Result<(
         )?,
         AdoptionState::Refused => writeln!(
             out,
-            "{style}{word}{style:#}  {} from version {version}, {harmless} harmless; nothing was changed",
+            "{style}{word}{style:#}  {} from version {version}, {harmless} harmless; \
+             nothing was changed",
             many(blocking, "blocking difference")
         )?,
     }

@@ -211,7 +211,10 @@ fn migrations_of_a_directory_are_replayed() {
     folder.write("V3__pending.sql", "CREATE TABLE shop.pending (i int);");
     with("drift").succeeds();
     // Partitions come and go with the data.
-    database.execute("CREATE TABLE shop.log_2 PARTITION OF shop.log FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')");
+    database.execute(
+        "CREATE TABLE shop.log_2 PARTITION OF shop.log
+             FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    );
     with("drift").succeeds();
     database.execute(
         "ALTER TABLE shop.goods DISABLE TRIGGER touch; ALTER TYPE shop.size RENAME TO sizes;
