@@ -5,7 +5,7 @@ use std::process::Command;
 use creditdb::db::throwaway::find_binaries;
 use serde_json::Value;
 
-use super::exists;
+use super::{exists, schema_1_0_0};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
 use crate::support::server::Database;
@@ -15,9 +15,8 @@ const HARMLESS: &str = include_str!("../../fixtures/legacy/harmless.sql");
 const BLOCKING: &str = include_str!("../../fixtures/legacy/blocking.sql");
 const HANDWRITTEN: &str = include_str!("../../fixtures/legacy/litellm_schema.sql");
 
-/// The newest schema without its history, changed.
-fn legacy(change: &str) -> Database {
-    let database = Database::migrated();
+/// A database without its history, changed.
+fn legacy(database: Database, change: &str) -> Database {
     database.execute(
         "DROP TABLE refinery_schema_history; DROP TABLE IF EXISTS creditdb_migration_log CASCADE",
     );
@@ -74,7 +73,7 @@ fn words(adoption: &Value, blocking: bool) -> Vec<String> {
 
 #[test]
 fn harmless_differences_are_adopted_once() {
-    let database = legacy(HARMLESS);
+    let database = legacy(schema_1_0_0(), HARMLESS);
     let run = creditdb(["status"]).on(&database.url).exits(4);
     assert!(
         run.stdout.contains("creditdb adopt --detect"),
@@ -84,16 +83,17 @@ fn harmless_differences_are_adopted_once() {
 
     let adopt = || creditdb(["adopt", "--detect", "--format", "json"]).on(&database.url);
     let first = adopt().succeeds().json();
-    let newest = Database::migrated();
     assert_eq!(first["state"], "adopted");
-    assert_eq!(first["at_version"], history(&newest).last().unwrap().0);
+    assert_eq!(first["at_version"], 5);
     assert_eq!(words(&first, true), Vec::<String>::new());
     let harmless = words(&first, false).join("\n");
     snapshots(|| insta::assert_snapshot!("adopt_harmless", harmless));
 
-    assert_eq!(history(&database), history(&newest));
-    creditdb(["status", "--check"]).on(&database.url).succeeds();
-    let run = creditdb(["migrate"]).on(&database.url).succeeds();
+    assert_eq!(history(&database), history(&schema_1_0_0()));
+    creditdb(["status"]).on(&database.url).succeeds();
+    let run = creditdb(["migrate", "--to", "5"])
+        .on(&database.url)
+        .succeeds();
     assert!(run.stdout.starts_with("nothing to do"), "{}", run.stdout);
 
     let before = dump(&database);
@@ -111,10 +111,9 @@ fn harmless_differences_are_adopted_once() {
 
 #[test]
 fn blocking_differences_are_refused_and_nothing_is_changed() {
-    let database = legacy(BLOCKING);
+    let database = legacy(schema_1_0_0(), BLOCKING);
     let before = dump(&database);
-    let newest = history(&Database::migrated()).last().unwrap().0.to_string();
-    let adopt = || creditdb(["adopt", "--version", &newest]).on(&database.url);
+    let adopt = || creditdb(["adopt", "--version", "5"]).on(&database.url);
     let found = adopt().args(["--format", "json"]).exits(4).json();
     assert_eq!(found["state"], "refused");
     let blocking = words(&found, true).join("\n");
@@ -129,7 +128,7 @@ fn blocking_differences_are_refused_and_nothing_is_changed() {
 fn the_sql_of_a_refusal_leads_to_an_adoption_with_all_rows() {
     let database = Database::empty();
     database.execute(HANDWRITTEN);
-    let adopt = || creditdb(["adopt", "--detect"]).on(&database.url);
+    let adopt = || creditdb(["adopt", "--version", "5"]).on(&database.url);
     let folder = Folder::with::<&str>(&[]);
     let file = folder.path().join("adopt.json");
     let output = format!("json={}", file.display());
@@ -159,7 +158,7 @@ fn the_sql_of_a_refusal_leads_to_an_adoption_with_all_rows() {
     let adopted = adopt().args(["--format", "json"]).succeeds().json();
     assert_eq!(adopted["state"], "adopted");
     assert_eq!(words(&adopted, true), Vec::<String>::new());
-    creditdb(["migrate"]).on(&database.url).succeeds();
+    assert_eq!(history(&database), history(&schema_1_0_0()));
     let user = "SELECT balance::text, tier, stripe_customer_id FROM user_credits";
     let row = client.query_one(user, &[]).unwrap();
     assert_eq!(row.get::<_, String>(0), "97.50000000");
@@ -214,6 +213,7 @@ fn what_cannot_be_adopted_says_what_to_do_instead() {
 #[test]
 fn of_two_adopters_one_writes_and_the_schema_version_too() {
     let database = legacy(
+        Database::migrated(),
         "DELETE FROM schema_version;
          CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar(255),
                                                applied_on varchar(255), checksum varchar(255))",

@@ -46,3 +46,11 @@ fn exists(database: &Database, table: &str) -> bool {
         .unwrap()
         .get(0)
 }
+
+/// A database with schema 1.0.0, which the fixtures of `drift` and `adopt` are about.
+fn schema_1_0_0() -> Database {
+    let database = Database::empty();
+    let run = creditdb(["migrate", "--to", "5"]).on(&database.url);
+    run.succeeds();
+    database
+}
