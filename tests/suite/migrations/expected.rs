@@ -9,7 +9,7 @@ use creditdb::catalogue::{self, Catalogue, Step};
 use postgres::Client;
 
 use crate::support::program::creditdb;
-use crate::support::server::Database;
+use crate::support::server::{Database, server};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/migrations/expected")
@@ -18,6 +18,10 @@ fn folder() -> PathBuf {
 fn read(client: &mut Client) -> Catalogue {
     let mut transaction = client.transaction().unwrap();
     catalogue::read(&mut transaction, None).unwrap()
+}
+
+fn step(text: &str) -> Step {
+    serde_json::from_str(text).unwrap()
 }
 
 /// File name and text of each version's step.
@@ -34,11 +38,11 @@ fn steps() -> BTreeMap<String, String> {
             .on(&database.url)
             .succeeds();
         let after = read(&mut client);
-        let step = Step::between(&before, &after);
+        let made = Step::between(&before, &after);
         let mut again = before.clone();
-        let text = serde_json::to_string_pretty(&step).unwrap() + "\n";
-        let parsed: Step = serde_json::from_str(&text).unwrap();
-        assert_eq!(parsed, step, "the text of V{version} says something else");
+        let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
+        let parsed = step(&text);
+        assert_eq!(parsed, made, "the text of V{version} says something else");
         parsed.apply(&mut again);
         assert_eq!(Step::between(&again, &after), Step::default());
         steps.insert(format!("V{version}.json"), text);
@@ -65,12 +69,19 @@ fn each_version_has_its_expected_catalogue_on_every_major() {
         .collect();
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&found), names(&steps), "run ci/generate.sh");
+    let (mut expected, mut made) = (Catalogue::default(), Catalogue::default());
     for (name, text) in &steps {
+        step(&found[name]).apply(&mut expected);
+        step(text).apply(&mut made);
+        let differences = catalogue::compare(&expected, &made, None);
+        assert!(
+            differences.is_empty(),
+            "{name}: {differences:?}; run ci/generate.sh"
+        );
+        // Before 16, the query of a view is another text that says the same.
         let mut lines = found[name].lines().zip(text.lines()).enumerate();
         let first = lines.find(|(_, (found, made))| found != made);
-        assert!(
-            &found[name] == text,
-            "{name}: {first:?}; run ci/generate.sh"
-        );
+        let same = &found[name] == text || server().major() < 16;
+        assert!(same, "{name}: {first:?}; run ci/generate.sh");
     }
 }
