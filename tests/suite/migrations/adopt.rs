@@ -5,6 +5,7 @@ use std::process::Command;
 use creditdb::db::throwaway::find_binaries;
 use serde_json::Value;
 
+use super::concurrency::KEY;
 use super::{exists, schema_1_0_0};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
@@ -222,6 +223,19 @@ fn of_two_adopters_one_writes_and_the_schema_version_too() {
         let command = creditdb(["adopt", "--detect", "--format", "json"]);
         command.on(&database.url).spawn()
     };
+    // A deployer is at work.
+    let mut deployer = database.connect();
+    let lock = format!("SELECT pg_advisory_lock({KEY})");
+    deployer.execute(&lock, &[]).unwrap();
+    let run = creditdb(["adopt", "--detect", "--wait", "0s"])
+        .on(&database.url)
+        .exits(4);
+    assert!(
+        run.stderr.contains("another deployer holds"),
+        "{}",
+        run.stderr
+    );
+    drop(deployer);
     let (one, other) = (adopt(), adopt());
     let states: Vec<String> = [one, other]
         .map(|child| {
