@@ -35,13 +35,14 @@ pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Quotes a text for SQL, whatever `standard_conforming_strings` says.
+/// Quotes a text for SQL text, whatever `standard_conforming_strings` says.
 pub fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') {
-        return format!(" E'{}'", quoted.replace('\\', "\\\\"));
+    if text.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
     }
-    format!("'{quoted}'")
 }
 
 /// The rows of a query as text. One round trip, where a prepared statement takes three.
@@ -72,22 +73,29 @@ pub fn is_true(
     Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
 }
 
-/// The newest row of `public.schema_version`, where that table exists and has one.
+/// The newest row of `public.schema_version`, where that table exists and has one. A table of
+/// that name that somebody else made may have other columns: then it says nothing.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
-    if !is_true(
+    let is_ours = is_true(
         client,
-        "SELECT pg_catalog.to_regclass('public.schema_version') IS NOT NULL",
-    )? {
+        "SELECT count(*) = 2 FROM pg_catalog.pg_attribute
+          WHERE attrelid = pg_catalog.to_regclass('public.schema_version')
+            AND attname IN ('version', 'applied_at') AND NOT attisdropped",
+    )?;
+    if !is_ours {
         return Ok(None);
     }
     // Rows of one deployment can share a time stamp, so the version itself breaks the tie.
     let newest = rows(
         client,
         "SELECT version FROM public.schema_version
-         ORDER BY applied_at DESC, string_to_array(version, '.')::int[] DESC LIMIT 1",
+          ORDER BY applied_at DESC,
+                   CASE WHEN version::text ~ '^[0-9]{1,9}([.][0-9]{1,9})*$'
+                        THEN string_to_array(version::text, '.')::int[] END DESC NULLS LAST
+          LIMIT 1",
     )?;
     Ok(newest.first().and_then(|row| row.get(0)).map(str::to_owned))
 }

@@ -218,6 +218,6 @@ fn unmanaged(tables: &[String]) -> Option<Problem> {
         code: "unmanaged",
         version: None,
         message: format!("nothing is recorded as applied, but these tables exist: {}", tables.join(", ")),
-        hint: "restore the history table from the backup that these tables came from, or name an empty database".to_owned(),
+        hint: "creditdb adopt --detect takes over tables that are as the migrations make them; or restore the history table from their backup, or name an empty database".to_owned(),
     })
 }
