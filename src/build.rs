@@ -26,6 +26,10 @@ fn main() -> io::Result<()> {
         out.join("migrations.rs"),
         migrations(&root.join("migrations"), &ids)?,
     )?;
+    fs::write(
+        out.join("expected.rs"),
+        expected(&root.join("src/migrations/expected"))?,
+    )?;
     let natives = modules(&root.join("src/invariants/native"))?;
     fs::write(out.join("native.rs"), declare(&natives))?;
     fs::write(
@@ -69,6 +73,22 @@ fn check_ids(folder: &Path) -> io::Result<Vec<String>> {
         ids.extend(files(&area, "sql")?.iter().map(|file| stem(file)));
     }
     Ok(ids)
+}
+
+/// `STEPS`: version, and what that migration changes in the catalogue. That each migration has one
+/// is for a test to say, which also writes them: a build that fails could not run it.
+fn expected(folder: &Path) -> io::Result<String> {
+    let mut code = String::from("pub(super) const STEPS: &[(i32, &str)] = &[\n");
+    for file in files(folder, "json")? {
+        let stem = stem(&file);
+        match stem.strip_prefix('V').map(str::parse::<i32>) {
+            Some(Ok(version)) => {
+                let _ = writeln!(code, "({version}, include_str!({file:?})),");
+            }
+            _ => report(&file, &[Problem::new(1, "expected a name like V7.json")]),
+        }
+    }
+    Ok(code + "];\n")
 }
 
 /// The modules of a folder: name and file.
