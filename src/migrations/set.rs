@@ -154,11 +154,6 @@ impl Set {
         self.files.iter().map(|file| (&file.path[..], file.sql()))
     }
 
-    /// Whether it is the set that the program carries, whose catalogues it knows.
-    pub(super) fn is_embedded(&self) -> bool {
-        self.embedded
-    }
-
     /// The newest version of the set.
     pub(super) fn newest(&self) -> Option<i32> {
         self.files.last().map(File::version)
