@@ -4,9 +4,11 @@
 //! `plan` decides which of them have to be evaluated on this database (`guards` says which are
 //! proven by a constraint). `runner` has them evaluated by a `crew` of connections that take jobs
 //! from a `board`: ranges of a fused `scan`, whose sums `equations` interpret, and single checks
-//! (`row`, `query` and `native`, one for each kind). `chain` names causes.
+//! (`row`, `query` and `native`, one for each kind), once each `canary` was found. `chain` names
+//! causes.
 
 mod board;
+mod canary;
 mod catalogue;
 mod chain;
 pub mod contract;

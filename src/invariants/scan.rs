@@ -285,7 +285,7 @@ mod tests {
             }
             assert_eq!(ranges.last().unwrap().1, None);
         }
-        assert_eq!(scan(Some(100_000)).ranges(2, None).len(), 33);
+        assert_eq!(scan(Some(100_000)).ranges(2, None).len(), 32);
         assert_eq!(scan(None).ranges(8, None), [Range(0, None)]);
     }
 
