@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{check, result};
+use creditdb::db::throwaway::{Options, Throwaway};
+use postgres::{Client, NoTls};
+
+use super::{LEDGER, check, result};
 use crate::support::folder::Folder;
-use crate::support::program::creditdb;
+use crate::support::program::{Run, creditdb};
 use crate::support::server::Database;
+use crate::support::standby::Standby;
+use crate::support::wait_until;
 
 /// A query check that finds nothing.
 const NOTHING: &str = "SELECT 'entry ' || id AS subject, NULL AS expected, NULL AS actual,
@@ -168,4 +173,52 @@ fn the_same_bytes_for_any_number_of_connections() {
     }
     assert_eq!(alone.to_string(), said("2").to_string());
     assert_eq!(alone.to_string(), said("8").to_string());
+}
+
+#[test]
+fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
+    let settings = [
+        ("max_standby_streaming_delay", "0"),
+        ("autovacuum", "off"),
+        ("wal_receiver_status_interval", "1"),
+    ];
+    let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+    let primary = Throwaway::start(&Options {
+        settings,
+        ..Options::default()
+    })
+    .unwrap();
+    let url = primary.url("postgres");
+    creditdb(["migrate"]).on(&url).succeeds();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client.batch_execute(LEDGER).unwrap();
+    let standby = Standby::of(&primary);
+    let url = standby.url("postgres");
+    let mut replica = Client::connect(&url, NoTls).unwrap();
+    let arguments = ["verify", "--area", "chain", "--jobs=2", "--format", "json"];
+    let audit = creditdb(arguments).on(&url).succeeds().json();
+    assert_eq!(audit["database"]["standby"], true);
+
+    let folder = three_checks(ENDLESS);
+    let arguments = ["verify", "--area=own", "--checks", folder.arg()];
+    let running = creditdb(arguments)
+        .args(["--jobs=1", "--format=json"])
+        .on(&url)
+        .spawn();
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait_until("the check sleeps", || {
+        replica.query_one(asleep, &[]).unwrap().get::<_, i64>(0) > 0
+    });
+    // The old row goes away that the snapshot of the standby can still see.
+    client
+        .batch_execute("UPDATE public.user_credits SET updated_at = now()")
+        .unwrap();
+    client.batch_execute("VACUUM public.user_credits").unwrap();
+    let run = Run::from(running.wait_with_output().unwrap());
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    let audit = run.json();
+    assert_eq!(audit["verdict"], "incomplete");
+    assert_eq!(statuses(&audit), ["holds", "error", "error"]);
+    let reason = result(&audit, "b")["reason"].as_str().unwrap();
+    assert!(reason.contains("conflict with recovery"), "{reason}");
 }
