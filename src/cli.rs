@@ -52,6 +52,8 @@ pub enum Format {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// A script for psql, of plan only.
+    Sql,
 }
 
 /// The commands.
@@ -63,6 +65,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Show applied, pending and diverged migrations; changes nothing
     Status(StatusArgs),
+    /// Show what migrate would do: statements, locks, sizes, risk; changes nothing
+    Plan(PlanArgs),
     /// Find dangers in migration files, without a database
     Lint(LintArgs),
     /// Audit the ledger: prove that no credit was lost, doubled or invented
@@ -107,6 +111,29 @@ pub struct MigrateArgs {
     /// How long to wait while another deployer holds the lock.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub wait: Duration,
+    /// Apply only what this plan says, and only if the database is still the one it was made for.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Needs SELECT only, and works on a standby. --format sql writes a script for \
+                  psql -v ON_ERROR_STOP=1 -f.\n\n\
+                  Exit codes: 0 planned, or nothing to do · 4 migrate would refuse\n\n\
+                  Example: creditdb plan --out plan.json && creditdb migrate --plan plan.json"
+)]
+pub struct PlanArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Plan up to this version.
+    #[arg(long, value_name = "N")]
+    pub to: Option<i32>,
+    /// Write the plan, with a fingerprint of what it was made from, for migrate --plan.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `status`.
@@ -245,7 +272,7 @@ fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
         .split_once('=')
         .ok_or("expected FORMAT=FILE, such as json=audit.json")?;
     let format = Format::from_str(format, false)
-        .map_err(|_| format!("unknown format \"{format}\"; known are text, json, github"))?;
+        .map_err(|_| format!("unknown format \"{format}\"; known are text, json, github, sql"))?;
     if file.is_empty() {
         return Err("the file name is empty".to_owned());
     }

@@ -1,10 +1,15 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
 mod lint;
+mod plan;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use plan::{
+    Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
+    Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
+};
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 
 /// The result of one command.
@@ -14,6 +19,10 @@ pub enum Report {
     Status(Status),
     /// Of `migrate`.
     Deployment(Deployment),
+    /// Of `plan`.
+    Plan(Plan),
+    /// Of `rehearse`.
+    Rehearsal(Rehearsal),
     /// Of `verify`.
     Audit(Audit),
     /// Of `list`.

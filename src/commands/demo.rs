@@ -41,7 +41,11 @@ pub(super) fn run(args: &DemoArgs, _global: &Global) -> Result<Outcome> {
     let mut steps = Vec::new();
 
     let wait = std::time::Duration::ZERO;
-    let options = migrations::Options { to: None, wait };
+    let options = migrations::Options {
+        to: None,
+        wait,
+        plan: None,
+    };
     let deployment = migrations::migrate(&target, &Set::embedded(), &options, &progress)?;
     steps.push(TourStep::new(
         "creditdb migrate",

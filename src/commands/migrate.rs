@@ -4,7 +4,7 @@ use super::{Outcome, connect, status};
 use crate::cli::{Global, MigrateArgs};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::migrations::{self, Options};
+use crate::migrations::{self, Options, SavedPlan};
 use crate::output::progress::Terminal;
 use crate::report::Report;
 
@@ -14,6 +14,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
     let options = Options {
         to: args.to,
         wait: args.wait,
+        plan: args.plan.as_deref().map(SavedPlan::read).transpose()?,
     };
     let deployment = migrations::migrate(&target, &set, &options, &Terminal::default())?;
     Ok(Outcome {

@@ -6,6 +6,7 @@ mod explain;
 mod lint;
 mod list;
 mod migrate;
+mod plan;
 mod sample;
 mod secrets;
 mod status;
@@ -31,10 +32,12 @@ struct Outcome {
 /// What the command itself says, or a file of `--output` that cannot be written.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
+    plan::only_plan_speaks_sql(&cli.command, global)?;
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args, global),
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
+        Command::Plan(args) => plan::run(&args, global),
         Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),
@@ -62,5 +65,6 @@ fn writer(format: Format) -> output::Writer {
         Format::Text => output::text::write,
         Format::Json => output::json::write,
         Format::Github => output::github::write,
+        Format::Sql => output::sql::write,
     }
 }

@@ -6,6 +6,7 @@ use postgres::Client;
 use refinery::{Migration, Runner, Target as Until};
 
 use super::history::History;
+use super::plan::{self, SavedPlan};
 use super::session::{Failure, Session};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect};
@@ -21,6 +22,8 @@ pub struct Options {
     pub to: Option<i32>,
     /// How long to wait while another deployer holds the lock.
     pub wait: Duration,
+    /// The plan that must still hold.
+    pub plan: Option<SavedPlan>,
 }
 
 /// Applies the pending migrations of a set, one transaction each.
@@ -50,6 +53,7 @@ pub fn migrate(
     // Whatever the set and the history say, they say it under the lock.
     let standing = inspect(&mut client, set)?;
     refuse(&standing)?;
+    plan::check(&mut client, set, &standing, options.plan.as_ref(), options.to)?;
     let to = check_to(options.to, set, &standing.history)?;
     let work: Vec<&File> = set
         .files

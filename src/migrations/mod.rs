@@ -7,11 +7,14 @@
 mod apply;
 mod history;
 mod lock;
+mod locks;
+mod plan;
 mod session;
 mod set;
 mod snippet;
 mod standing;
 
 pub use apply::{Options, migrate};
+pub use plan::{SavedPlan, plan};
 pub use set::Set;
 pub use standing::status;

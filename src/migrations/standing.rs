@@ -35,17 +35,23 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
         .isolation_level(IsolationLevel::RepeatableRead)
         .read_only(true)
         .start()?;
-    let history = History::read(&mut transaction, set.history_schema)?;
-    let schema_version = session::schema_version(&mut transaction)?;
+    let standing = inspect_within(&mut transaction, set)?;
+    transaction.commit()?;
+    Ok(standing)
+}
+
+/// The same within a transaction that asks more.
+pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Result<Standing> {
+    let history = History::read(transaction, set.history_schema)?;
+    let schema_version = session::schema_version(transaction)?;
     let mut problems = set.problems.clone();
     problems.extend(divergences(set, &history));
     let strangers = if history.rows.is_empty() {
-        existing_tables(&mut transaction, set)?
+        existing_tables(transaction, set)?
     } else {
         Vec::new()
     };
     problems.extend(unmanaged(&strangers));
-    transaction.commit()?;
 
     let pending: Vec<i32> = set
         .files
