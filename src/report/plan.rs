@@ -145,6 +145,14 @@ pub struct Rehearsal {
     pub failure: Option<RehearsalFailure>,
 }
 
+impl Rehearsal {
+    /// Whether everything ran, and as the plan says.
+    pub fn agrees(&self) -> bool {
+        let mut statements = self.files.iter().flat_map(|file| &file.statements);
+        self.failure.is_none() && statements.all(|s| s.differences.is_empty())
+    }
+}
+
 /// A statement that failed.
 #[derive(Clone, Debug)]
 pub struct RehearsalFailure {
@@ -161,6 +169,8 @@ pub struct RehearsalFailure {
 /// A file that was rehearsed.
 #[derive(Clone, Debug)]
 pub struct RehearsedFile {
+    /// As messages name it.
+    pub path: String,
     /// Version number.
     pub version: i32,
     /// Name without version and ending.

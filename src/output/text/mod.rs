@@ -4,6 +4,7 @@ mod audit;
 mod catalogue;
 mod lint;
 mod migrations;
+mod plan;
 mod sample;
 mod tour;
 
@@ -21,6 +22,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::Status(status) => migrations::status(status, out),
         Report::Deployment(deployment) => migrations::deployment(deployment, out),
+        Report::Plan(plan) => plan::write(plan, out),
+        Report::Rehearsal(rehearsal) => plan::rehearsal(rehearsal, out),
         Report::Audit(audit) => audit::write(audit, out),
         Report::Catalogue(checks) => catalogue::list(checks, out),
         Report::Explanation(explanation) => catalogue::explain(explanation, out),
