@@ -67,6 +67,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what migrate would do: statements, locks, sizes, risk; changes nothing
     Plan(PlanArgs),
+    /// Apply pending migrations to a scratch copy of the schema, and show the locks really held
+    Rehearse(RehearseArgs),
     /// Find dangers in migration files, without a database
     Lint(LintArgs),
     /// Audit the ledger: prove that no credit was lost, doubled or invented
@@ -134,6 +136,31 @@ pub struct PlanArgs {
     /// Write the plan, with a fingerprint of what it was made from, for migrate --plan.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `rehearse`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The live database is only read: its schema by pg_dump, and rows on demand. The \
+                  scratch database is on a private throw-away server, or on the one of \
+                  --scratch-url; it is dropped at the end.\n\n\
+                  Exit codes: 0 rehearsed · 1 a file failed · 3 no scratch database, no pg_dump · \
+                  4 migrate would refuse\n\n\
+                  Example: creditdb rehearse --rows 1000"
+)]
+pub struct RehearseArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Rehearse up to this version.
+    #[arg(long, value_name = "N")]
+    pub to: Option<i32>,
+    /// Copy up to N sampled rows of each table; they keep to the foreign keys.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rows: u64,
+    /// Server for the scratch database. A password belongs into ~/.pgpass or into this variable.
+    #[arg(long, value_name = "URL", env = "CREDITDB_SCRATCH_URL", hide_env_values = true)]
+    pub scratch_url: Option<String>,
 }
 
 /// Arguments of `status`.

@@ -7,6 +7,7 @@ mod lint;
 mod list;
 mod migrate;
 mod plan;
+mod rehearse;
 mod sample;
 mod secrets;
 mod status;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
         Command::Plan(args) => plan::run(&args, global),
+        Command::Rehearse(args) => rehearse::run(&args, global),
         Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),

@@ -9,6 +9,7 @@ mod history;
 mod lock;
 mod locks;
 mod plan;
+mod rehearse;
 mod session;
 mod set;
 mod snippet;
@@ -16,5 +17,6 @@ mod standing;
 
 pub use apply::{Options, migrate};
 pub use plan::{SavedPlan, plan};
+pub use rehearse::{RehearsalOptions, rehearse};
 pub use set::Set;
 pub use standing::status;

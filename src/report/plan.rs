@@ -90,8 +90,8 @@ pub struct PlannedStatement {
     pub risk: Risk,
     /// What speaks for that risk, and what could not be told.
     pub reasons: Vec<String>,
-    /// Whether all that it does could be read.
-    pub is_read: bool,
+    /// What could not be told from its text.
+    pub unread: Vec<String>,
 }
 
 /// A lock on a relation.

@@ -158,7 +158,7 @@ fn statement(
         locks,
         risk,
         reasons,
-        is_read: effects.unread.is_empty(),
+        unread: effects.unread.clone(),
     }
 }
 
