@@ -13,7 +13,8 @@ use jiff::Timestamp;
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done and all holds · 1 findings · 2 wrong usage · 3 could not decide · \
-                  4 refused, nothing changed · 5 a migration failed and was rolled back\n\n\
+                  4 refused, nothing changed · 5 a migration failed and was rolled back · \
+                  6 a step without a transaction was cut off: migrate completes it\n\n\
                   Example: creditdb demo"
 )]
 pub struct Cli {
@@ -116,6 +117,34 @@ pub struct MigrateArgs {
     /// Apply only what this plan says, and only if the database is still the one it was made for.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// Realign the checksum of version N, whose file was edited in line endings, comments or white
+    /// space only.
+    #[arg(long, value_name = "N")]
+    pub accept_edit: Option<i32>,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Limits of `migrate`.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// How long a statement may wait for a lock: as long as it waits, others wait behind it.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive)]
+    pub lock_timeout: Duration,
+    /// For how long a transaction that did not get its locks is tried again, and batches pause.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub retry_for: Duration,
+    /// How long a concurrent index build may take in all.
+    #[arg(long, value_name = "DURATION", default_value = "4h", value_parser = positive)]
+    pub build_limit: Duration,
+    /// How long one batch of a batched file may take.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive)]
+    pub batch_timeout: Duration,
+    /// Batches pause while a standby is this far behind.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub max_lag: Duration,
 }
 
 /// Arguments of `plan`.
@@ -292,6 +321,15 @@ fn until(text: &str) -> Result<Until, jiff::Error> {
 
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+/// To the server, 0 means "without a limit".
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = duration(text).map_err(|error| error.to_string())?;
+    if duration.as_millis() == 0 {
+        return Err("it must be 1ms or more: nothing runs without a limit".to_owned());
+    }
+    Ok(duration)
 }
 
 fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {

@@ -18,6 +18,8 @@ pub enum Kind {
     Refused,
     /// A migration failed and was rolled back.
     RolledBack,
+    /// A step that no transaction protects was cut off; running it again completes it.
+    CutOff,
 }
 
 /// An error with a primary line (lower case, factual), details and a hint (what to type next).
@@ -40,7 +42,8 @@ struct Parts {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    fn new(kind: Kind, primary: impl Into<String>) -> Self {
+    /// Of a kind that is known at run time only.
+    pub fn new(kind: Kind, primary: impl Into<String>) -> Self {
         Self(Box::new(Parts {
             kind,
             primary: primary.into(),
@@ -69,6 +72,11 @@ impl Error {
     /// A migration failed and was rolled back.
     pub fn rolled_back(primary: impl Into<String>) -> Self {
         Self::new(Kind::RolledBack, primary)
+    }
+
+    /// A step that no transaction protects was cut off.
+    pub fn cut_off(primary: impl Into<String>) -> Self {
+        Self::new(Kind::CutOff, primary)
     }
 
     /// Adds a detail: a line (or a block of lines) below the primary one.
@@ -204,7 +212,14 @@ impl Error {
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         let words = ServerError::read(&error);
-        Self::undecided(words.message.clone()).with_server_words(&words)
+        let mut error = Self::undecided(words.message.clone());
+        if words.sqlstate.as_deref() == Some("42501") {
+            error = error.hint(
+                "connect as the owner, or GRANT what is missing; to read, that is: \
+                 GRANT SELECT ON ALL TABLES IN SCHEMA public TO <role>",
+            );
+        }
+        error.with_server_words(&words)
     }
 }
 

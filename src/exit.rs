@@ -16,6 +16,8 @@ pub enum Exit {
     Refused = 4,
     /// A migration failed and was rolled back; the database is whole, at the version printed.
     RolledBack = 5,
+    /// A non-transactional step was cut off; `status` names what is left, `migrate` completes it.
+    CutOff = 6,
 }
 
 impl Exit {

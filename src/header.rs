@@ -5,12 +5,14 @@
 
 use std::fmt;
 
-/// Header keys of a migration file, all required, in this order.
+/// Header keys of a migration file, in this order. `rows` is a query that estimates how many rows a
+/// batched file is about to change.
 pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("why"),
     Key::required("locks"),
     Key::required("transaction"),
     Key::required("undo"),
+    Key::optional("rows"),
 ];
 
 /// How the statements of a migration file are run, as its header says.

@@ -28,6 +28,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         Some(Kind::Usage) => Exit::Usage,
         Some(Kind::Refused) => Exit::Refused,
         Some(Kind::RolledBack) => Exit::RolledBack,
+        Some(Kind::CutOff) => Exit::CutOff,
         Some(Kind::Undecided) | None => Exit::Undecided,
     }
 }

@@ -66,12 +66,16 @@ impl TourStep {
 }
 
 /// Progress of long work, and remarks made on the way; never part of the result.
-pub trait Progress {
-    /// A piece of work begins that has so many steps.
+///
+/// A piece of work may have parts: what begins last ends first. Other threads may report, too.
+pub trait Progress: Sync {
+    /// A piece of work begins that has so many steps; 0 when nobody knows.
     fn begin(&self, what: &str, steps: u64);
     /// So many further steps are done.
     fn advance(&self, steps: u64);
-    /// The piece of work has ended.
+    /// So many steps of so many are done.
+    fn at(&self, done: u64, steps: u64);
+    /// The piece of work that began last has ended.
     fn end(&self);
     /// One line for the person who watches.
     fn remark(&self, line: &str);
@@ -86,6 +90,8 @@ pub enum StatusState {
     Pending,
     /// `migrate` would refuse.
     Refused,
+    /// A file without a transaction was cut off; `migrate` completes it.
+    HalfDone,
     /// There is no history, but tables that the files would make exist already.
     Unmanaged,
 }
@@ -142,6 +148,8 @@ pub struct Status {
     pub migrations: Vec<MigrationStatus>,
     /// Why `migrate` would refuse.
     pub problems: Vec<Problem>,
+    /// What was begun and is not complete; no reason to refuse.
+    pub unfinished: Vec<Problem>,
 }
 
 /// Of `migrate`.

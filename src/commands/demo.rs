@@ -40,12 +40,7 @@ pub(super) fn run(args: &DemoArgs, _global: &Global) -> Result<Outcome> {
     let target = server.target("postgres")?;
     let mut steps = Vec::new();
 
-    let wait = std::time::Duration::ZERO;
-    let options = migrations::Options {
-        to: None,
-        wait,
-        plan: None,
-    };
+    let options = migrations::Options::default();
     let deployment = migrations::migrate(&target, &Set::embedded(), &options, &progress)?;
     steps.push(TourStep::new(
         "creditdb migrate",

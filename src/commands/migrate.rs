@@ -1,10 +1,13 @@
 //! `creditdb migrate`.
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
 use super::{Outcome, connect, status};
 use crate::cli::{Global, MigrateArgs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::migrations::{self, Options, SavedPlan};
+use crate::migrations::{self, Options, SavedPlan, Stop};
 use crate::output::progress::Terminal;
 use crate::report::Report;
 
@@ -15,10 +18,30 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         to: args.to,
         wait: args.wait,
         plan: args.plan.as_deref().map(SavedPlan::read).transpose()?,
+        lock_timeout: args.limits.lock_timeout,
+        retry_for: args.limits.retry_for,
+        build_limit: args.limits.build_limit,
+        batch_timeout: args.limits.batch_timeout,
+        max_lag: args.limits.max_lag,
+        accept_edit: args.accept_edit,
+        stop: stop_on_signals()?,
     };
     let deployment = migrations::migrate(&target, &set, &options, &Terminal::default())?;
     Ok(Outcome {
         report: Report::Deployment(deployment),
         exit: Exit::Done,
     })
+}
+
+/// Ctrl-C and SIGTERM end the run at the next safe place; a second one ends the program at once,
+/// and the server then undoes what is in a transaction.
+fn stop_on_signals() -> Result<Stop> {
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal must not find the flag of its own registration set.
+        flag::register_conditional_shutdown(signal, 128 + signal, stop.flag())
+            .and_then(|_| flag::register(signal, stop.flag()))
+            .map_err(|error| Error::undecided(format!("cannot listen to signals: {error}")))?;
+    }
+    Ok(stop)
 }

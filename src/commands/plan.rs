@@ -15,6 +15,7 @@ pub(super) fn run(args: &PlanArgs, global: &Global) -> Result<Outcome> {
     let plan = migrations::plan(&mut connect::client(global)?, &set, args.to)?;
     let exit = match plan.state {
         StatusState::Current | StatusState::Pending => Exit::Done,
+        StatusState::HalfDone => Exit::CutOff,
         // What `migrate` would answer; a plan that nobody can follow is not written.
         StatusState::Refused | StatusState::Unmanaged => Exit::Refused,
     };

@@ -14,6 +14,7 @@ pub(super) fn run(args: &StatusArgs, global: &Global) -> Result<Outcome> {
         StatusState::Current => Exit::Done,
         StatusState::Pending if args.check => Exit::Findings,
         StatusState::Pending => Exit::Done,
+        StatusState::HalfDone => Exit::CutOff,
         // What `migrate` would answer.
         StatusState::Refused | StatusState::Unmanaged => Exit::Refused,
     };

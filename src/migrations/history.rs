@@ -12,6 +12,8 @@ const TABLE: &str = "refinery_schema_history";
 pub(super) struct History {
     /// Qualified and quoted name: refinery pastes it into its statements as it is.
     pub table: String,
+    /// Quoted name of its schema.
+    pub schema: String,
     /// By version.
     pub rows: Vec<Row>,
 }
@@ -49,13 +51,18 @@ impl History {
                 .detail("the history table needs a schema to be created in")
                 .hint("ALTER ROLE … SET search_path = public")
         })?;
-        let table = format!("{}.{TABLE}", quote_identifier(&schema));
+        let schema = quote_identifier(&schema);
+        let table = format!("{schema}.{TABLE}");
         let rows = if exists {
             rows(client, &table)?
         } else {
             Vec::new()
         };
-        Ok(Self { table, rows })
+        Ok(Self {
+            table,
+            schema,
+            rows,
+        })
     }
 
     /// The newest applied version.

@@ -4,11 +4,11 @@
 //! `pg_advisory_lock()` is a running statement with a snapshot, and every concurrent index build
 //! of the lock's holder would wait for it, for ever.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 
+use super::options::Options;
 use crate::error::{Error, Result};
 use crate::report::Progress;
 
@@ -23,7 +23,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Refused, naming the holder, when the time is over.
-pub(super) fn acquire(client: &mut Client, wait: Duration, progress: &dyn Progress) -> Result<()> {
+pub(super) fn acquire(
+    client: &mut Client,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let wait = options.wait;
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut told = false;
@@ -35,6 +40,12 @@ pub(super) fn acquire(client: &mut Client, wait: Duration, progress: &dyn Progre
             return Ok(());
         }
         let holder = holder(client)?;
+        if options.stop.is_set() {
+            return Err(
+                Error::refused("stopped while another deployer held the migration lock")
+                    .detail("nothing was changed"),
+            );
+        }
         if started.elapsed() >= wait {
             let waited = humantime::format_duration(wait);
             return Err(Error::refused("another deployer holds the migration lock")
@@ -48,14 +59,16 @@ pub(super) fn acquire(client: &mut Client, wait: Duration, progress: &dyn Progre
         }
         // Jitter keeps ten deployers that began together from asking together.
         let left = wait.saturating_sub(started.elapsed());
-        thread::sleep(pause.mul_f64(0.5 + fastrand::f64()).min(left));
+        options
+            .stop
+            .sleep(pause.mul_f64(0.5 + fastrand::f64()).min(left));
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
 /// Who holds the lock, in words; nobody when it was released meanwhile. What the server hides
 /// from our role is left out.
-fn holder(client: &mut Client) -> Result<Option<String>> {
+pub(super) fn holder(client: &mut impl GenericClient) -> Result<Option<String>> {
     let row = client.query_opt(
         "SELECT format('pid %s, user %s, application \"%s\"', a.pid, a.usename, a.application_name)
                 || coalesce(', from ' || a.client_addr, '')

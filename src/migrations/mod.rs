@@ -5,17 +5,27 @@
 //! history row, refusals before the first statement, and errors that show the line.
 
 mod apply;
+mod blocker;
+mod edits;
+mod half_done;
 mod history;
 mod lock;
 mod locks;
+mod log;
+mod options;
+mod pace;
 mod plan;
+mod preflight;
 mod rehearse;
+mod run;
 mod session;
 mod set;
 mod snippet;
 mod standing;
+mod watch;
 
-pub use apply::{Options, migrate};
+pub use apply::migrate;
+pub use options::{Options, Stop};
 pub use plan::{SavedPlan, plan};
 pub use rehearse::{RehearsalOptions, rehearse};
 pub use set::Set;

@@ -12,12 +12,18 @@ use crate::error::ServerError;
 use crate::syntax::Script;
 
 /// A client with our way of running the texts that refinery hands over.
-pub(super) struct Session<'a>(pub &'a mut Client);
+pub(super) struct Session<'a> {
+    pub client: &'a mut Client,
+    /// Whether the first text is the migration's own, or only the history row is to be written.
+    pub runs_text: bool,
+    /// A statement of ours that commits together with the history row.
+    pub also: String,
+}
 
 /// Why a migration did not come to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
-    pub error: ServerError,
+    pub error: Box<ServerError>,
     /// The statement, as a byte range of the migration's text; none when BEGIN, the history row
     /// or COMMIT failed.
     pub statement: Option<Range<usize>>,
@@ -34,12 +40,24 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    fn new(error: &postgres::Error, statement: Option<Range<usize>>, at_commit: bool) -> Self {
+    pub fn new(error: &postgres::Error, statement: Option<Range<usize>>, at_commit: bool) -> Self {
         Self {
-            error: ServerError::read(error),
+            error: Box::new(ServerError::read(error)),
             statement,
             at_commit,
         }
+    }
+
+    /// Whether the same thing may well succeed a moment later: a lock that was not to be had in
+    /// time, a deadlock that chose us, a conflict with a concurrent change.
+    pub fn is_about_locks(&self) -> bool {
+        let state = self.error.sqlstate.as_deref();
+        matches!(state, Some("55P03" | "40P01" | "40001"))
+    }
+
+    /// Whether somebody, such as the limit of a statement's time or our own watcher, cancelled it.
+    pub fn is_cancelled(&self) -> bool {
+        self.error.sqlstate.as_deref() == Some("57014")
     }
 }
 
@@ -47,23 +65,27 @@ impl Transaction for Session<'_> {
     type Error = Failure;
 
     /// refinery calls this once for each migration (grouped mode with a target): first comes the
-    /// migration's text, then the INSERT of its history row. One transaction holds both, so the
-    /// history says "applied" exactly when the text is committed, whatever is killed when. An
-    /// early return drops the transaction, which rolls it back.
+    /// migration's text, then the INSERT of its history row. One transaction holds both, and our
+    /// own record, so the history says "applied" exactly when the text is committed, whatever is
+    /// killed when. An early return drops the transaction, which rolls it back.
     fn execute<'q, T: Iterator<Item = &'q str>>(&mut self, texts: T) -> Result<usize, Failure> {
         let mut transaction = self
-            .0
+            .client
             .transaction()
             .map_err(|e| Failure::new(&e, None, false))?;
         let mut count = 0;
         for (index, text) in texts.enumerate() {
+            let is_migration = index == 0 && self.runs_text;
             for range in Script::parse(text).statements() {
                 transaction
                     .batch_execute(&text[range.clone()])
-                    .map_err(|error| Failure::new(&error, (index == 0).then_some(range), false))?;
+                    .map_err(|error| Failure::new(&error, is_migration.then_some(range), false))?;
             }
             count += 1;
         }
+        transaction
+            .batch_execute(&self.also)
+            .map_err(|e| Failure::new(&e, None, false))?;
         transaction
             .commit()
             .map_err(|e| Failure::new(&e, None, true))?;
@@ -74,8 +96,18 @@ impl Transaction for Session<'_> {
 impl Query<Vec<Migration>> for Session<'_> {
     fn query(&mut self, query: &str) -> Result<Vec<Migration>, Failure> {
         // refinery's own reader; the table was validated before, so it cannot panic.
-        Query::query(self.0, query).map_err(|e| Failure::new(&e, None, false))
+        Query::query(self.client, query).map_err(|e| Failure::new(&e, None, false))
     }
 }
 
-impl Migrate for Session<'_> {}
+impl Migrate for Session<'_> {
+    /// The table was made before the first migration, with refinery's own statement.
+    fn assert_migrations_table(&mut self, _table: &str) -> Result<usize, refinery::Error> {
+        Ok(0)
+    }
+}
+
+/// refinery's statement that makes the history table where there is none.
+pub(super) fn history_table_sql(table: &str) -> String {
+    Session::assert_migrations_table_query(table)
+}

@@ -6,9 +6,10 @@ use refinery::Migration;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::header::Header;
+use crate::header::{Header, Mode};
 use crate::report::Problem;
 use crate::syntax::Script;
+use crate::syntax::step::{Batch, Step};
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
@@ -27,6 +28,8 @@ pub(super) struct File {
     /// As messages name it.
     pub path: String,
     pub migration: Migration,
+    /// How its header wants it to be run.
+    pub mode: Mode,
 }
 
 impl File {
@@ -142,15 +145,17 @@ impl Set {
             self.problem("duplicate", Some(version), message)
                 .hint("give the one that is not applied yet the next free number");
         }
-        if let Some(mode) = Header::parse(text)
-            .get("transaction")
-            .filter(|mode| *mode != "one")
-        {
-            let message = format!("\"{path}\" asks for \"transaction: {mode}\"");
+        let header = Header::parse(text);
+        let mode = Mode::of(&header);
+        if mode.is_none() {
+            let asked = header.get("transaction").unwrap_or_default();
+            let message = format!("\"{path}\" asks for \"transaction: {asked}\"");
             self.problem("unsupported", Some(version), message)
-                .hint("this version runs every migration in one transaction: \"transaction: one\"");
+                .hint(format!("write one of: {}", Mode::WORDS.join(", ")));
         }
-        if let Some(statement) = Script::parse(text).transaction_control() {
+        let mode = mode.unwrap_or_default();
+        let script = Script::parse(text);
+        if let Some(statement) = script.transaction_control() {
             let message = format!(
                 "\"{path}\" controls its transaction itself: \"{statement}\" in line {}",
                 statement.line
@@ -158,7 +163,15 @@ impl Set {
             self.problem("own_transaction", Some(version), message)
                 .hint("remove the statement: a migration and its history row commit together");
         }
-        self.files.push(File { path, migration });
+        for (message, hint) in unfit(&script, mode, &path) {
+            self.problem("unsupported", Some(version), message)
+                .hint(hint);
+        }
+        self.files.push(File {
+            path,
+            migration,
+            mode,
+        });
     }
 
     fn problem(&mut self, code: &'static str, version: Option<i32>, message: String) -> Hint<'_> {
@@ -174,6 +187,49 @@ impl Set {
     fn sort(&mut self) {
         self.files.sort_by_key(File::version);
     }
+}
+
+/// Why a file cannot be run statement by statement, as its header asks.
+fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
+    let refused: Option<Vec<(usize, &str)>> = match mode {
+        Mode::One => return Vec::new(),
+        Mode::None => script.steps().map(|steps| {
+            let refused = steps.into_iter().filter_map(|(range, step)| match step {
+                Step::Refused(why) => Some((script.line(&range), why)),
+                _ => None,
+            });
+            refused.collect()
+        }),
+        Mode::Batched => script.batches().map(|batches| {
+            let refused = batches
+                .into_iter()
+                .filter_map(|(range, batch)| match batch {
+                    Batch::Refused(why) => Some((script.line(&range), why)),
+                    _ => None,
+                });
+            refused.collect()
+        }),
+    };
+    let Some(refused) = refused else {
+        let place = script
+            .first_error()
+            .map(|error| format!("line {}: {error}", error.line));
+        let place = place.unwrap_or_default();
+        return vec![(
+            format!("\"{path}\" cannot be taken apart into its statements: {place}"),
+            "correct the statement; where the parser does not know it yet, use \"transaction: one\"".to_owned(),
+        )];
+    };
+    let told = |(line, why): (usize, &str)| {
+        (
+            format!("\"{path}\", line {line}: {why}"),
+            format!(
+                "change the statement: the header asks for \"transaction: {}\"",
+                mode.word()
+            ),
+        )
+    };
+    refused.into_iter().map(told).collect()
 }
 
 /// Gives the problem that was just added its hint.

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use postgres::{Client, IsolationLevel, Transaction};
 
+use super::edits::{self, Edit};
+use super::half_done;
 use super::history::{History, Row};
+use super::log::Log;
 use super::set::{File, Set};
 use crate::db::session;
 use crate::error::Result;
@@ -16,6 +19,7 @@ use crate::syntax::Script;
 pub(super) struct Standing {
     pub status: Status,
     pub history: History,
+    pub log: Log,
     /// Versions that wait, ascending.
     pub pending: Vec<i32>,
 }
@@ -43,15 +47,18 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
 /// The same within a transaction that asks more.
 pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Result<Standing> {
     let history = History::read(transaction, set.history_schema)?;
+    let log = Log::read(transaction, &history)?;
     let schema_version = session::schema_version(transaction)?;
     let mut problems = set.problems.clone();
-    problems.extend(divergences(set, &history));
-    let strangers = if history.rows.is_empty() {
+    problems.extend(divergences(set, &history, &log));
+    // What a file that was cut off has made is ours.
+    let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
         existing_tables(transaction, set)?
     } else {
         Vec::new()
     };
     problems.extend(unmanaged(&strangers));
+    let (unfinished, is_running) = half_done::problems(transaction, set, &history, &log)?;
 
     let pending: Vec<i32> = set
         .files
@@ -62,6 +69,7 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
     let state = match (problems.is_empty(), pending.is_empty()) {
         _ if !strangers.is_empty() => StatusState::Unmanaged,
         (false, _) => StatusState::Refused,
+        _ if !unfinished.is_empty() && !is_running => StatusState::HalfDone,
         (true, false) => StatusState::Pending,
         (true, true) => StatusState::Current,
     };
@@ -71,10 +79,12 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
         schema_version,
         migrations,
         problems,
+        unfinished,
     };
     Ok(Standing {
         status,
         history,
+        log,
         pending,
     })
 }
@@ -113,12 +123,12 @@ fn lines(set: &Set, history: &History) -> Vec<MigrationStatus> {
     versions.into_iter().map(line).collect()
 }
 
-fn differs(file: &File, row: &Row) -> bool {
+pub(super) fn differs(file: &File, row: &Row) -> bool {
     file.migration.checksum() != row.checksum || file.migration.name() != row.name
 }
 
 /// What refinery would stop at one by one, or pass over in silence.
-fn divergences(set: &Set, history: &History) -> Vec<Problem> {
+fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut add = |code, version, message, hint| {
         problems.push(Problem {
@@ -131,18 +141,26 @@ fn divergences(set: &Set, history: &History) -> Vec<Problem> {
     for row in &history.rows {
         let version = row.version;
         match set.find(version) {
-            Some(file) if differs(file, row) => add(
-                "edited",
-                version,
-                format!(
-                    "\"{}\" was edited after it was applied on {} as \"{}\"",
-                    file.path, row.applied_on, row.name
-                ),
-                format!(
-                    "restore the applied text (git log --follow -- '{}'), and put the change into a new migration",
-                    file.path
-                ),
-            ),
+            Some(file) if differs(file, row) => {
+                let edit = edits::classify(file, row, log);
+                add(
+                    "edited",
+                    version,
+                    format!(
+                        "\"{}\" was edited after it was applied on {} as \"{}\": {edit}",
+                        file.path, row.applied_on, row.name
+                    ),
+                    match edit {
+                        Edit::Real => format!(
+                            "restore the applied text (git log --follow -- '{}'), and put the change into a new migration",
+                            file.path
+                        ),
+                        _ => format!(
+                            "restore the applied text, or: creditdb migrate --accept-edit {version}"
+                        ),
+                    },
+                );
+            }
             Some(_) => {}
             None if set.newest().is_none_or(|newest| version > newest) => add(
                 "newer",
@@ -181,7 +199,7 @@ fn divergences(set: &Set, history: &History) -> Vec<Problem> {
             ),
             format!(
                 "give it a number above {}",
-                set.newest().unwrap_or_default()
+                set.newest().max(newest).unwrap_or_default()
             ),
         );
     }

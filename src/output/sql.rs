@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report};
+use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report, StatusState};
 
 /// How long DDL may wait for a lock: everybody behind it waits as well.
 const LOCK_TIMEOUT: &str = "2s";
@@ -26,6 +26,9 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         let problems: Vec<&str> = plan.problems.iter().map(|p| p.message.as_str()).collect();
         let message = format!("creditdb migrate would refuse: {}", problems.join("; "));
         return raise(&message, out);
+    }
+    if plan.state == StatusState::HalfDone {
+        return raise("a file was cut off: creditdb migrate completes it", out);
     }
     if plan.files.is_empty() {
         return writeln!(out, "-- Nothing is pending.");

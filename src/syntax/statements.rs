@@ -7,6 +7,9 @@ use std::{fmt, iter};
 use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile};
 
+use super::facts::{self, Fact};
+use super::step::{self, Batch, Step};
+
 /// The statements of a text.
 pub(crate) struct Script<'a> {
     text: &'a str,
@@ -47,6 +50,66 @@ impl<'a> Script<'a> {
             .collect()
     }
 
+    /// Each statement with its byte range and how it can be run; none when the parser does not
+    /// understand the text, because a statement must not be torn apart.
+    pub fn steps(&self) -> Option<Vec<(Range<usize>, Step)>> {
+        self.each(step::of)
+    }
+
+    /// Each statement with its byte range and how it counts the rows that it changes; none when
+    /// the parser does not understand the text.
+    pub fn batches(&self) -> Option<Vec<(Range<usize>, Batch)>> {
+        self.each(step::batch)
+    }
+
+    /// The table that the first statement changes rows of, as written.
+    pub fn changed_table(&self) -> Option<String> {
+        let name = match self.nodes().next()? {
+            Stmt::Insert(insert) => insert.relation_name_ref()?.syntax().text().to_string(),
+            Stmt::Update(update) => update.relation_name()?.syntax().text().to_string(),
+            Stmt::Delete(delete) => delete.relation_name()?.syntax().text().to_string(),
+            Stmt::Merge(merge) => merge.table_relation_name()?.syntax().text().to_string(),
+            _ => return None,
+        };
+        Some(name.trim().to_owned())
+    }
+
+    /// What the statements do, in order.
+    pub fn facts(&self) -> Vec<Fact> {
+        self.nodes().flat_map(|node| facts::of(&node)).collect()
+    }
+
+    /// Whether a statement changes whose privileges count: SET ROLE, SET SESSION AUTHORIZATION.
+    pub fn changes_role(&self) -> bool {
+        self.nodes()
+            .any(|node| matches!(node, Stmt::SetRole(_) | Stmt::SetSessionAuth(_)))
+    }
+
+    fn each<T>(&self, tell: fn(&Stmt) -> T) -> Option<Vec<(Range<usize>, T)>> {
+        let understood = self.parse.errors().is_empty();
+        understood.then(|| {
+            self.nodes()
+                .filter(|s| !matches!(s, Stmt::EmptyStmt(_)))
+                .map(|s| (range(&s), tell(&s)))
+                .collect()
+        })
+    }
+
+    /// 1-based line in which a range begins.
+    pub fn line(&self, range: &Range<usize>) -> usize {
+        line_of(self.text, range.start)
+    }
+
+    /// Where the parser stumbled first: 1-based line, and its words.
+    pub fn first_error(&self) -> Option<Located> {
+        let errors = self.parse.errors();
+        let first = errors.first()?;
+        Some(Located {
+            line: line_of(self.text, first.range().start().into()),
+            words: first.message().to_owned(),
+        })
+    }
+
     /// The first statement that begins or ends a transaction.
     pub fn transaction_control(&self) -> Option<Located> {
         let control = |statement: &Stmt| {
@@ -75,7 +138,8 @@ impl<'a> Script<'a> {
             .collect()
     }
 
-    fn nodes(&self) -> impl Iterator<Item = Stmt> {
+    /// The statements as syntax, in order; those that are empty included.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Stmt> {
         self.parse.tree().stmts().collect::<Vec<_>>().into_iter()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
-use super::tls::Roots;
+use super::tls::{self, Roots};
 use super::{Endpoint, Place, Target};
 use crate::error::{Error, ServerError};
 
@@ -249,6 +249,11 @@ fn tls(cause: &TlsError, target: &Target, endpoint: &Endpoint) -> Error {
             refuse("the server's certificate has expired")
                 .detail(flaw.to_string())
                 .hint("renew the certificate of the server; then reload it")
+        }
+        old if tls::is_before_version_3(old) => {
+            refuse("the server's certificate is not acceptable")
+                .detail("its format is X.509 version 1 or 2, and only version 3 is read")
+                .hint(tls::REMAKE_AS_VERSION_3)
         }
         other => refuse("the server's certificate is not acceptable")
             .detail(other.to_string())

@@ -165,6 +165,17 @@ impl Target {
         establish::connect(self)
     }
 
+    /// Whether the server runs on this machine, as far as its addresses tell: sockets and loopback.
+    pub fn is_local(&self) -> bool {
+        self.endpoints.iter().all(|endpoint| match &endpoint.place {
+            Place::Socket(_) => true,
+            Place::Tcp(_, Some(address)) => address.is_loopback(),
+            Place::Tcp(host, None) => {
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+        })
+    }
+
     /// Host, port, database and user in words.
     pub fn describe(&self) -> String {
         let places: Vec<String> = self.endpoints.iter().map(Endpoint::describe).collect();

@@ -10,7 +10,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::parameters::{Environment, Parameters, at_home};
 use super::verifier::Verifier;
@@ -133,14 +133,7 @@ impl Tls {
                 let chain = certificates(certificate, "sslcert")?;
                 builder
                     .with_client_auth_cert(chain, private_key(key)?)
-                    .map_err(|error| {
-                        Error::usage(format!(
-                            "client certificate \"{}\" and key \"{}\" cannot be used: {error}",
-                            certificate.display(),
-                            key.display()
-                        ))
-                        .hint("name the certificate and the key that belongs to it")
-                    })?
+                    .map_err(|error| unusable(certificate, key, &error))?
             }
         };
         configuration.enable_sni = self.tell_host_name;
@@ -185,6 +178,31 @@ impl Tls {
         })?;
         let check_name = self.mode == Mode::VerifyFull;
         Ok(Verifier::trusting(algorithms, chain, trusted, check_name))
+    }
+}
+
+/// How to make a certificate that rustls reads: `openssl x509 -req` alone makes version 1.
+pub(super) const REMAKE_AS_VERSION_3: &str = "make it again as version 3: openssl x509 -req … \
+     -extfile FILE, with basicConstraints=CA:FALSE in FILE, \
+     and for a server its subjectAltName";
+
+/// Whether the flaw is the certificate's format. rustls hands this one on as webpki's own error.
+pub(super) fn is_before_version_3(flaw: &CertificateError) -> bool {
+    matches!(flaw, CertificateError::Other(other) if other.to_string() == "UnsupportedCertVersion")
+}
+
+fn unusable(certificate: &Path, key: &Path, error: &rustls::Error) -> Error {
+    let (certificate, key) = (certificate.display(), key.display());
+    match error {
+        rustls::Error::InvalidCertificate(flaw) if is_before_version_3(flaw) => Error::usage(
+            format!("client certificate \"{certificate}\" cannot be used"),
+        )
+        .detail("its format is X.509 version 1 or 2, and only version 3 is read")
+        .hint(REMAKE_AS_VERSION_3),
+        error => Error::usage(format!(
+            "client certificate \"{certificate}\" and key \"{key}\" cannot be used: {error}"
+        ))
+        .hint("name the certificate and the key that belongs to it"),
     }
 }
 
@@ -241,4 +259,34 @@ fn unreadable(file: &Path, parameter: &str, why: &str) -> Error {
     Error::usage(format!("cannot read \"{}\": {why}", file.display()))
         .detail(format!("it is the {parameter} of the connection"))
         .hint(format!("set {parameter} to a PEM file that you may read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use x509_cert::der::{Decode, Encode};
+    use x509_cert::{Certificate, Version};
+
+    use super::*;
+
+    /// The error of rustls about a certificate of the version that `openssl x509 -req` makes.
+    #[test]
+    fn a_certificate_of_version_1_is_named_as_what_it_is() {
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::default().self_signed(&key).unwrap();
+        let mut old = Certificate::from_der(made.der()).unwrap();
+        old.tbs_certificate.version = Version::V1;
+        old.tbs_certificate.extensions = None;
+        let old = CertificateDer::from(old.to_der().unwrap());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let error = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_client_auth_cert(vec![old], key)
+            .unwrap_err();
+        let told = unusable(Path::new("client.crt"), Path::new("client.key"), &error);
+        assert!(told.details()[0].contains("version 1"), "{error:?}");
+        assert_eq!(told.next_step(), Some(REMAKE_AS_VERSION_3));
+    }
 }

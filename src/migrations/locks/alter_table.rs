@@ -247,7 +247,6 @@ pub(super) fn add_constraint(
         name: constraint.name.clone().unwrap_or_default(),
         kind: 'c',
         valid: constraint.valid,
-        inherited: false,
         columns: constraint.columns.clone(),
         target: None,
         target_columns: Vec::new(),

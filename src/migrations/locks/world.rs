@@ -70,8 +70,6 @@ pub(crate) struct Constraint {
     /// As in `pg_constraint.contype`.
     pub kind: char,
     pub valid: bool,
-    /// Made for a partition by the constraint of its parent.
-    pub inherited: bool,
     pub columns: Vec<String>,
     pub target: Option<Id>,
     pub target_columns: Vec<String>,
@@ -211,13 +209,6 @@ impl World {
     pub fn domain(&self, ty: &str) -> Option<&Domain> {
         let on_path = self.path.iter().find_map(|s| self.domains.get(&key(s, ty)));
         on_path.or_else(|| self.domains.get(ty))
-    }
-
-    /// From here on nobody but the plan can have used what it made; before, only its own file.
-    pub fn fresh(&self) -> Vec<Id> {
-        (0..self.relations.len())
-            .filter(|id| self.relations[*id].fresh)
-            .collect()
     }
 }
 

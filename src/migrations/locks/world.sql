@@ -50,7 +50,6 @@ SELECT pg_catalog.json_build_object(
             'name', k.conname,
             'kind', k.contype,
             'valid', k.convalidated,
-            'inherited', k.conparentid <> 0,
             'columns', (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
                           FROM pg_catalog.pg_attribute AS a
                          WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),

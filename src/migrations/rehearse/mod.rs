@@ -16,7 +16,7 @@ use super::plan::{describe, mode, work};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::db::Target;
-use crate::db::dump::{Dumper, Omit, Schema};
+use crate::db::dump::{Dumper, Omit};
 use crate::error::{Error, Result};
 use crate::report::{
     PlannedFile, Progress, Rehearsal, RehearsalFailure, RehearsedFile, StatusState,

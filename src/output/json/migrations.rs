@@ -33,6 +33,7 @@ pub(super) fn state(state: StatusState) -> &'static str {
     match state {
         StatusState::Current => "current",
         StatusState::Pending => "pending",
+        StatusState::HalfDone => "half_done",
         StatusState::Refused => "refused",
         StatusState::Unmanaged => "unmanaged",
     }
@@ -44,7 +45,9 @@ impl<'a> From<&'a report::Status> for Status<'a> {
             state: state(status.state),
             schema_version: status.schema_version.as_deref(),
             migrations: status.migrations.iter().map(Migration::from).collect(),
-            problems: status.problems.iter().map(Problem::from).collect(),
+            problems: (status.problems.iter().chain(&status.unfinished))
+                .map(Problem::from)
+                .collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     let (colour, verdict) = match status.state {
         StatusState::Current => (AnsiColor::Green, "current"),
         StatusState::Pending => (AnsiColor::Yellow, "pending"),
+        StatusState::HalfDone => (AnsiColor::Red, "half done"),
         StatusState::Refused => (AnsiColor::Red, "refused"),
         StatusState::Unmanaged => (AnsiColor::Red, "unmanaged"),
     };
@@ -22,7 +23,7 @@ pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     for migration in &status.migrations {
         line(migration, out)?;
     }
-    for problem in &status.problems {
+    for problem in status.problems.iter().chain(&status.unfinished) {
         self::problem(problem, out)?;
     }
     if status.state == StatusState::Pending {

@@ -35,6 +35,14 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
                 risk.word()
             )?;
         }
+        StatusState::HalfDone => {
+            let red = style(Risk::Danger);
+            writeln!(
+                out,
+                "{red}half done{red:#}: a file without a transaction was cut off; \
+                 creditdb status names what is left"
+            )?;
+        }
         StatusState::Refused | StatusState::Unmanaged => {
             let red = style(Risk::Danger);
             writeln!(out, "{red}migrate would refuse{red:#}, schema version {version}")?;

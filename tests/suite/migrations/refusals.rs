@@ -133,15 +133,59 @@ fn a_database_newer_than_the_program() {
 }
 
 #[test]
+fn the_free_number_is_above_everything_that_is_applied() {
+    let (folder, database) = applied();
+    database.execute(
+        "INSERT INTO refinery_schema_history VALUES (99, 'theirs', '2026-01-01T00:00:00Z', '7')",
+    );
+    folder.write("V4__d.sql", "SELECT 1;");
+    refused(
+        &folder,
+        &database,
+        &[
+            "V99__theirs is applied",
+            "V4__d.sql\" is not applied",
+            "hint: give it a number above 99",
+        ],
+    );
+}
+
+#[test]
 fn a_file_with_its_own_transaction_or_another_mode() {
     let (folder, database) = applied();
     folder.write("V7__x.sql", "BEGIN;\nSELECT 1;\nCOMMIT;");
-    folder.write("V8__y.sql", "-- transaction: none\nSELECT 1;");
+    folder.write("V8__y.sql", "-- transaction: two\nSELECT 1;");
     let own = "V7__x.sql\" controls its transaction itself: \"BEGIN\" in line 1";
     refused(
         &folder,
         &database,
-        &[own, "V8__y.sql\" asks for \"transaction: none\""],
+        &[own, "V8__y.sql\" asks for \"transaction: two\""],
+    );
+}
+
+#[test]
+fn statements_that_cannot_be_run_as_the_header_asks() {
+    let (folder, database) = applied();
+    let none = "-- transaction: none\n";
+    folder.write(
+        "V7__x.sql",
+        format!("{none}CREATE INDEX CONCURRENTLY ON a (i);"),
+    );
+    folder.write("V8__x.sql", format!("{none}SELECT 1;\nDROP DATABASE d;"));
+    folder.write("V11__x.sql", format!("{none}SELEC 1; SELECT 2;"));
+    folder.write(
+        "V10__x.sql",
+        "-- transaction: batched\nCREATE TABLE x (i int);",
+    );
+    refused(
+        &folder,
+        &database,
+        &[
+            "V7__x.sql\", line 2: a concurrent index build needs a name",
+            "V8__x.sql\", line 3: it reaches beyond this database",
+            "V11__x.sql\" cannot be taken apart into its statements: line 2",
+            "V10__x.sql\", line 2: it cannot be repeated",
+        ],
     );
 }
 

@@ -84,6 +84,11 @@ fn select_is_all_that_it_needs() {
         "{}",
         revoked.stderr
     );
+    assert!(
+        revoked.stderr.contains("hint: ") && revoked.stderr.contains("GRANT SELECT"),
+        "{}",
+        revoked.stderr
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::snapshots;
 
 const QUERY: &str = include_str!("catalogue.sql");
 
-fn catalogue(client: &mut impl GenericClient) -> String {
+pub fn catalogue(client: &mut impl GenericClient) -> String {
     client
         .batch_execute("SET search_path = pg_catalog")
         .unwrap();

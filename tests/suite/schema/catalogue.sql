@@ -6,7 +6,7 @@ WITH tables AS (
     SELECT c.oid, c.oid::regclass::text AS name, c.reloptions
       FROM pg_class AS c
      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-       AND c.relname <> 'refinery_schema_history'
+       AND c.relname NOT IN ('refinery_schema_history', 'creditdb_migration_log')
 ),
 comments AS (
     SELECT classoid, objoid, objsubid,
@@ -64,6 +64,7 @@ lines (section, object, part, position, line) AS (
            || coalesce(m.text, '')
       FROM pg_sequence AS s
       JOIN pg_class AS c ON c.oid = s.seqrelid AND c.relnamespace = 'public'::regnamespace
+            AND c.relname <> 'creditdb_migration_log_id_seq'
       LEFT JOIN pg_depend AS o ON o.classid = 'pg_class'::regclass AND o.objid = c.oid
             AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i')
       LEFT JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (o.refobjid, o.refobjsubid)

@@ -6,7 +6,7 @@
 //! `catalogue` about the whole of what each version leaves.
 
 mod arguments;
-mod catalogue;
+pub mod catalogue;
 mod document;
 mod functions;
 mod histories;

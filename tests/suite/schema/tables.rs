@@ -21,7 +21,7 @@ const COLUMNS: &str =
    FROM pg_class AS c
    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-    AND c.relname <> 'refinery_schema_history'";
+    AND c.relname NOT IN ('refinery_schema_history', 'creditdb_migration_log')";
 
 #[test]
 fn types_follow_the_rules_of_the_design() {

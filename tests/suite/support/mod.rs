@@ -14,3 +14,13 @@ pub fn snapshots(assert: impl FnOnce()) {
     settings.set_omit_expression(true);
     settings.bind(assert);
 }
+
+/// Waits for something that must come within half a minute.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !is_so() {
+        let waited = started.elapsed();
+        assert!(waited < std::time::Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

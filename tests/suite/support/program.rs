@@ -107,3 +107,12 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}:\n{}", self.stdout))
     }
 }
+
+/// Sends a signal (`INT`, `TERM`, `STOP`, …) to a program that runs.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "cannot send SIG{name}");
+}

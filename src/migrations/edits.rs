@@ -1,0 +1,165 @@
+//! A file that was edited after it was applied: how much of an edit that is, and realigning its
+//! checksum where it is none that matters.
+//!
+//! The history has a checksum only, not the text. An edit of line endings, of a byte order mark or
+//! of the last line's end is found by computing the checksums of the other forms. That an edit
+//! touches comments and white space only is known when this program applied the file: its log has
+//! a digest without them.
+
+use std::fmt;
+
+use postgres::Client;
+use refinery::Migration;
+
+use super::history::Row;
+use super::log::Log;
+use super::set::{File, Set};
+use super::standing::Standing;
+use crate::error::{Error, Result};
+use crate::report::Progress;
+use crate::syntax::words::digest;
+
+/// How much of an edit it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Line endings, byte order mark, the end of the last line.
+    Endings,
+    /// Comments and white space.
+    Comments,
+    /// Anything else, or what cannot be shown to be less.
+    Real,
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Endings => "only in its line endings, byte order mark or last line end",
+            Self::Comments => "only in comments and white space",
+            Self::Real => "in what it does, as far as can be told",
+        })
+    }
+}
+
+/// Compares a file with what the history and the log know of the text that was applied.
+pub(super) fn classify(file: &File, row: &Row, log: &Log) -> Edit {
+    if file.migration.name() != row.name {
+        return Edit::Real;
+    }
+    let stem = format!("{}{}__{}", file.migration.prefix(), row.version, row.name);
+    let same = |text: &String| {
+        Migration::unapplied(&stem, text).is_ok_and(|other| other.checksum() == row.checksum)
+    };
+    if other_endings(file.sql()).iter().any(same) {
+        return Edit::Endings;
+    }
+    match log.applied_digest(row.version) {
+        Some(applied) if applied == digest(without_mark(file.sql())) => Edit::Comments,
+        _ => Edit::Real,
+    }
+}
+
+/// The forms that editors and version control give to one text.
+fn other_endings(text: &str) -> Vec<String> {
+    let plain = without_mark(text).replace("\r\n", "\n");
+    let bare = plain.trim_end_matches('\n');
+    let mut forms = Vec::new();
+    for body in [
+        plain.clone(),
+        bare.to_owned(),
+        format!("{bare}\n"),
+        format!("{bare}\n\n"),
+    ] {
+        for mark in ["", "\u{feff}"] {
+            forms.push(format!("{mark}{body}"));
+            forms.push(format!("{mark}{}", body.replace('\n', "\r\n")));
+        }
+    }
+    forms
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Realigns the checksum of one version whose edit does not matter. Under the lock of the
+/// deployer; the update names the old value, so it hits what was looked at or nothing.
+///
+/// # Errors
+/// Refused, when the version is not edited, or in more than form.
+pub(super) fn accept(
+    client: &mut Client,
+    set: &Set,
+    standing: &mut Standing,
+    version: i32,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let (Some(file), Some(row)) = (set.find(version), standing.history.find(version)) else {
+        return Err(Error::usage(format!(
+            "version {version} is not both applied and in {}",
+            set.origin
+        ))
+        .hint("creditdb status shows which files were edited"));
+    };
+    if !super::standing::differs(file, row) {
+        progress.remark(&format!(
+            "\"{}\" is as it was applied: nothing to accept",
+            file.path
+        ));
+        return Ok(());
+    }
+    let edit = classify(file, row, &standing.log);
+    if edit == Edit::Real {
+        return Err(Error::refused(format!(
+            "\"{}\" was edited {edit}: its checksum is left alone",
+            file.path
+        ))
+        .detail("only edits of line endings, and of comments and white space, can be accepted")
+        .hint("restore the applied text, and put the change into a new migration"));
+    }
+    let (old, new) = (
+        row.checksum.to_string(),
+        file.migration.checksum().to_string(),
+    );
+    standing.log.create(client)?;
+    let mut transaction = client.transaction()?;
+    let update = format!(
+        "UPDATE {} SET checksum = $2 WHERE version = $1 AND checksum = $3",
+        standing.history.table
+    );
+    let changed = transaction.execute(&update, &[&version, &new, &old])?;
+    if changed != 1 {
+        return Err(Error::refused(format!(
+            "the history row of version {version} changed meanwhile"
+        ))
+        .hint("creditdb status"));
+    }
+    standing
+        .log
+        .accepted(&mut transaction, version, (&old, &new))?;
+    transaction.commit()?;
+    progress.remark(&format!(
+        "\"{}\" was edited {edit}: checksum {old} is now {new}",
+        file.path
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_forms_of_one_text() {
+        let forms = other_endings("a\r\nb\r\n");
+        for form in [
+            "a\nb\n",
+            "a\nb",
+            "\u{feff}a\nb\n",
+            "a\r\nb",
+            "a\r\nb\r\n\r\n",
+        ] {
+            assert!(forms.iter().any(|known| known == form), "{form:?}");
+        }
+        assert!(!forms.iter().any(|form| form == "a\n b\n"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Files without a transaction that were begun and are not recorded: what of them is done, what is
+//! left, and whether somebody is still at it.
+
+use postgres::Transaction;
+
+use super::history::History;
+use super::log::{Log, Progress};
+use super::set::{File, Set};
+use super::{lock, run};
+use crate::error::Result;
+use crate::header::Mode;
+use crate::report::Problem;
+use crate::syntax::Script;
+
+/// One problem for each such file, and whether a deployer is running, so that nothing is cut off.
+///
+/// # Errors
+/// What the server says.
+pub(super) fn problems(
+    transaction: &mut Transaction<'_>,
+    set: &Set,
+    history: &History,
+    log: &Log,
+) -> Result<(Vec<Problem>, bool)> {
+    let mut found = Vec::new();
+    for (version, progress) in log.half_done(history) {
+        // Of a file that is not here nothing can be completed, so it is no business of this set.
+        if let Some(file) = set.find(version) {
+            found.push((file, progress));
+        }
+    }
+    if found.is_empty() {
+        return Ok((Vec::new(), false));
+    }
+    let holder = lock::holder(transaction)?;
+    let mut problems = Vec::new();
+    for (file, progress) in found {
+        problems.push(match &holder {
+            Some(holder) => Problem {
+                code: "in_progress",
+                version: Some(file.version()),
+                message: format!("\"{}\" is being applied by {holder}", file.path),
+                hint: "wait for it: creditdb status".to_owned(),
+            },
+            None => Problem {
+                code: "half_done",
+                version: Some(file.version()),
+                message: describe(transaction, file, &progress)?,
+                hint: "creditdb migrate completes it".to_owned(),
+            },
+        });
+    }
+    Ok((problems, holder.is_some()))
+}
+
+fn describe(transaction: &mut Transaction<'_>, file: &File, progress: &Progress) -> Result<String> {
+    let mut message = format!("\"{}\" was cut off", file.path);
+    if file.mode == Mode::Batched {
+        return Ok(message + " between two batches or in one; its rows say what is left to do");
+    }
+    let steps = Script::parse(file.sql()).steps().unwrap_or_default();
+    let done = progress.finished.len();
+    message = format!("{message}: {done} of {} statements are done", steps.len());
+    let open = progress
+        .open
+        .and_then(|number| usize::try_from(number - 1).ok());
+    if let Some((range, step)) = open.and_then(|index| steps.get(index)) {
+        let line = Script::parse(file.sql()).line(range);
+        message = format!("{message}, the one in line {line} was begun");
+        if let Some(left) = run::unfinished(transaction, step)? {
+            message = format!("{message}; {left}");
+        }
+    }
+    Ok(message)
+}

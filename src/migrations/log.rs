@@ -1,0 +1,276 @@
+//! What refinery's history cannot say: an append-only table beside it with who did what, when and
+//! how far. It is what makes a file without a transaction resumable, and a harmless edit provable.
+//!
+//! It is never the answer to "is this version applied": that is the history, and the history
+//! alone. A version that has entries here and no row there was cut off.
+
+use std::collections::BTreeMap;
+
+use postgres::GenericClient;
+
+use super::history::History;
+use crate::error::{Error, Result};
+
+const TABLE: &str = "creditdb_migration_log";
+
+/// Qualified and quoted name of the log beside a history.
+pub(super) fn table(history: &History) -> String {
+    format!("{}.{TABLE}", history.schema)
+}
+
+/// The log of one database, as it was read; new events are written, not kept.
+#[derive(Default)]
+pub(super) struct Log {
+    /// Qualified and quoted name.
+    pub table: String,
+    exists: bool,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    version: i32,
+    event: Event,
+    statement: Option<i32>,
+    digest: Option<String>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A statement is about to run that no transaction protects.
+    Started,
+    /// It came to its end.
+    Finished,
+    /// It failed, and nothing is left of it.
+    Failed,
+    /// All of a file is applied; in the transaction of its history row.
+    Applied,
+    /// The checksum of an edited file was realigned.
+    Accepted,
+}
+
+impl Event {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Started, "started"),
+        (Self::Finished, "finished"),
+        (Self::Failed, "failed"),
+        (Self::Applied, "applied"),
+        (Self::Accepted, "checksum_accepted"),
+    ];
+
+    fn word(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(event, _)| *event == self)
+            .map_or("", |(_, word)| word)
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, known)| *known == word)?;
+        Some(found.0)
+    }
+}
+
+/// How far a file without a transaction came.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Digest of each finished statement, by its number (from 1).
+    pub finished: BTreeMap<i32, String>,
+    /// A statement that was started, and of which nobody knows how it ended.
+    pub open: Option<i32>,
+}
+
+impl Log {
+    /// Reads the log beside a history; needs SELECT only, and no log is an empty one.
+    ///
+    /// # Errors
+    /// A missing privilege.
+    pub fn read(client: &mut impl GenericClient, history: &History) -> Result<Self> {
+        let table = table(history);
+        let exists = client
+            .query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table])?
+            .get(0);
+        let mut log = Self {
+            table,
+            exists,
+            entries: Vec::new(),
+        };
+        if log.exists {
+            let query = format!(
+                "SELECT version, event, statement, digest FROM {} ORDER BY id",
+                log.table
+            );
+            let rows = client
+                .query(&query, &[])
+                .map_err(|e| Error::from(e).during("reading the migration log"))?;
+            log.entries = rows.iter().filter_map(entry).collect();
+        }
+        Ok(log)
+    }
+
+    /// Makes the table where there is none yet. Only under the lock of the deployer: IF NOT EXISTS
+    /// does not protect from a concurrent creator.
+    ///
+    /// # Errors
+    /// A missing privilege.
+    pub fn create(&mut self, client: &mut impl GenericClient) -> Result<()> {
+        if !self.exists {
+            let sql = include_str!("log.sql").replace("$TABLE", &self.table);
+            client.batch_execute(&sql)?;
+            self.exists = true;
+        }
+        Ok(())
+    }
+
+    /// How far the run of a version came that has no history row.
+    pub fn progress(&self, version: i32) -> Progress {
+        let mut progress = Progress::default();
+        for entry in self.entries.iter().filter(|entry| entry.version == version) {
+            match (entry.event, entry.statement) {
+                (Event::Started, Some(number)) => progress.open = Some(number),
+                (Event::Failed, Some(_)) => progress.open = None,
+                (Event::Finished, Some(number)) => {
+                    let digest = entry.digest.clone().unwrap_or_default();
+                    progress.finished.insert(number, digest);
+                    progress.open = None;
+                }
+                // Whoever removed the history row wants all of it to run again.
+                (Event::Applied, _) => progress = Progress::default(),
+                _ => {}
+            }
+        }
+        progress
+    }
+
+    /// Versions that were begun and have no history row.
+    pub fn half_done(&self, history: &History) -> Vec<(i32, Progress)> {
+        let mut versions: Vec<i32> = self.entries.iter().map(|entry| entry.version).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+            .into_iter()
+            .filter(|version| history.find(*version).is_none())
+            .map(|version| (version, self.progress(version)))
+            .filter(|(_, progress)| *progress != Progress::default())
+            .collect()
+    }
+
+    /// The digest of the text that a version was applied with.
+    pub fn applied_digest(&self, version: i32) -> Option<&str> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| entry.version == version && entry.event == Event::Applied)
+            .and_then(|entry| entry.digest.as_deref())
+    }
+
+    /// The statement that records an event of a whole file, for a transaction of others. All of it
+    /// is made by us, so nothing needs to be quoted.
+    pub fn applied_sql(&self, version: i32, digest: &str) -> String {
+        format!(
+            "INSERT INTO {} (version, event, digest, program) VALUES ({version}, '{}', '{digest}', '{PROGRAM}')",
+            self.table,
+            Event::Applied.word(),
+        )
+    }
+
+    /// Records an event of a statement.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn statement(
+        &self,
+        client: &mut impl GenericClient,
+        event: Event,
+        (version, number): (i32, i32),
+        digest: &str,
+        rows: Option<i64>,
+    ) -> std::result::Result<(), postgres::Error> {
+        let sql = format!(
+            "INSERT INTO {} (version, event, statement, digest, rows_changed, program)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            self.table
+        );
+        let event = event.word();
+        let row = client.execute(&sql, &[&version, &event, &number, &digest, &rows, &PROGRAM]);
+        row.map(|_| ())
+    }
+
+    /// Records that a checksum was realigned, with what it was.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn accepted(
+        &self,
+        client: &mut impl GenericClient,
+        version: i32,
+        (old, new): (&str, &str),
+    ) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {} (version, event, old_checksum, new_checksum, program)
+             VALUES ($1, $2, $3, $4, $5)",
+            self.table
+        );
+        let event = Event::Accepted.word();
+        client.execute(&sql, &[&version, &event, &old, &new, &PROGRAM])?;
+        Ok(())
+    }
+}
+
+/// Which program wrote an entry.
+const PROGRAM: &str = concat!("creditdb ", env!("CARGO_PKG_VERSION"));
+
+fn entry(row: &postgres::Row) -> Option<Entry> {
+    Some(Entry {
+        version: row.get(0),
+        // A word of a newer program says nothing to this one.
+        event: Event::of(row.get(1))?,
+        statement: row.get(2),
+        digest: row.get(3),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(events: &[(Event, Option<i32>)]) -> Log {
+        let entries = events.iter().map(|(event, statement)| Entry {
+            version: 7,
+            event: *event,
+            statement: *statement,
+            digest: Some("d".to_owned()),
+        });
+        Log {
+            table: String::new(),
+            exists: true,
+            entries: entries.collect(),
+        }
+    }
+
+    #[test]
+    fn progress_is_what_finished_and_what_is_open() {
+        let started = log(&[
+            (Event::Started, Some(1)),
+            (Event::Finished, Some(1)),
+            (Event::Started, Some(2)),
+        ]);
+        let progress = started.progress(7);
+        assert_eq!(progress.finished.len(), 1);
+        assert_eq!(progress.open, Some(2));
+        let failed = log(&[(Event::Started, Some(1)), (Event::Failed, Some(1))]);
+        assert_eq!(failed.progress(7), Progress::default());
+    }
+
+    #[test]
+    fn what_came_before_an_application_does_not_count() {
+        let done = log(&[
+            (Event::Started, Some(1)),
+            (Event::Finished, Some(1)),
+            (Event::Applied, None),
+        ]);
+        assert_eq!(done.progress(7), Progress::default());
+        assert_eq!(done.applied_digest(7), Some("d"));
+        assert_eq!(done.applied_digest(8), None);
+    }
+}

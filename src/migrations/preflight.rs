@@ -1,0 +1,104 @@
+//! What can be known to go wrong is said before the first statement: a server that takes no
+//! changes, a proxy that shares sessions, privileges that are missing, a disk that is too small.
+
+mod disk;
+mod privileges;
+
+use postgres::{Client, SimpleQueryMessage};
+
+use super::history::History;
+use super::set::File;
+use crate::db::Target;
+use crate::error::{Error, Result};
+
+/// Whether this session can change anything, and is one session.
+///
+/// # Errors
+/// Refused, with the reason.
+pub(super) fn session(target: &Target, client: &mut Client) -> Result<()> {
+    one_session(target, client)?;
+    let row = client.query_one(
+        "SELECT pg_catalog.pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'",
+        &[],
+    )?;
+    // A standby would refuse each statement with words that do not say what to do.
+    if row.get(0) {
+        return Err(
+            Error::refused("this server is a standby: it takes no changes")
+                .hint("connect to the primary"),
+        );
+    }
+    if row.get(1) {
+        return Err(Error::refused(
+            "this session is read-only: default_transaction_read_only is on",
+        )
+        .detail("it is set for the role, the database or the server, or by the connection")
+        .hint("ALTER ROLE … SET default_transaction_read_only = off, or connect as another role"));
+    }
+    Ok(())
+}
+
+/// Whether the pending files can be applied, as far as that is known beforehand.
+///
+/// # Errors
+/// Refused, with everything that is missing.
+pub(super) fn work(
+    target: &Target,
+    client: &mut Client,
+    files: &[&File],
+    history: &History,
+) -> Result<()> {
+    privileges::check(client, files, history)?;
+    disk::check(target, client, files)
+}
+
+/// Behind a proxy that hands the server's sessions out for one transaction each, two clients meet
+/// in one session, or one client finds itself in two. The lock of the deployer would then protect
+/// nothing and stay behind for ever. Simple queries only: prepared statements get lost there.
+fn one_session(target: &Target, client: &mut Client) -> Result<()> {
+    let Ok(mut other) = target.connect() else {
+        // No room for a second connection says nothing about the first one.
+        return Ok(());
+    };
+    let first = (pid(client)?, pid(&mut other)?);
+    let second = (pid(client)?, pid(&mut other)?);
+    if first.0 == first.1 || first != second {
+        return Err(pooled());
+    }
+    Ok(())
+}
+
+fn pid(client: &mut Client) -> Result<Option<String>> {
+    let answer = client.simple_query("SELECT pg_catalog.pg_backend_pid()")?;
+    Ok(answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
+}
+
+fn pooled() -> Error {
+    Error::refused("the connection goes through a proxy that pools transactions, such as PgBouncer")
+        .detail("the migration lock and the settings of a session need a session of their own; nothing was changed")
+        .hint("connect to the server itself, or through a pool with pool_mode = session")
+}
+
+/// A prepared statement that vanished, or that somebody else prepared, is such a proxy, too.
+pub(super) fn explain(error: Error) -> Error {
+    match error.sqlstate() {
+        Some("26000" | "42P05") => pooled().detail(format!("the server said: {error}")),
+        _ => error,
+    }
+}
+
+/// Whether the server can notice that a client is gone while it works for it; it cannot on every
+/// operating system.
+///
+/// # Errors
+/// A lost connection.
+pub(super) fn checks_connection(client: &mut Client) -> Result<bool> {
+    match client.batch_execute("SET client_connection_check_interval = 2000") {
+        Ok(()) => Ok(true),
+        Err(error) if client.is_closed() => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,130 @@
+//! What is said about a file that did not come to its end, after asking the server again where that
+//! is in doubt.
+
+use std::time::Duration;
+
+use super::{Deployer, GaveUp};
+use crate::error::{Error, Kind, Result};
+use crate::migrations::history::History;
+use crate::migrations::session::Failure;
+use crate::migrations::set::File;
+use crate::migrations::snippet;
+
+/// Our own failure inside of refinery's.
+pub(super) fn of(error: &refinery::Error) -> Option<Failure> {
+    match error.kind() {
+        refinery::error::Kind::Connection(_, source) => source.downcast_ref().cloned(),
+        _ => None,
+    }
+}
+
+/// refinery itself would not go on: no statement was sent.
+pub(super) fn of_refinery(file: &File, error: &refinery::Error) -> Error {
+    Error::undecided(format!("\"{}\": {}", file.path, crate::error::chain(error)))
+}
+
+/// A transaction that failed, or of which nobody answered whether it did.
+pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
+    let failed = |kind| describe(Error::new(kind, primary(file, failure)), file, failure);
+    match history(deployer) {
+        Ok(history) if history.find(file.version()).is_some() => Error::undecided(format!(
+            "the connection was lost after \"{}\" was committed",
+            file.path
+        ))
+        .detail(format!("{}; later migrations were not tried", at(&history)))
+        .hint("run creditdb migrate again"),
+        Ok(history) => failed(Kind::RolledBack)
+            .detail(format!("the migration was rolled back; {}", at(&history))),
+        Err(unreachable) if failure.at_commit && failure.error.connection_lost => {
+            failed(Kind::Undecided)
+                .detail("the connection was lost at COMMIT: the migration is either applied and recorded, or neither")
+                .detail(format!("asking again failed: {unreachable}"))
+                .hint("creditdb status tells, once the server answers")
+        }
+        Err(_) => failed(Kind::RolledBack)
+            .detail("the migration was rolled back; the database is at the version before it"),
+    }
+}
+
+/// The locks were not to be had, however often it was tried.
+pub(super) fn locked(deployer: &Deployer<'_>, file: &File, gave_up: &GaveUp) -> Error {
+    let after = humantime::format_duration(Duration::from_secs(gave_up.after.as_secs()));
+    let primary = format!("\"{}\" did not get its locks in {after}", file.path);
+    let mut error = describe(Error::refused(primary), file, &gave_up.failure);
+    if let Some(blocker) = &gave_up.blocker {
+        error = error.detail(format!("blocked by {blocker}"));
+    }
+    error.hint(match &gave_up.blocker {
+        Some(blocker) if blocker.pid != 0 => format!(
+            "run it again when the blocker has ended, or end it: SELECT pg_terminate_backend({})",
+            blocker.pid
+        ),
+        _ => format!(
+            "run it again at a quieter time, or with a longer --retry-for than {}",
+            humantime::format_duration(deployer.options.retry_for)
+        ),
+    })
+}
+
+/// A file without a transaction of its own ended early, and something of it is there.
+pub(super) fn cut_off(
+    deployer: &Deployer<'_>,
+    file: &File,
+    failure: &Failure,
+    left: &str,
+) -> Error {
+    // The answer to the last COMMIT may be all that is missing.
+    if let Ok(history) = history(deployer)
+        && history.find(file.version()).is_some()
+    {
+        return rolled_back(deployer, file, failure);
+    }
+    describe(Error::cut_off(primary(file, failure)), file, failure)
+        .detail(left)
+        .hint("creditdb status shows what is left; creditdb migrate completes it")
+}
+
+/// A file without a transaction failed, and nothing of it is left.
+pub(super) fn undone(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
+    let error = describe(Error::rolled_back(primary(file, failure)), file, failure);
+    match history(deployer) {
+        Ok(history) => error.detail(format!("nothing of it is left; {}", at(&history))),
+        Err(_) => error.detail("nothing of it is left; the database is at the version before it"),
+    }
+}
+
+/// The wish to stop came between two files.
+pub(super) fn stopped_before(deployer: &Deployer<'_>, file: &File) -> Error {
+    let error = Error::refused(format!("stopped before \"{}\"", file.path));
+    let error = match history(deployer) {
+        Ok(history) => error.detail(format!("{}; nothing was left half done", at(&history))),
+        Err(_) => error.detail("nothing was left half done"),
+    };
+    error.hint("creditdb migrate goes on from there")
+}
+
+/// Adds the place in the file and what the server said.
+pub(super) fn describe(mut error: Error, file: &File, failure: &Failure) -> Error {
+    if let Some(statement) = &failure.statement {
+        let position = failure.error.position;
+        error = error.detail(snippet::render(&file.path, file.sql(), statement, position));
+    }
+    error.with_server_words(&failure.error)
+}
+
+fn primary(file: &File, failure: &Failure) -> String {
+    format!("\"{}\" failed: {}", file.path, failure.error.message)
+}
+
+/// Read with a new connection: the old one may be gone, and with it the answer to COMMIT.
+fn history(deployer: &Deployer<'_>) -> Result<History> {
+    let mut client = deployer.target.connect()?;
+    History::read(&mut client, deployer.set.history_schema)
+}
+
+fn at(history: &History) -> String {
+    let applied = |version| format!("the database is at version {version}");
+    history
+        .newest()
+        .map_or("no migration is applied".to_owned(), applied)
+}

@@ -1,0 +1,102 @@
+//! Texts of statements in other forms: without literals for people to read, without comments and
+//! white space to be compared.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+use squawk_syntax::{SourceFile, SyntaxKind};
+
+/// A statement on one line, with each literal replaced by `?`: somebody else's query is shown in
+/// logs of deployments, and its literals may be secrets. Comments go, too.
+pub(crate) fn without_literals(sql: &str) -> String {
+    let mut words = String::new();
+    for (kind, text) in tokens(sql) {
+        let word = if is_literal(kind) { "?" } else { &text };
+        // An error token may be the rest of a literal that was cut off.
+        if kind == SyntaxKind::ERROR {
+            words.push_str(" …");
+            break;
+        }
+        let tight = [",", ";", ")", ".", "("].contains(&word) || words.ends_with(['(', '.']);
+        if !words.is_empty() && !tight {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    words
+}
+
+/// A digest that stays the same when comments and white space change, and nothing else.
+pub(crate) fn digest(sql: &str) -> String {
+    let mut hash = Sha256::new();
+    for (_, text) in tokens(sql) {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// All tokens but comments and white space.
+fn tokens(sql: &str) -> Vec<(SyntaxKind, String)> {
+    SourceFile::parse(sql)
+        .syntax_node()
+        .descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| !token.kind().is_trivia())
+        .map(|token| (token.kind(), token.text().to_owned()))
+        .collect()
+}
+
+fn is_literal(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::STRING
+            | SyntaxKind::ESC_STRING
+            | SyntaxKind::BIT_STRING
+            | SyntaxKind::BYTE_STRING
+            | SyntaxKind::UNICODE_ESC_STRING
+            | SyntaxKind::NATIONAL_STRING
+            | SyntaxKind::DOLLAR_QUOTED_STRING
+            | SyntaxKind::INT_NUMBER
+            | SyntaxKind::NUMERIC_NUMBER
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_and_comments_are_not_shown() {
+        let sql = "SELECT a.b, f('it''s', E'\\'x', $$y$$, 1.5e3) -- secret\n FROM t WHERE k = 42";
+        assert_eq!(
+            without_literals(sql),
+            "SELECT a.b, f(?, ?, ?, ?) FROM t WHERE k = ?"
+        );
+    }
+
+    #[test]
+    fn a_literal_that_was_cut_off_is_not_shown_either() {
+        for sql in [
+            "SELECT 'geheim",
+            "SELECT $$geheim",
+            "SELECT E'geheim",
+            "SELECT 1 /* geheim",
+        ] {
+            let shown = without_literals(sql);
+            assert!(!shown.contains("geheim"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn only_comments_and_white_space_leave_the_digest_alone() {
+        let text = "-- a\nSELECT 1,\n  'x  y';";
+        assert_eq!(digest(text), digest("SELECT 1, /* b */ 'x  y' ;"));
+        for other in ["SELECT 1, 'x y';", "SELECT 1 'x  y';", "SELECT 11, 'x  y';"] {
+            assert_ne!(digest(text), digest(other), "{other}");
+        }
+    }
+}

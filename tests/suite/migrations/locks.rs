@@ -1,0 +1,161 @@
+//! The lock policy: what waits for a lock makes others wait, so it waits briefly, says for whom,
+//! and tries again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{history, migrate};
+use crate::support::folder::Folder;
+use crate::support::program::Run;
+use crate::support::server::Database;
+use crate::support::wait_until;
+
+const ALTER: (&str, &str) = (
+    "V1__x.sql",
+    "CREATE TABLE u (i int);\nALTER TABLE t ADD COLUMN j int;",
+);
+
+/// A database whose table `t` somebody has read in a transaction that stays open.
+fn with_reader() -> (Database, postgres::Client) {
+    let database = Database::empty();
+    database.execute("CREATE TABLE t (i int, name text)");
+    let mut reader = database.connect();
+    reader
+        .batch_execute(
+            "SET application_name = 'month end report';
+             BEGIN; SELECT i FROM t WHERE name = 'a secret' AND i = 4711",
+        )
+        .unwrap();
+    (database, reader)
+}
+
+fn has_column(database: &Database) -> bool {
+    let query =
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'j')";
+    database.connect().query_one(query, &[]).unwrap().get(0)
+}
+
+#[test]
+fn no_reader_waits_for_longer_than_the_lock_timeout() {
+    let (database, reader) = with_reader();
+    let folder = Folder::with(&[ALTER]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut client = database.connect();
+    let ended = Arc::clone(&stop);
+    // The gateway: reads the table all the time, and measures how long that takes.
+    let gateway = std::thread::spawn(move || {
+        let (mut longest, mut reads, mut waited) = (Duration::ZERO, 0, 0);
+        while !ended.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            client.query("SELECT count(*) FROM t", &[]).unwrap();
+            longest = longest.max(started.elapsed());
+            waited += u32::from(started.elapsed() > Duration::from_millis(300));
+            reads += 1;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (longest, reads, waited)
+    });
+    let run = migrate(&folder, &database)
+        .args(["--lock-timeout", "1s", "--retry-for", "5s"])
+        .exits(4);
+    stop.store(true, Ordering::Relaxed);
+    let (longest, reads, waited) = gateway.join().unwrap();
+    // It did stand in the way, several times, and never for long.
+    assert!(waited >= 2, "only {waited} of {reads} reads had to wait");
+    assert!(
+        longest < Duration::from_millis(1500),
+        "a read waited for {longest:?}"
+    );
+
+    assert!(!has_column(&database) && history(&database).is_empty());
+    let tables = "SELECT to_regclass('u') IS NULL";
+    assert!(
+        database
+            .connect()
+            .query_one(tables, &[])
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+    let attempts: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|l| l.contains("blocked by pid"))
+        .collect();
+    assert!(attempts.len() >= 3, "{}", run.stderr);
+    for line in attempts {
+        for words in [
+            "user postgres",
+            "application \"month end report\"",
+            "idle in transaction",
+            "transaction open for",
+            "AccessShareLock on t",
+            "SELECT i FROM t WHERE name = ? AND i = ?",
+        ] {
+            assert!(line.contains(words), "{words}: {line}");
+        }
+    }
+    assert!(
+        !run.stderr.contains("secret") && !run.stderr.contains("4711"),
+        "{}",
+        run.stderr
+    );
+    for words in [
+        "did not get its locks in",
+        "55P03",
+        "V1__x.sql:2:1",
+        "pg_terminate_backend(",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    drop(reader);
+}
+
+#[test]
+fn it_goes_on_when_the_blocker_has_ended() {
+    let (database, mut reader) = with_reader();
+    let folder = Folder::with(&[ALTER]);
+    let child = migrate(&folder, &database)
+        .args(["--lock-timeout", "200ms"])
+        .spawn();
+    let mut client = database.connect();
+    let waits =
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 't'::regclass AND NOT granted)";
+    wait_until("the migration waits", || {
+        client.query_one(waits, &[]).unwrap().get(0)
+    });
+    wait_until("it has given up once", || {
+        !client.query_one(waits, &[]).unwrap().get::<_, bool>(0)
+    });
+    reader.batch_execute("COMMIT").unwrap();
+    let run: Run = child.wait_with_output().unwrap().into();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("trying again in"), "{}", run.stderr);
+    assert!(has_column(&database));
+    assert_eq!(history(&database), [1]);
+}
+
+/// A stopped deployer (SIGSTOP, a frozen machine) must not block the gateway for ever, and the
+/// next one says who holds the lock.
+#[test]
+fn a_second_deployer_names_one_that_was_stopped() {
+    let database = Database::empty();
+    let folder = Folder::with(&[("V1__x.sql", "CREATE TABLE t (i int); SELECT pg_sleep(2);")]);
+    let mut child = migrate(&folder, &database).spawn();
+    let mut client = database.connect();
+    let runs = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                 WHERE query LIKE 'SELECT pg_sleep(2)%' AND datname = current_database())";
+    wait_until("the first one works", || {
+        client.query_one(runs, &[]).unwrap().get(0)
+    });
+    crate::support::program::signal(&child, "STOP");
+    let run = migrate(&folder, &database)
+        .args(["--wait", "500ms"])
+        .exits(4);
+    assert!(run.stderr.contains("holder: pid "), "{}", run.stderr);
+    crate::support::program::signal(&child, "CONT");
+    assert!(child.wait().unwrap().success());
+    let run = migrate(&folder, &database).succeeds();
+    assert!(run.stdout.contains("nothing to do"));
+    assert_eq!(history(&database), [1]);
+}
