@@ -19,10 +19,10 @@ pub(super) fn apply(
 ) {
     match (action, fact) {
         (Action::AddColumn(add), Fact::AddColumn { column, constraints, .. }) => {
-            self::add(reader, tables, level, add, column);
+            let has_value = self::add(reader, tables, level, add, column);
             for constraint in constraints {
                 for table in tables {
-                    alter_table::add_constraint(reader, *table, constraint, "");
+                    alter_table::add_constraint(reader, *table, constraint, ("", has_value));
                 }
             }
         }
@@ -49,16 +49,17 @@ pub(super) fn apply(
     }
 }
 
+/// Whether the rows that are there get a value.
 fn add(
     reader: &mut Reader<'_>,
     tables: &[Id],
     level: Level,
     add: &ast::AddColumn,
     column: &facts::Column,
-) {
+) -> bool {
     let exists = |id: &Id| reader.world.relations[*id].column(&column.name).is_some();
     if add.if_not_exists().is_some() && tables.first().is_some_and(exists) {
-        return;
+        return false;
     }
     let mut volatile = column.identity;
     let mut stored = false;
@@ -91,6 +92,7 @@ fn add(
         added.stored = stored;
         reader.world.relations[*table].columns.push(added);
     }
+    has_value
 }
 
 fn drop(reader: &mut Reader<'_>, tables: &[Id], column: &str) {

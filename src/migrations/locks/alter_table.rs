@@ -9,7 +9,7 @@ use super::level::Level::{
 };
 use super::statement::Reader;
 use super::world::{Column, Constraint, Id, Index, Relation};
-use crate::syntax::facts::{self, Fact, Kind, all_names, named, words};
+use crate::syntax::facts::{self, Fact, Kind, named, words};
 
 /// Storage parameters for which a lock that lets readers and writers go on is enough.
 const HARMLESS_OPTIONS: &[&str] = &[
@@ -132,7 +132,7 @@ fn apply(
         Fact::AddConstraint { constraint, .. } => {
             let using = named::<ast::IndexRef>(action.syntax()).pop().unwrap_or_default();
             for table in tables {
-                add_constraint(reader, *table, constraint, bare(&using));
+                add_constraint(reader, *table, constraint, (bare(&using), true));
             }
         }
         Fact::Validate { constraint, .. } => validate(reader, tables, constraint),
@@ -193,15 +193,6 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
                 part(reader, parent, id);
             }
         }
-        Action::AlterConstraint(alter) => {
-            let name = alter.constraint_name_ref().and_then(|n| all_names(n.syntax()).pop());
-            for table in tables {
-                let known = reader.world.relations[*table].constraint(name.as_deref().unwrap_or(""));
-                if let Some(target) = known.and_then(|c| c.target) {
-                    reader.effects.lock(target, AccessExclusive);
-                }
-            }
-        }
         Action::MergePartitions(_) | Action::SplitPartition(_) => {
             reader.effects.unread("merging and splitting partitions is newer than this table");
         }
@@ -236,12 +227,12 @@ pub(super) fn column(column: &facts::Column) -> Column {
 }
 
 /// A constraint of a table that is there or is being made; `using` is the index that it takes over,
-/// where it does.
+/// where it does; the columns of a foreign key that have no values yet need no check.
 pub(super) fn add_constraint(
     reader: &mut Reader<'_>,
     id: Id,
     constraint: &facts::Constraint,
-    using: &str,
+    (using, has_values): (&str, bool),
 ) {
     let mut added = Constraint {
         name: constraint.name.clone().unwrap_or_default(),
@@ -257,7 +248,7 @@ pub(super) fn add_constraint(
             added.kind = 'f';
             added.target = reader.world.find(&reference.table);
             added.target_columns.clone_from(&reference.columns);
-            foreign_key(reader, id, &added);
+            foreign_key(reader, id, &added, has_values);
         }
         Kind::Check(column) => {
             added.proves.extend(column.clone());
@@ -281,7 +272,7 @@ pub(super) fn add_constraint(
     reader.world.relations[id].constraints.push(added);
 }
 
-fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint) {
+fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint, has_rows: bool) {
     reader.effects.lock(id, ShareRowExclusive);
     let Some(target) = constraint.target else {
         reader.effects.unread("the table that the foreign key refers to is not there yet");
@@ -293,20 +284,12 @@ fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint) {
             reader.effects.lock(table, ShareRowExclusive);
         }
     }
-    // What is being created has no rows to check.
-    if constraint.valid && !reader.world.relations[id].constraints.is_empty()
-        || constraint.valid && !is_new(reader, id)
-    {
+    if constraint.valid && has_rows {
         reader.effects.scan(reader.world, id, ShareRowExclusive);
         for table in reader.world.family(target) {
             reader.effects.may_scan(reader.world, table, AccessShare);
         }
     }
-}
-
-fn is_new(reader: &Reader<'_>, id: Id) -> bool {
-    let lock = reader.effects.locks.iter().find(|l| l.relation == id);
-    reader.world.relations[id].fresh && lock.is_none_or(|l| l.level < AccessExclusive)
 }
 
 /// A key builds an index, unless it takes over one; a primary key wants NOT NULL besides.
@@ -333,7 +316,6 @@ fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &
     let index = reader.world.add(Relation {
         name: format!("?.{id}.{name}"),
         kind: 'i',
-        fresh: true,
         table: Some(id),
         ..Relation::default()
     });

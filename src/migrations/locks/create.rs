@@ -103,7 +103,6 @@ fn new(reader: &mut Reader<'_>, name: Option<impl AstNode>, kind: char) -> Optio
     Some(reader.world.add(Relation {
         name,
         kind,
-        fresh: true,
         method: "heap".to_owned(),
         ..Relation::default()
     }))
@@ -170,7 +169,7 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
         reader.world.relations[id].columns.extend(columns);
     }
     for constraint in &constraints {
-        alter_table::add_constraint(reader, id, constraint, "");
+        alter_table::add_constraint(reader, id, constraint, ("", false));
     }
 }
 
@@ -207,7 +206,6 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
         let index = reader.world.add(Relation {
             name: name.unwrap_or_else(|| format!("?.{id}.{}", reader.world.relations.len())),
             kind: 'i',
-            fresh: true,
             table: Some(id),
             ..Relation::default()
         });

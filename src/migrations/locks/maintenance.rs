@@ -177,6 +177,7 @@ fn reindex(reader: &mut Reader<'_>, reindex: &ast::Reindex) {
         return;
     };
     let concurrently = words(reindex.syntax()).contains("concurrently");
+    // The concurrent form takes the old index away in the end, when nobody uses it any more.
     let (on_table, on_index) = if concurrently {
         (Level::ShareUpdateExclusive, Level::ShareUpdateExclusive)
     } else {
@@ -191,8 +192,7 @@ fn reindex(reader: &mut Reader<'_>, reindex: &ast::Reindex) {
                 return;
             };
             reader.effects.scan(reader.world, table, on_table);
-            // At its end the concurrent form takes the old index away.
-            reader.effects.lock(index, if concurrently { Level::AccessExclusive } else { on_index });
+            reader.effects.lock(index, on_index);
             return;
         }
         ast::ReindexTarget::ReindexTargetTable(table) => {

@@ -25,6 +25,8 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
                 }
             }
         }
+        Stmt::Grant(grant) => privileges(reader, grant.on_privilege_objects_clause()),
+        Stmt::Revoke(revoke) => privileges(reader, revoke.on_privilege_objects_clause()),
         Stmt::CommentOn(comment) => self::comment(reader, comment),
         Stmt::Set(set) => search_path(reader, set),
         _ => {}
@@ -178,8 +180,6 @@ fn domain(reader: &mut Reader<'_>, alter: &ast::AlterDomain) {
     let level = match alter.action() {
         Some(Action::SetNotNull(_)) => Share,
         Some(Action::AddConstraint(add)) if !words(add.syntax()).contains("not valid") => Share,
-        // Since 18 writers go on while a constraint is validated.
-        Some(Action::ValidateConstraint(_)) if reader.world.major >= 18 => ShareUpdateExclusive,
         Some(Action::ValidateConstraint(_)) => Share,
         _ => return,
     };
@@ -222,6 +222,24 @@ fn comment(reader: &mut Reader<'_>, comment: &ast::CommentOn) {
     match reader.world.find(name) {
         Some(id) => reader.effects.lock(id, level),
         None => reader.effects.unread(format!("there is no relation \"{name}\" yet")),
+    }
+}
+
+/// Since 18 a table whose privileges change is locked against being dropped meanwhile.
+fn privileges(reader: &mut Reader<'_>, on: Option<ast::OnPrivilegeObjectsClause>) {
+    let objects = on.and_then(|on| on.privilege_objects());
+    let Some(objects) = objects.filter(|objects| {
+        use ast::PrivilegeObjects::{PrivilegeDefault, PrivilegeTable};
+        matches!(objects, PrivilegeDefault(_) | PrivilegeTable(_))
+    }) else {
+        return;
+    };
+    if reader.world.major >= 18 {
+        for name in all_names(objects.syntax()) {
+            if let Some(id) = reader.world.find(&name) {
+                reader.effects.lock(id, AccessShare);
+            }
+        }
     }
 }
 

@@ -36,8 +36,6 @@ pub(crate) struct Relation {
     pub bytes: u64,
     /// Whether `rows` is no more than a guess from the size.
     pub never_analyzed: bool,
-    /// Made by the plan itself, so nobody else uses it yet.
-    pub fresh: bool,
     pub gone: bool,
     pub unlogged: bool,
     pub tablespace: String,

@@ -5,6 +5,7 @@
 //! waited for stands in `pg_locks`. Then the next gate is put up, a weaker one on what was seen,
 //! and the first is opened; so the statement goes from gate to gate. A gate never waits itself.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use postgres::Client;
 use super::observe::{self, Locks};
 use crate::db::Target;
 use crate::error::Result;
+use crate::migrations::locks::Level;
+use crate::report::PlannedStatement;
 
 /// A statement goes through three or four; what goes through this many is going round in circles.
 const MOST_GATES: usize = 40;
@@ -25,6 +28,7 @@ pub(super) struct Watch {
     target: Target,
     watcher: Client,
     gate: Option<Client>,
+    level: &'static str,
 }
 
 impl Watch {
@@ -32,11 +36,12 @@ impl Watch {
     ///
     /// # Errors
     /// What the server says.
-    pub fn prepare(target: &Target) -> Result<Self> {
+    pub fn prepare(target: &Target, plan: &PlannedStatement) -> Result<Self> {
         let mut watch = Self {
             target: target.clone(),
             watcher: target.connect()?,
             gate: None,
+            level: against(plan),
         };
         watch.gate = Some(watch.put_up(&Locks::new())?);
         Ok(watch)
@@ -69,12 +74,15 @@ impl Watch {
         }
     }
 
-    /// Locks each table, as far as that is possible at once: against everything that changes a
-    /// schema where the statement was not seen yet, like a reader where it was. The snapshot is
-    /// what concurrent builds wait for in the end.
+    /// Locks each table, as far as that is possible at once: like a reader where the statement was
+    /// seen already, else so that it must wait. The snapshot is what concurrent builds wait for in
+    /// the end.
     fn put_up(&self, seen: &Locks) -> Result<Client> {
         let mut gate = self.target.connect()?;
-        let seen: Vec<String> = seen.keys().map(ToString::to_string).collect();
+        // Weaker locks come before the one that counts, such as those of looking up a name.
+        let counts = |levels: &BTreeSet<Level>| levels.last() >= Some(&Level::ShareUpdateExclusive);
+        let seen = seen.iter().filter(|(_, levels)| counts(levels));
+        let seen: Vec<String> = seen.map(|(oid, _)| oid.to_string()).collect();
         let seen = seen.join(",");
         gate.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")?;
         gate.batch_execute(&format!(
@@ -85,7 +93,7 @@ impl Watch {
                  FOR found IN
                      SELECT c.oid::regclass AS name,
                             CASE WHEN c.oid = ANY ('{{{seen}}}'::oid[]) THEN 'ACCESS SHARE'
-                                 ELSE 'SHARE UPDATE EXCLUSIVE' END AS level
+                                 ELSE '{}' END AS level
                        FROM pg_catalog.pg_class AS c
                        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                       WHERE c.relkind IN ('r', 'p')
@@ -97,9 +105,21 @@ impl Watch {
                          NULL; -- locked or dropped meanwhile
                      END;
                  END LOOP;
-             END $$"
+             END $$",
+            self.level
         ))?;
         gate.batch_execute("SELECT 1")?;
         Ok(gate)
+    }
+}
+
+/// A level that keeps waiting what the plan expects, and of which two gates can hold one each. If
+/// the plan is wrong, the statement may slip through, and is then not seen with what was planned.
+fn against(plan: &PlannedStatement) -> &'static str {
+    let shares = |mode: &str| mode == Level::Share.words();
+    if plan.locks.iter().any(|lock| shares(lock.mode)) {
+        Level::RowExclusive.words()
+    } else {
+        Level::Share.words()
     }
 }

@@ -96,14 +96,16 @@ pub(super) fn all_reads(client: &mut impl GenericClient) -> Result<Reads> {
 
 fn reads(client: &mut impl GenericClient, function: &str) -> Result<Reads> {
     let query = format!(
-        "SELECT c.oid, {function}(c.oid)
-                + coalesce((SELECT sum({function}(i.indexrelid))::bigint
-                              FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid), 0)
+        "SELECT coalesce(i.indrelid, c.oid), {function}(c.oid)
            FROM pg_catalog.pg_class AS c
            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-          WHERE c.relkind IN ('r', 'm')
+           LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+          WHERE c.relkind IN ('r', 'm', 'i')
             AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
     );
-    let rows = client.query(&query, &[])?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let mut reads = Reads::new();
+    for row in client.query(&query, &[])? {
+        *reads.entry(row.get(0)).or_default() += row.get::<_, i64>(1);
+    }
+    Ok(reads)
 }

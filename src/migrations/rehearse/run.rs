@@ -69,8 +69,10 @@ impl Stage<'_> {
     fn transaction(&mut self, plan: &PlannedFile, row: &str, course: &mut Course) -> Run {
         let mut transaction = self.client.transaction()?;
         let visible = observe::relations(&mut transaction)?;
+        let mut before = visible.clone();
         for statement in &plan.statements {
-            let (sight, elapsed, _) = within(&mut transaction, &statement.sql)?;
+            let (sight, elapsed, _) = within(&mut transaction, before, &statement.sql)?;
+            before = sight.after.clone();
             course.statements.push(told(statement, &sight, &visible, elapsed, 1));
         }
         transaction.batch_execute(row)?;
@@ -85,7 +87,8 @@ impl Stage<'_> {
             loop {
                 let mut transaction = self.client.transaction()?;
                 let visible = observe::relations(&mut transaction)?;
-                let (sight, _, changed) = within(&mut transaction, &statement.sql)?;
+                let (sight, _, changed) =
+                    within(&mut transaction, visible.clone(), &statement.sql)?;
                 transaction.commit().map_err(Stop::Statement)?;
                 first.get_or_insert((sight, visible));
                 runs += 1;
@@ -107,7 +110,7 @@ impl Stage<'_> {
         self.client = self.target.connect()?;
         let pid: i32 = self.client.query_one("SELECT pg_catalog.pg_backend_pid()", &[])?.get(0);
         for statement in &plan.statements {
-            let (sight, elapsed) = self.alone(pid, &statement.sql)?;
+            let (sight, elapsed) = self.alone(pid, statement)?;
             course.statements.push(told(statement, &sight, &sight.before, elapsed, 1));
         }
         self.client.batch_execute(row)?;
@@ -115,20 +118,24 @@ impl Stage<'_> {
     }
 
     /// A statement outside of a transaction, watched from two other sessions.
-    fn alone(&mut self, pid: i32, sql: &str) -> std::result::Result<(Sight, Duration), Stop> {
+    fn alone(
+        &mut self,
+        pid: i32,
+        plan: &PlannedStatement,
+    ) -> std::result::Result<(Sight, Duration), Stop> {
         let exact = self.major >= 15;
         let reads = |client: &mut Client| {
             if exact { observe::all_reads(client) } else { observe::own_reads(client) }
         };
         let before = observe::relations(&mut self.client)?;
         let reads_before = reads(&mut self.client)?;
-        let watch = Watch::prepare(self.target)?;
+        let watch = Watch::prepare(self.target, plan)?;
         let ended = AtomicBool::new(false);
         let client = &mut self.client;
         let (outcome, elapsed, holds) = thread::scope(|scope| {
             let running = scope.spawn(|| {
                 let started = Instant::now();
-                let outcome = client.batch_execute(sql);
+                let outcome = client.batch_execute(&plan.sql);
                 let elapsed = started.elapsed();
                 ended.store(true, Ordering::SeqCst);
                 (outcome, elapsed)
@@ -180,9 +187,9 @@ impl From<postgres::Error> for Stop {
 /// A statement within a transaction: the session itself can be asked afterwards.
 fn within(
     transaction: &mut postgres::Transaction<'_>,
+    before: Relations,
     sql: &str,
 ) -> std::result::Result<(Sight, Duration, u64), Stop> {
-    let before = observe::relations(transaction)?;
     let (held, _) = observe::locks(transaction, None)?;
     let reads_before = observe::own_reads(transaction)?;
     let started = Instant::now();
