@@ -188,7 +188,12 @@ pub struct RehearseArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rows: u64,
     /// Server for the scratch database. A password belongs into ~/.pgpass or into this variable.
-    #[arg(long, value_name = "URL", env = "CREDITDB_SCRATCH_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CREDITDB_SCRATCH_URL",
+        hide_env_values = true
+    )]
     pub scratch_url: Option<String>,
 }
 

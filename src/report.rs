@@ -6,11 +6,11 @@ mod plan;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 pub use plan::{
     Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
     Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
 };
-pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 
 /// The result of one command.
 #[derive(Clone, Debug)]

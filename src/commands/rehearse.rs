@@ -11,7 +11,10 @@ use crate::report::Report;
 pub(super) fn run(args: &RehearseArgs, global: &Global) -> Result<Outcome> {
     let set = status::set(&args.source)?;
     let live = connect::target(global)?;
-    let url = global.database_url.clone().or_else(|| std::env::var("DATABASE_URL").ok());
+    let url = global
+        .database_url
+        .clone()
+        .or_else(|| std::env::var("DATABASE_URL").ok());
     let options = RehearsalOptions {
         to: args.to,
         rows: args.rows,
@@ -20,7 +23,11 @@ pub(super) fn run(args: &RehearseArgs, global: &Global) -> Result<Outcome> {
     let progress = Terminal::default();
     let rehearsal = migrations::rehearse(&live, url.as_deref(), &set, &options, &progress)?;
     // A file that fails here would have failed there.
-    let exit = if rehearsal.failure.is_some() { Exit::Findings } else { Exit::Done };
+    let exit = if rehearsal.failure.is_some() {
+        Exit::Findings
+    } else {
+        Exit::Done
+    };
     Ok(Outcome {
         report: Report::Rehearsal(rehearsal),
         exit,

@@ -42,24 +42,31 @@ impl Dumper {
     /// When there is none, or only older ones: an older `pg_dump` cannot read a newer server.
     pub fn for_server(server_major: u32) -> Result<Self> {
         let mut folders: Vec<PathBuf> = find_binaries().into_iter().collect();
-        let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let debian = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten();
         folders.extend(debian.map(|entry| entry.path().join("bin")));
         folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
         let mut newest = None;
         for program in folders.iter().map(|folder| folder.join("pg_dump")) {
-            let Some(major) = major(&program) else { continue };
+            let Some(major) = major(&program) else {
+                continue;
+            };
             if major >= server_major {
                 return Ok(Self { program, major });
             }
             newest = newest.max(Some(major));
         }
         let found = newest.map_or("found none".to_owned(), |n| format!("found pg_dump {n}"));
-        Err(Error::undecided(format!("no pg_dump for a server of version {server_major}"))
-            .detail(format!("{found}; it must not be older than the server"))
-            .hint(format!(
-                "apt-get install postgresql-client-{server_major}, or name the folder of one: \
+        Err(
+            Error::undecided(format!("no pg_dump for a server of version {server_major}"))
+                .detail(format!("{found}; it must not be older than the server"))
+                .hint(format!(
+                    "apt-get install postgresql-client-{server_major}, or name the folder of one: \
                  export CREDITDB_PG_BIN=/usr/lib/postgresql/{server_major}/bin"
-            )))
+                )),
+        )
     }
 
     /// Its own major version.
@@ -82,7 +89,12 @@ impl Dumper {
     fn run(&self, url: Option<&str>, omit: Omit, section: &str) -> Result<String> {
         let mut dump = Command::new(&self.program);
         dump.stdin(Stdio::null());
-        dump.args(["--schema-only", "--no-tablespaces", "--no-subscriptions", LOCK_WAIT]);
+        dump.args([
+            "--schema-only",
+            "--no-tablespaces",
+            "--no-subscriptions",
+            LOCK_WAIT,
+        ]);
         dump.args(["--no-password", "--encoding=UTF8", "--section", section]);
         if omit.roles {
             dump.args(["--no-owner", "--no-privileges"]);
@@ -98,7 +110,10 @@ impl Dumper {
             }
         }
         let output = dump.output().map_err(|error| {
-            Error::undecided(format!("cannot run \"{}\": {error}", self.program.display()))
+            Error::undecided(format!(
+                "cannot run \"{}\": {error}",
+                self.program.display()
+            ))
         })?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -114,7 +129,11 @@ impl Dumper {
 
 /// The major version of a program, from `pg_dump (PostgreSQL) 17.11 (…)`.
 fn major(program: &Path) -> Option<u32> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let number = text.split_once("(PostgreSQL)")?.1.trim();
     let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
@@ -140,7 +159,8 @@ mod tests {
 
     #[test]
     fn only_the_lines_of_psql_go() {
-        let text = "\\restrict abc\nSET transaction_timeout = 0;\nSELECT '\n\\d';\n\\unrestrict abc\n";
+        let text =
+            "\\restrict abc\nSET transaction_timeout = 0;\nSELECT '\n\\d';\n\\unrestrict abc\n";
         assert_eq!(plain(text), "SELECT '\n\\d';\n");
     }
 }

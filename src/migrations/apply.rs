@@ -47,7 +47,13 @@ pub fn migrate(
         standing = inspect(&mut client, set)?;
     }
     refuse(&standing)?;
-    plan::check(&mut client, set, &standing, options.plan.as_ref(), options.to)?;
+    plan::check(
+        &mut client,
+        set,
+        &standing,
+        options.plan.as_ref(),
+        options.to,
+    )?;
     let to = check_to(options.to, set, &standing.history)?;
     let work: Vec<&File> = set
         .files

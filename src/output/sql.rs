@@ -19,8 +19,14 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "-- What creditdb migrate would do, written by creditdb plan --format sql.")?;
-    writeln!(out, "-- Run it with psql -v ON_ERROR_STOP=1 -f FILE, in one session from start to end.")?;
+    writeln!(
+        out,
+        "-- What creditdb migrate would do, written by creditdb plan --format sql."
+    )?;
+    writeln!(
+        out,
+        "-- Run it with psql -v ON_ERROR_STOP=1 -f FILE, in one session from start to end."
+    )?;
     writeln!(out, "\\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\n")?;
     if !plan.problems.is_empty() {
         let problems: Vec<&str> = plan.problems.iter().map(|p| p.message.as_str()).collect();
@@ -37,17 +43,28 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for file in &plan.files {
         self::file(file, &plan.history.table, out)?;
     }
-    writeln!(out, "\nSELECT pg_catalog.pg_advisory_unlock({});", plan.history.lock_key)
+    writeln!(
+        out,
+        "\nSELECT pg_catalog.pg_advisory_unlock({});",
+        plan.history.lock_key
+    )
 }
 
 fn raise(message: &str, out: &mut dyn Write) -> io::Result<()> {
-    let body = format!("BEGIN RAISE EXCEPTION USING MESSAGE = {}; END", literal(message));
+    let body = format!(
+        "BEGIN RAISE EXCEPTION USING MESSAGE = {}; END",
+        literal(message)
+    );
     writeln!(out, "DO {};", dollar_quoted(&body))
 }
 
 /// The lock of deployers, the check that the history is still the planned one, its table.
 fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
-    let PlannedHistory { table, rows, lock_key } = history;
+    let PlannedHistory {
+        table,
+        rows,
+        lock_key,
+    } = history;
     let busy = literal("another deployer holds the migration lock");
     let lock = format!(
         "BEGIN
@@ -56,9 +73,15 @@ fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
     END IF;
 END"
     );
-    writeln!(out, "-- One deployer at a time; the lock ends with the session.")?;
+    writeln!(
+        out,
+        "-- One deployer at a time; the lock ends with the session."
+    )?;
     writeln!(out, "DO {};\n", dollar_quoted(&lock))?;
-    let rows: Vec<String> = rows.iter().map(|(v, checksum)| format!("{v} {checksum}")).collect();
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|(v, checksum)| format!("{v} {checksum}"))
+        .collect();
     let (name, expected) = (literal(table), literal(&rows.join(",")));
     let query = literal(&format!(
         "SELECT string_agg(version || ' ' || checksum, ',' ORDER BY version) FROM {table}"
@@ -90,7 +113,12 @@ END"
 }
 
 fn file(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> {
-    let PlannedFile { version, name, transaction, .. } = file;
+    let PlannedFile {
+        version,
+        name,
+        transaction,
+        ..
+    } = file;
     writeln!(out, "\n-- V{version}__{name}, transaction: {transaction}")?;
     writeln!(out, "RESET ROLE;\nRESET ALL;")?;
     match *transaction {
@@ -137,7 +165,12 @@ END",
 
 /// The row of the history, as refinery writes it; the time is that of the server.
 fn row(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> {
-    let PlannedFile { version, name, checksum, .. } = file;
+    let PlannedFile {
+        version,
+        name,
+        checksum,
+        ..
+    } = file;
     let name = literal(name);
     writeln!(
         out,
@@ -151,7 +184,11 @@ fn row(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> {
 /// may end with a comment.
 fn terminated(sql: &str) -> String {
     let sql = sql.trim_end();
-    if sql.ends_with(';') { sql.to_owned() } else { format!("{sql}\n;") }
+    if sql.ends_with(';') {
+        sql.to_owned()
+    } else {
+        format!("{sql}\n;")
+    }
 }
 
 fn literal(text: &str) -> String {
@@ -179,7 +216,10 @@ mod tests {
     fn a_quote_never_ends_inside_of_the_text() {
         let inner = dollar_quoted("SELECT 1");
         assert_eq!(inner, "$creditdb$\nSELECT 1\n$creditdb$");
-        assert_eq!(dollar_quoted(&inner), format!("$creditdb1$\n{inner}\n$creditdb1$"));
+        assert_eq!(
+            dollar_quoted(&inner),
+            format!("$creditdb1$\n{inner}\n$creditdb1$")
+        );
     }
 
     #[test]

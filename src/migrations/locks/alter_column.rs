@@ -2,7 +2,7 @@
 
 use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode, NameLike};
 
-use super::alter_table;
+use super::{alter_table, constraints};
 use super::change_type::{self, Change};
 use super::level::Level::{self, AccessExclusive};
 use super::query::called;
@@ -18,11 +18,18 @@ pub(super) fn apply(
     fact: &Fact,
 ) {
     match (action, fact) {
-        (Action::AddColumn(add), Fact::AddColumn { column, constraints, .. }) => {
+        (
+            Action::AddColumn(add),
+            Fact::AddColumn {
+                column,
+                constraints,
+                ..
+            },
+        ) => {
             let has_value = self::add(reader, tables, level, add, column);
             for constraint in constraints {
                 for table in tables {
-                    alter_table::add_constraint(reader, *table, constraint, ("", has_value));
+                    constraints::add(reader, *table, constraint, ("", has_value));
                 }
             }
         }
@@ -40,7 +47,12 @@ pub(super) fn apply(
                 }
             }
         }
-        (_, Fact::SetType { column, ty, using, .. }) => {
+        (
+            _,
+            Fact::SetType {
+                column, ty, using, ..
+            },
+        ) => {
             for table in tables {
                 set_type(reader, *table, level, column, ty, *using);
             }
@@ -68,9 +80,13 @@ fn add(
         match &constraint {
             ast::Constraint::DefaultConstraint(default) => {
                 let expression = default.expr();
-                has_value |= expression.as_ref().is_some_and(|e| words(e.syntax()) != "null");
+                has_value |= expression
+                    .as_ref()
+                    .is_some_and(|e| words(e.syntax()) != "null");
                 let names = expression.map(|e| called(e.syntax())).unwrap_or_default();
-                volatile |= names.iter().any(|name| reader.world.volatile.contains(name));
+                volatile |= names
+                    .iter()
+                    .any(|name| reader.world.volatile.contains(name));
             }
             ast::Constraint::GeneratedConstraint(generated) => {
                 let text = words(generated.syntax());
@@ -119,9 +135,14 @@ fn drop(reader: &mut Reader<'_>, tables: &[Id], column: &str) {
         relation.indexes.retain(|i| !uses(&i.columns));
         if relation.rows > 0 && relation.column(column).is_some() {
             let name = relation.name.clone();
-            reader.effects.remarks.push(format!("the values of \"{name}.{column}\" are lost"));
+            reader
+                .effects
+                .remarks
+                .push(format!("the values of \"{name}.{column}\" are lost"));
         }
-        reader.world.relations[*table].columns.retain(|c| c.name != column);
+        reader.world.relations[*table]
+            .columns
+            .retain(|c| c.name != column);
     }
 }
 
@@ -132,7 +153,10 @@ fn rename(reader: &mut Reader<'_>, table: Id, from: &str, to: &str) {
             to.clone_into(name);
         }
     };
-    relation.columns.iter_mut().for_each(|column| change(&mut column.name));
+    relation
+        .columns
+        .iter_mut()
+        .for_each(|column| change(&mut column.name));
     for constraint in &mut relation.constraints {
         constraint.columns.iter_mut().for_each(change);
         constraint.proves.iter_mut().for_each(change);
@@ -170,14 +194,7 @@ pub(super) fn not_null(reader: &mut Reader<'_>, tables: &[Id], column: &str) {
     }
 }
 
-fn set_type(
-    reader: &mut Reader<'_>,
-    table: Id,
-    level: Level,
-    column: &str,
-    ty: &str,
-    using: bool,
-) {
+fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, ty: &str, using: bool) {
     let Some(old) = reader.world.relations[table].column(column).cloned() else {
         return;
     };
@@ -189,8 +206,14 @@ fn set_type(
     let relation = &reader.world.relations[table];
     let mentions = |columns: &[String]| columns.iter().any(|c| c == column);
     let has_index = relation.indexes.iter().any(|i| mentions(&i.columns));
-    let inexact = relation.indexes.iter().any(|i| mentions(&i.columns) && !i.exact);
-    let checks = relation.constraints.iter().any(|c| c.kind == 'c' && c.valid && mentions(&c.columns));
+    let inexact = relation
+        .indexes
+        .iter()
+        .any(|i| mentions(&i.columns) && !i.exact);
+    let checks = relation
+        .constraints
+        .iter()
+        .any(|c| c.kind == 'c' && c.valid && mentions(&c.columns));
     let targets: Vec<Id> = relation
         .constraints
         .iter()
@@ -206,7 +229,9 @@ fn set_type(
     // Foreign keys are made anew, on both sides.
     reader.effects.lock_all(&targets, AccessExclusive);
     for referrer in referrers {
-        reader.effects.may_scan(reader.world, referrer, AccessExclusive);
+        reader
+            .effects
+            .may_scan(reader.world, referrer, AccessExclusive);
     }
     match change {
         Change::Rewrite => reader.effects.rewrite(reader.world, table, level),

@@ -3,12 +3,12 @@
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode, Stmt};
 
-use super::alter_column;
+use super::{alter_column, constraints, partitions};
 use super::level::Level::{
-    self, AccessExclusive, AccessShare, RowShare, ShareRowExclusive, ShareUpdateExclusive,
+    self, AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive,
 };
 use super::statement::Reader;
-use super::world::{Column, Constraint, Id, Index, Relation};
+use super::world::{Column, Id};
 use crate::syntax::facts::{self, Fact, Kind, named, words};
 
 /// Storage parameters for which a lock that lets readers and writers go on is enough.
@@ -29,7 +29,9 @@ const HARMLESS_OPTIONS: &[&str] = &[
 
 pub(super) fn table(reader: &mut Reader<'_>, statement: &Stmt, alter: &ast::AlterTable) {
     let Some(name) = alter.table_relation_name() else {
-        reader.effects.unread("which tables are in the tablespace is not looked up");
+        reader
+            .effects
+            .unread("which tables are in the tablespace is not looked up");
         return;
     };
     let Some(id) = reader.known(&name, alter.if_exists().is_some()) else {
@@ -39,13 +41,20 @@ pub(super) fn table(reader: &mut Reader<'_>, statement: &Stmt, alter: &ast::Alte
     let actions: Vec<(Action, Fact)> = alter.actions().zip(facts::of(statement)).collect();
     // One statement takes one level, the strongest that an action asks for, and takes it on the
     // children as well as soon as one action goes there.
-    let strongest = actions.iter().map(|(action, fact)| level(action, Some(fact))).max();
+    let strongest = actions
+        .iter()
+        .map(|(action, fact)| level(action, Some(fact)))
+        .max();
     let Some(strongest) = strongest else { return };
     reader.effects.lock(id, strongest);
     let is_partitioned = reader.world.relations[id].kind == 'p';
     for (action, fact) in &actions {
         let reaches = !only && recurses(action, is_partitioned);
-        let tables = if reaches { reader.world.family(id) } else { vec![id] };
+        let tables = if reaches {
+            reader.world.family(id)
+        } else {
+            vec![id]
+        };
         reader.effects.lock_all(&tables, strongest);
         apply(reader, id, &tables, strongest, action, fact);
     }
@@ -94,10 +103,13 @@ pub(super) fn level(action: &Action, fact: Option<&Fact>) -> Level {
 pub(super) fn options_level(node: &SyntaxNode) -> Level {
     let names = node.descendants().filter_map(ast::AttributeName::cast);
     let mut names = names.map(|name| words(name.syntax()));
-    let harmless = |name: String| {
-        HARMLESS_OPTIONS.contains(&name.as_str()) || name.starts_with("autovacuum_")
-    };
-    if names.all(harmless) { ShareUpdateExclusive } else { AccessExclusive }
+    let harmless =
+        |name: String| HARMLESS_OPTIONS.contains(&name.as_str()) || name.starts_with("autovacuum_");
+    if names.all(harmless) {
+        ShareUpdateExclusive
+    } else {
+        AccessExclusive
+    }
 }
 
 /// Whether an action on a parent is one on its children.
@@ -130,13 +142,17 @@ fn apply(
 ) {
     match fact {
         Fact::AddConstraint { constraint, .. } => {
-            let using = named::<ast::IndexRef>(action.syntax()).pop().unwrap_or_default();
+            let using = named::<ast::IndexRef>(action.syntax())
+                .pop()
+                .unwrap_or_default();
             for table in tables {
-                add_constraint(reader, *table, constraint, (bare(&using), true));
+                constraints::add(reader, *table, constraint, (bare(&using), true));
             }
         }
-        Fact::Validate { constraint, .. } => validate(reader, tables, constraint),
-        Fact::DropConstraint { constraint, .. } => drop_constraint(reader, tables, constraint, action),
+        Fact::Validate { constraint, .. } => constraints::validate(reader, tables, constraint),
+        Fact::DropConstraint { constraint, .. } => {
+            constraints::drop(reader, tables, constraint, action)
+        }
         Fact::RenameTable { to, .. } => super::objects::rename_within(reader, id, Some(to)),
         Fact::AddColumn { .. }
         | Fact::DropColumn { .. }
@@ -161,9 +177,16 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
             }
         }
         Action::SetTablespace(set) => {
-            let name = set.tablespace_ref().map(|t| words(t.syntax())).unwrap_or_default();
+            let name = set
+                .tablespace_ref()
+                .map(|t| words(t.syntax()))
+                .unwrap_or_default();
             // The empty name is the default of the database.
-            let name = if name == "pg_default" { String::new() } else { name };
+            let name = if name == "pg_default" {
+                String::new()
+            } else {
+                name
+            };
             if relation.tablespace != name {
                 reader.effects.rewrite(reader.world, id, level);
                 reader.world.relations[id].tablespace = name;
@@ -178,8 +201,8 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
             }
         }
         Action::SetSchema(set) => set_schema(reader, id, set),
-        Action::AttachPartition(attach) => attach_partition(reader, id, attach),
-        Action::DetachPartition(detach) => detach_partition(reader, id, detach),
+        Action::AttachPartition(attach) => partitions::attach(reader, id, attach),
+        Action::DetachPartition(detach) => partitions::detach(reader, id, detach),
         Action::InheritTable(inherit) => {
             if let Some(parent) = reader.known(inherit, false) {
                 reader.effects.lock(parent, ShareUpdateExclusive);
@@ -190,11 +213,13 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
         Action::NoInheritTable(inherit) => {
             if let Some(parent) = reader.known(inherit, false) {
                 reader.effects.lock(parent, AccessShare);
-                part(reader, parent, id);
+                partitions::part(reader, parent, id);
             }
         }
         Action::MergePartitions(_) | Action::SplitPartition(_) => {
-            reader.effects.unread("merging and splitting partitions is newer than this table");
+            reader
+                .effects
+                .unread("merging and splitting partitions is newer than this table");
         }
         _ => {}
     }
@@ -213,7 +238,7 @@ pub(super) fn set_schema(reader: &mut Reader<'_>, id: Id, set: &ast::SetSchema) 
 }
 
 /// A name without its schema.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, bare)| bare)
 }
 
@@ -224,207 +249,4 @@ pub(super) fn column(column: &facts::Column) -> Column {
         not_null: column.not_null,
         stored: false,
     }
-}
-
-/// A constraint of a table that is there or is being made; `using` is the index that it takes over,
-/// where it does; the columns of a foreign key that have no values yet need no check.
-pub(super) fn add_constraint(
-    reader: &mut Reader<'_>,
-    id: Id,
-    constraint: &facts::Constraint,
-    (using, has_values): (&str, bool),
-) {
-    let mut added = Constraint {
-        name: constraint.name.clone().unwrap_or_default(),
-        kind: 'c',
-        valid: constraint.valid,
-        columns: constraint.columns.clone(),
-        target: None,
-        target_columns: Vec::new(),
-        proves: Vec::new(),
-    };
-    match &constraint.kind {
-        Kind::ForeignKey(reference) => {
-            added.kind = 'f';
-            added.target = reader.world.find(&reference.table);
-            added.target_columns.clone_from(&reference.columns);
-            foreign_key(reader, id, &added, has_values);
-        }
-        Kind::Check(column) => {
-            added.proves.extend(column.clone());
-            if constraint.valid {
-                reader.effects.scan(reader.world, id, AccessExclusive);
-            }
-        }
-        Kind::NotNull => {
-            added.kind = 'n';
-            if constraint.valid {
-                for column in &constraint.columns {
-                    alter_column::not_null(reader, &[id], column);
-                }
-            }
-        }
-        Kind::PrimaryKey | Kind::Unique | Kind::Exclude => {
-            added.kind = if matches!(constraint.kind, Kind::PrimaryKey) { 'p' } else { 'u' };
-            key(reader, id, constraint, using);
-        }
-    }
-    reader.world.relations[id].constraints.push(added);
-}
-
-fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint, has_rows: bool) {
-    reader.effects.lock(id, ShareRowExclusive);
-    let Some(target) = constraint.target else {
-        reader.effects.unread("the table that the foreign key refers to is not there yet");
-        return;
-    };
-    for table in reader.world.family(target) {
-        let is_partition = table == target || reader.world.relations[target].kind == 'p';
-        if is_partition {
-            reader.effects.lock(table, ShareRowExclusive);
-        }
-    }
-    if constraint.valid && has_rows {
-        reader.effects.scan(reader.world, id, ShareRowExclusive);
-        for table in reader.world.family(target) {
-            reader.effects.may_scan(reader.world, table, AccessShare);
-        }
-    }
-}
-
-/// A key builds an index, unless it takes over one; a primary key wants NOT NULL besides.
-fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &str) {
-    if constraint.using_index {
-        // The columns are those of the index, which the statement does not repeat.
-        let relation = &reader.world.relations[id];
-        let taken = relation.indexes.iter().find(|i| bare(&reader.world.relations[i.id].name) == using);
-        let columns = taken.map(|index| index.columns.clone()).unwrap_or_default();
-        if matches!(constraint.kind, Kind::PrimaryKey) {
-            for column in columns {
-                alter_column::not_null(reader, &[id], &column);
-            }
-        }
-        return;
-    }
-    reader.effects.scan(reader.world, id, AccessExclusive);
-    if matches!(constraint.kind, Kind::PrimaryKey) {
-        for column in &constraint.columns {
-            alter_column::not_null(reader, &[id], column);
-        }
-    }
-    let name = constraint.name.clone().unwrap_or_default();
-    let index = reader.world.add(Relation {
-        name: format!("?.{id}.{name}"),
-        kind: 'i',
-        table: Some(id),
-        ..Relation::default()
-    });
-    reader.world.relations[id].indexes.push(Index {
-        id: index,
-        columns: constraint.columns.clone(),
-        exact: true,
-    });
-}
-
-fn validate(reader: &mut Reader<'_>, tables: &[Id], name: &str) {
-    for table in tables {
-        let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
-            continue;
-        };
-        if !constraint.valid {
-            reader.effects.scan(reader.world, *table, ShareUpdateExclusive);
-            if let Some(target) = constraint.target {
-                reader.effects.lock(target, RowShare);
-                reader.effects.may_scan(reader.world, target, AccessShare);
-            }
-        }
-        let known = reader.world.relations[*table].constraints.iter_mut();
-        for constraint in known.filter(|c| c.name == name) {
-            constraint.valid = true;
-        }
-    }
-}
-
-fn drop_constraint(reader: &mut Reader<'_>, tables: &[Id], name: &str, action: &Action) {
-    let cascade = words(action.syntax()).ends_with("cascade");
-    for table in tables {
-        let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
-            continue;
-        };
-        if let Some(target) = constraint.target {
-            reader.effects.lock(target, AccessExclusive);
-        }
-        if cascade && matches!(constraint.kind, 'p' | 'u') {
-            let mut columns = constraint.columns.clone();
-            columns.sort();
-            let uses = |c: &Constraint| {
-                let mut theirs = c.target_columns.clone();
-                theirs.sort();
-                theirs == columns || theirs.is_empty()
-            };
-            let users = reader.world.referrers(*table);
-            let users: Vec<Id> = users.iter().filter(|(_, c)| uses(c)).map(|(r, _)| *r).collect();
-            reader.effects.lock_all(&users, AccessExclusive);
-            for user in users {
-                let constraints = &mut reader.world.relations[user].constraints;
-                constraints.retain(|c| c.target != Some(*table));
-            }
-        }
-        reader.world.relations[*table].constraints.retain(|c| c.name != name);
-    }
-}
-
-fn attach_partition(reader: &mut Reader<'_>, parent: Id, attach: &ast::AttachPartition) {
-    let Some(child) = reader.known(attach, false) else {
-        return;
-    };
-    let is_default = matches!(attach.partition_type(), Some(ast::PartitionType::PartitionDefault(_)));
-    let siblings = reader.world.relations[parent].children.clone();
-    let needs_check = !is_default || !siblings.is_empty();
-    for table in reader.world.family(child) {
-        if needs_check {
-            // A check that proves the bound saves the scan; whether one does is for the server.
-            reader.effects.may_scan(reader.world, table, AccessExclusive);
-        } else {
-            reader.effects.may_scan(reader.world, table, AccessExclusive);
-        }
-    }
-    for sibling in siblings {
-        if reader.world.relations[sibling].is_default {
-            reader.effects.may_scan(reader.world, sibling, AccessExclusive);
-        }
-    }
-    // Foreign keys of the parent become those of the partition, and are checked.
-    let targets: Vec<Id> =
-        reader.world.relations[parent].constraints.iter().filter_map(|c| c.target).collect();
-    for target in targets {
-        reader.effects.lock(target, ShareRowExclusive);
-        reader.effects.may_scan(reader.world, target, AccessShare);
-    }
-    reader.world.relations[child].is_default = is_default;
-    reader.world.relations[parent].children.push(child);
-    reader.world.relations[child].parents.push(parent);
-}
-
-fn detach_partition(reader: &mut Reader<'_>, parent: Id, detach: &ast::DetachPartition) {
-    let Some(child) = reader.known(detach, false) else {
-        return;
-    };
-    reader.effects.lock(child, AccessExclusive);
-    for sibling in reader.world.relations[parent].children.clone() {
-        if reader.world.relations[sibling].is_default && sibling != child {
-            reader.effects.lock(sibling, AccessExclusive);
-        }
-    }
-    let targets: Vec<Id> =
-        reader.world.relations[parent].constraints.iter().filter_map(|c| c.target).collect();
-    for target in targets {
-        reader.effects.lock(target, ShareRowExclusive);
-    }
-    part(reader, parent, child);
-}
-
-fn part(reader: &mut Reader<'_>, parent: Id, child: Id) {
-    reader.world.relations[parent].children.retain(|id| *id != child);
-    reader.world.relations[child].parents.retain(|id| *id != parent);
 }

@@ -19,7 +19,10 @@ fn normal(ty: &str) -> (String, Vec<i64>) {
     let (head, rest) = ty.split_once('(').unwrap_or((&ty, ""));
     let (numbers, tail) = rest.split_once(')').unwrap_or((rest, ""));
     let name = format!("{} {}", head.trim(), tail.trim());
-    let arguments = numbers.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let arguments = numbers
+        .split(',')
+        .filter_map(|n| n.trim().parse().ok())
+        .collect();
     let name = match name.trim() {
         "varchar" => "character varying",
         "char" | "bpchar" => "character",
@@ -46,11 +49,19 @@ pub(super) fn between(world: &World, old: &str, new: &str) -> Change {
     if world.is_constrained_domain(new) {
         return Change::Rewrite;
     }
-    let base = |ty: &str| world.domain(ty).map_or_else(|| ty.to_owned(), |d| d.base.clone());
+    let base = |ty: &str| {
+        world
+            .domain(ty)
+            .map_or_else(|| ty.to_owned(), |d| d.base.clone())
+    };
     let (from, old_limit) = normal(&base(old));
     let (to, new_limit) = normal(&base(new));
     if from == to {
-        return if fits(&from, &old_limit, &new_limit) { Change::Nothing } else { Change::Rewrite };
+        return if fits(&from, &old_limit, &new_limit) {
+            Change::Nothing
+        } else {
+            Change::Rewrite
+        };
     }
     match (from.as_str(), to.as_str()) {
         // Both order by the same operators, so that even an index can stay.

@@ -3,7 +3,7 @@
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode, Stmt};
 
-use super::alter_table;
+use super::{alter_table, constraints};
 use super::level::Level::{
     AccessExclusive, AccessShare, Share, ShareRowExclusive, ShareUpdateExclusive,
 };
@@ -23,14 +23,22 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
         }
         Stmt::SelectInto(select) => {
             query::run(reader, select.syntax());
-            new(reader, select.into_clause().and_then(|into| into.table_name()), 'r');
+            new(
+                reader,
+                select.into_clause().and_then(|into| into.table_name()),
+                'r',
+            );
         }
         Stmt::CreateIndex(create) => index(reader, statement, create),
         Stmt::CreateView(create) => view(reader, create),
         Stmt::CreateMaterializedView(create) => {
             let query = create.query();
             let reads = match &query {
-                Some(query) if create.data_option().is_some_and(|o| words(o.syntax()).contains("no")) => {
+                Some(query)
+                    if create
+                        .data_option()
+                        .is_some_and(|o| words(o.syntax()).contains("no")) =>
+                {
                     query::analyse(reader, query.syntax())
                 }
                 Some(query) => {
@@ -66,7 +74,10 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
             }
         }
         Stmt::CreateStatistics(create) => {
-            if let Some(id) = create.from_table().and_then(|from| reader.known(&from, false)) {
+            if let Some(id) = create
+                .from_table()
+                .and_then(|from| reader.known(&from, false))
+            {
                 reader.effects.lock(id, ShareUpdateExclusive);
                 if let Some(name) = create.statistics().and_then(|s| name_of(s.syntax())) {
                     let name = reader.world.qualify(&name);
@@ -110,12 +121,20 @@ fn new(reader: &mut Reader<'_>, name: Option<impl AstNode>, kind: char) -> Optio
 
 fn named_relations(reader: &Reader<'_>, node: &SyntaxNode) -> Vec<Id> {
     let names = named::<ast::RelationNameRef>(node);
-    names.iter().filter_map(|name| reader.world.find(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| reader.world.find(name))
+        .collect()
 }
 
 fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
     let facts = facts::of(statement);
-    let Some(Fact::CreateTable { columns, constraints, .. }) = facts.into_iter().next() else {
+    let Some(Fact::CreateTable {
+        columns,
+        constraints,
+        ..
+    }) = facts.into_iter().next()
+    else {
         return;
     };
     let existing = create.table_name().and_then(|name| reader.first(&name));
@@ -134,11 +153,18 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
             }
         }
         // Foreign keys of the parent become those of the partition.
-        let targets: Vec<Id> =
-            reader.world.relations[parent].constraints.iter().filter_map(|c| c.target).collect();
+        let targets: Vec<Id> = reader.world.relations[parent]
+            .constraints
+            .iter()
+            .filter_map(|c| c.target)
+            .collect();
         reader.effects.lock_all(&targets, ShareRowExclusive);
     }
-    for name in create.inherits().iter().flat_map(|list| list.table_name_refs()) {
+    for name in create
+        .inherits()
+        .iter()
+        .flat_map(|list| list.table_name_refs())
+    {
         if let Some(parent) = reader.known(&name, false) {
             parents.push(parent);
             reader.effects.lock(parent, ShareUpdateExclusive);
@@ -153,13 +179,20 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
             copied.extend(reader.world.relations[source].columns.clone());
         }
     }
-    let kind = if create.partition_by().is_some() { 'p' } else { 'r' };
+    let kind = if create.partition_by().is_some() {
+        'p'
+    } else {
+        'r'
+    };
     let Some(id) = new(reader, create.table_name(), kind) else {
         return;
     };
     let relation = &mut reader.world.relations[id];
     relation.unlogged = matches!(create.persistence(), Some(ast::Persistence::Unlogged(_)));
-    relation.is_default = matches!(create.partition_type(), Some(ast::PartitionType::PartitionDefault(_)));
+    relation.is_default = matches!(
+        create.partition_type(),
+        Some(ast::PartitionType::PartitionDefault(_))
+    );
     relation.columns = columns.iter().map(alter_table::column).collect();
     relation.columns.extend(copied);
     relation.parents.clone_from(&parents);
@@ -169,7 +202,7 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
         reader.world.relations[id].columns.extend(columns);
     }
     for constraint in &constraints {
-        alter_table::add_constraint(reader, id, constraint, ("", false));
+        constraints::add(reader, id, constraint, ("", false));
     }
 }
 
@@ -185,15 +218,28 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
         return;
     };
     let concurrently = create.concurrently_token().is_some();
-    let level = if concurrently { ShareUpdateExclusive } else { Share };
+    let level = if concurrently {
+        ShareUpdateExclusive
+    } else {
+        Share
+    };
     let only = name.only_token().is_some();
-    let tables = if only { vec![table] } else { reader.world.family(table) };
-    let schema = reader.world.relations[table].name.rsplit_once('.').map(|(s, _)| s.to_owned());
+    let tables = if only {
+        vec![table]
+    } else {
+        reader.world.family(table)
+    };
+    let schema = reader.world.relations[table]
+        .name
+        .rsplit_once('.')
+        .map(|(s, _)| s.to_owned());
     let own_name = fact.name.as_ref().map(|name| match &schema {
         Some(schema) => format!("{schema}.{name}"),
         None => name.clone(),
     });
-    let exists = own_name.as_ref().is_some_and(|name| reader.world.find(name).is_some());
+    let exists = own_name
+        .as_ref()
+        .is_some_and(|name| reader.world.find(name).is_some());
     if exists && fact.if_not_exists {
         reader.effects.lock(table, level);
         return;
@@ -238,14 +284,24 @@ fn trigger(reader: &mut Reader<'_>, create: &ast::CreateTrigger) {
     let Some(id) = create.on_relation().and_then(|on| reader.known(&on, false)) else {
         return;
     };
-    let row = matches!(create.trigger_level(), Some(ast::TriggerLevel::ForEachRow(_)));
+    let row = matches!(
+        create.trigger_level(),
+        Some(ast::TriggerLevel::ForEachRow(_))
+    );
     let is_partitioned = reader.world.relations[id].kind == 'p';
-    let tables = if row && is_partitioned { reader.world.family(id) } else { vec![id] };
+    let tables = if row && is_partitioned {
+        reader.world.family(id)
+    } else {
+        vec![id]
+    };
     for table in tables {
         reader.effects.lock(table, ShareRowExclusive);
         reader.world.relations[table].has_triggers = true;
     }
-    if let Some(from) = create.from_table().and_then(|from| reader.known(&from, false)) {
+    if let Some(from) = create
+        .from_table()
+        .and_then(|from| reader.known(&from, false))
+    {
         reader.effects.lock(from, AccessShare);
     }
 }
@@ -253,7 +309,12 @@ fn trigger(reader: &mut Reader<'_>, create: &ast::CreateTrigger) {
 fn function(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateFunction) {
     for fact in facts::of(statement) {
         if let Fact::CreateFunction(function) = fact {
-            let name = function.name.rsplit('.').next().unwrap_or_default().to_owned();
+            let name = function
+                .name
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             if function.volatile {
                 reader.world.volatile.insert(name.clone());
             }
@@ -280,8 +341,14 @@ fn domain(reader: &mut Reader<'_>, create: &ast::CreateDomain) {
     let text = words(create.syntax());
     let has = |word: &str| text.contains(word);
     let constrained = has("check(") || has("check (") || has("not null");
-    let base = text.split(" as ").nth(1).and_then(|rest| rest.split(' ').next());
+    let base = text
+        .split(" as ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
     let base = base.unwrap_or_default().trim_end_matches(';').to_owned();
     let name = reader.world.qualify(&name);
-    reader.world.domains.insert(name, Domain { base, constrained });
+    reader
+        .world
+        .domains
+        .insert(name, Domain { base, constrained });
 }

@@ -11,19 +11,39 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
     match statement {
         Stmt::DropTable(drop) => {
             let names = all_names(drop.syntax());
-            relations(reader, &names, drop.if_exists().is_some(), cascades(drop.drop_behavior()));
+            relations(
+                reader,
+                &names,
+                drop.if_exists().is_some(),
+                cascades(drop.drop_behavior()),
+            );
         }
         Stmt::DropView(drop) => {
             let names = all_names(drop.syntax());
-            relations(reader, &names, drop.if_exists().is_some(), cascades(drop.drop_behavior()));
+            relations(
+                reader,
+                &names,
+                drop.if_exists().is_some(),
+                cascades(drop.drop_behavior()),
+            );
         }
         Stmt::DropMaterializedView(drop) => {
             let names = all_names(drop.syntax());
-            relations(reader, &names, drop.if_exists().is_some(), cascades(drop.drop_behavior()));
+            relations(
+                reader,
+                &names,
+                drop.if_exists().is_some(),
+                cascades(drop.drop_behavior()),
+            );
         }
         Stmt::DropSequence(drop) => {
             let names = all_names(drop.syntax());
-            relations(reader, &names, drop.if_exists().is_some(), cascades(drop.drop_behavior()));
+            relations(
+                reader,
+                &names,
+                drop.if_exists().is_some(),
+                cascades(drop.drop_behavior()),
+            );
         }
         Stmt::DropIndex(drop) => index(reader, drop),
         Stmt::DropTrigger(drop) => on_table(reader, drop.on_relation(), drop.if_exists().is_some()),
@@ -66,7 +86,9 @@ fn relations(reader: &mut Reader<'_>, names: &[String], optional: bool, cascade:
         match reader.world.find(name) {
             Some(id) => dropped.push(id),
             None if optional => {}
-            None => reader.effects.unread(format!("there is no relation \"{name}\" yet")),
+            None => reader
+                .effects
+                .unread(format!("there is no relation \"{name}\" yet")),
         }
     }
     remove(reader, dropped, cascade);
@@ -115,7 +137,12 @@ fn remove(reader: &mut Reader<'_>, mut dropped: Vec<Id>, cascade: bool) {
             .filter_map(|c| c.target)
             .collect();
         reader.effects.lock_all(&targets, AccessExclusive);
-        let referrers: Vec<Id> = reader.world.referrers(*id).iter().map(|(r, _)| *r).collect();
+        let referrers: Vec<Id> = reader
+            .world
+            .referrers(*id)
+            .iter()
+            .map(|(r, _)| *r)
+            .collect();
         reader.effects.lock_all(&referrers, AccessExclusive);
     }
     for id in dropped {
@@ -189,7 +216,9 @@ fn of_type(reader: &mut Reader<'_>, types: &[String], cascade: bool) {
         let users: Vec<Id> = (0..reader.world.relations.len()).filter(has).collect();
         reader.effects.lock_all(&users, AccessExclusive);
         for id in users {
-            reader.world.relations[id].columns.retain(|column| column.ty != *ty);
+            reader.world.relations[id]
+                .columns
+                .retain(|column| column.ty != *ty);
         }
     }
 }

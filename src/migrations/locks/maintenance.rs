@@ -35,7 +35,11 @@ fn truncate(reader: &mut Reader<'_>, truncate: &ast::Truncate) {
     for name in list.iter().flat_map(|list| list.table_relation_names()) {
         if let Some(id) = reader.known(&name, false) {
             let only = name.only_token().is_some();
-            tables.extend(if only { vec![id] } else { reader.world.family(id) });
+            tables.extend(if only {
+                vec![id]
+            } else {
+                reader.world.family(id)
+            });
         }
     }
     if cascades(truncate.drop_behavior()) {
@@ -54,7 +58,9 @@ fn truncate(reader: &mut Reader<'_>, truncate: &ast::Truncate) {
         }
     }
     for table in tables {
-        reader.effects.rewrite(reader.world, table, Level::AccessExclusive);
+        reader
+            .effects
+            .rewrite(reader.world, table, Level::AccessExclusive);
         reader.effects.lose_rows(table);
     }
 }
@@ -70,7 +76,11 @@ fn lock(reader: &mut Reader<'_>, lock: &ast::Lock) {
             continue;
         };
         let only = name.only_token().is_some();
-        let mut all = if only { vec![id] } else { reader.world.family(id) };
+        let mut all = if only {
+            vec![id]
+        } else {
+            reader.world.family(id)
+        };
         // A view is locked with all that it reads, through other views as well.
         let mut next = 0;
         while next < all.len() {
@@ -134,7 +144,9 @@ fn vacuum(reader: &mut Reader<'_>, vacuum: &ast::Vacuum) {
         };
         for id in all {
             if full && reader.world.relations[id].has_storage() {
-                reader.effects.rewrite(reader.world, id, Level::AccessExclusive);
+                reader
+                    .effects
+                    .rewrite(reader.world, id, Level::AccessExclusive);
             } else if reader.world.relations[id].has_storage() {
                 reader.effects.lock(id, Level::ShareUpdateExclusive);
                 open(reader, id);
@@ -167,7 +179,9 @@ fn cluster(reader: &mut Reader<'_>, cluster: &ast::Cluster) {
         return;
     };
     match names.first().and_then(|name| reader.world.find(name)) {
-        Some(id) => reader.effects.rewrite(reader.world, id, Level::AccessExclusive),
+        Some(id) => reader
+            .effects
+            .rewrite(reader.world, id, Level::AccessExclusive),
         None => reader.effects.unread("the table is not there yet"),
     }
 }
@@ -197,11 +211,18 @@ fn reindex(reader: &mut Reader<'_>, reindex: &ast::Reindex) {
         }
         ast::ReindexTarget::ReindexTargetTable(table) => {
             let table = reader.known(table, false);
-            table.into_iter().flat_map(|id| reader.world.family(id)).collect()
+            table
+                .into_iter()
+                .flat_map(|id| reader.world.family(id))
+                .collect()
         }
         ast::ReindexTarget::ReindexTargetSchema(schema) => {
-            let schema = schema.schema_ref().map(|s| ast::normalize_name_node(s.syntax()));
-            reader.world.of_schema(&schema.unwrap_or_default(), &['r', 'm'])
+            let schema = schema
+                .schema_ref()
+                .map(|s| ast::normalize_name_node(s.syntax()));
+            reader
+                .world
+                .of_schema(&schema.unwrap_or_default(), &['r', 'm'])
         }
         ast::ReindexTarget::ReindexTargetDatabase(_)
         | ast::ReindexTarget::ReindexTargetSystem(_) => listed(reader, None),
@@ -220,9 +241,13 @@ fn refresh(reader: &mut Reader<'_>, refresh: &ast::Refresh) {
         return;
     };
     if refresh.concurrently_token().is_some() {
-        reader.effects.may_scan(reader.world, view, Level::Exclusive);
+        reader
+            .effects
+            .may_scan(reader.world, view, Level::Exclusive);
     } else {
-        reader.effects.rewrite(reader.world, view, Level::AccessExclusive);
+        reader
+            .effects
+            .rewrite(reader.world, view, Level::AccessExclusive);
     }
     if !matches!(refresh.data_option(), Some(ast::DataOption::WithNoData(_))) {
         for read in reader.world.relations[view].reads.clone() {

@@ -5,12 +5,14 @@
 mod alter_column;
 mod alter_table;
 mod change_type;
+mod constraints;
 mod create;
 mod drop;
 mod effects;
 mod level;
 mod maintenance;
 mod objects;
+mod partitions;
 mod query;
 mod statement;
 mod world;

@@ -44,7 +44,9 @@ fn index(reader: &mut Reader<'_>, alter: &ast::AlterIndex) {
     let optional = alter.if_exists().is_some();
     let Some(action) = alter.action() else { return };
     let Some(name) = alter.index_ref() else {
-        reader.effects.unread("which indexes are in the tablespace is not looked up");
+        reader
+            .effects
+            .unread("which indexes are in the tablespace is not looked up");
         return;
     };
     let Some(id) = reader.known(&name, optional) else {
@@ -57,7 +59,9 @@ fn index(reader: &mut Reader<'_>, alter: &ast::AlterIndex) {
             rename_within(reader, id, new.unwrap_or_default().first());
         }
         Action::SetOptions(_) | Action::ResetOptions(_) => {
-            reader.effects.lock(id, alter_table::options_level(action.syntax()));
+            reader
+                .effects
+                .lock(id, alter_table::options_level(action.syntax()));
         }
         Action::SetTablespace(_) => reader.effects.lock(id, AccessExclusive),
         Action::AlterSetStatistics(_) => reader.effects.lock(id, ShareUpdateExclusive),
@@ -95,7 +99,9 @@ pub(super) fn rename_within(reader: &mut Reader<'_>, id: Id, new: Option<&String
 }
 
 fn view(reader: &mut Reader<'_>, alter: &ast::AlterView) {
-    let Some(id) = alter.view_ref().and_then(|name| reader.known(&name, alter.if_exists().is_some()))
+    let Some(id) = alter
+        .view_ref()
+        .and_then(|name| reader.known(&name, alter.if_exists().is_some()))
     else {
         return;
     };
@@ -110,7 +116,9 @@ fn view(reader: &mut Reader<'_>, alter: &ast::AlterView) {
 }
 
 fn materialized(reader: &mut Reader<'_>, alter: &ast::AlterMaterializedView) {
-    let Some(id) = alter.view_ref().and_then(|name| reader.known(&name, alter.if_exists().is_some()))
+    let Some(id) = alter
+        .view_ref()
+        .and_then(|name| reader.known(&name, alter.if_exists().is_some()))
     else {
         return;
     };
@@ -135,7 +143,10 @@ fn materialized(reader: &mut Reader<'_>, alter: &ast::AlterMaterializedView) {
 fn sequence(reader: &mut Reader<'_>, alter: &ast::AlterSequence) {
     use ast::AlterSequenceAction as Action;
     let optional = alter.if_exists().is_some();
-    let Some(id) = alter.sequence_ref().and_then(|name| reader.known(&name, optional)) else {
+    let Some(id) = alter
+        .sequence_ref()
+        .and_then(|name| reader.known(&name, optional))
+    else {
         return;
     };
     for action in alter.actions() {
@@ -206,7 +217,9 @@ fn comment(reader: &mut Reader<'_>, comment: &ast::CommentOn) {
         | Object::ObjectMaterializedView(_)
         | Object::ObjectForeignTable(_)
         | Object::ObjectSequence(_)
-        | Object::ObjectIndex(_) => names.first().map(|name| (name.as_str(), ShareUpdateExclusive)),
+        | Object::ObjectIndex(_) => names
+            .first()
+            .map(|name| (name.as_str(), ShareUpdateExclusive)),
         Object::ObjectColumn(_) => {
             let table = names.first().and_then(|name| name.rsplit_once('.'));
             table.map(|(table, _)| (table, ShareUpdateExclusive))
@@ -221,7 +234,9 @@ fn comment(reader: &mut Reader<'_>, comment: &ast::CommentOn) {
     let Some((name, level)) = name else { return };
     match reader.world.find(name) {
         Some(id) => reader.effects.lock(id, level),
-        None => reader.effects.unread(format!("there is no relation \"{name}\" yet")),
+        None => reader
+            .effects
+            .unread(format!("there is no relation \"{name}\" yet")),
     }
 }
 
@@ -255,6 +270,12 @@ fn search_path(reader: &mut Reader<'_>, set: &ast::Set) {
     }
     let value = value.trim().trim_start_matches('=').trim();
     let value = value.strip_prefix("to ").unwrap_or(value);
-    let schemas = value.split(',').map(|s| s.trim().trim_matches(['"', '\'']).to_owned());
-    reader.world.set_path(schemas.filter(|s| !s.is_empty() && s != "pg_catalog").collect());
+    let schemas = value
+        .split(',')
+        .map(|s| s.trim().trim_matches(['"', '\'']).to_owned());
+    reader.world.set_path(
+        schemas
+            .filter(|s| !s.is_empty() && s != "pg_catalog")
+            .collect(),
+    );
 }

@@ -65,7 +65,11 @@ fn named(reader: &Reader<'_>, node: &SyntaxNode) -> Vec<(Id, Level)> {
             && let Some(table) = copy.copy_table().and_then(|t| t.table_name_ref())
         {
             let from = matches!(copy.copy_direction(), Some(ast::CopyDirection::CopyFrom(_)));
-            let level = if from { Level::RowExclusive } else { Level::AccessShare };
+            let level = if from {
+                Level::RowExclusive
+            } else {
+                Level::AccessShare
+            };
             add(table.syntax(), level);
         }
     }
@@ -106,14 +110,24 @@ fn of_from(item: &SyntaxNode) -> Level {
         text.split(word).map(str::to_lowercase).collect()
     };
     let meant = words(of.syntax());
-    let is_meant = words(item).iter().any(|w| !w.is_empty() && meant.contains(w));
-    if is_meant { Level::RowShare } else { Level::AccessShare }
+    let is_meant = words(item)
+        .iter()
+        .any(|w| !w.is_empty() && meant.contains(w));
+    if is_meant {
+        Level::RowShare
+    } else {
+        Level::AccessShare
+    }
 }
 
 /// A relation in an executed statement, with what follows from it.
 pub(super) fn touch(reader: &mut Reader<'_>, id: Id, level: Level, runs: bool) {
     let relation = &reader.world.relations[id];
-    let (kind, reads, children) = (relation.kind, relation.reads.clone(), relation.children.clone());
+    let (kind, reads, children) = (
+        relation.kind,
+        relation.reads.clone(),
+        relation.children.clone(),
+    );
     reader.effects.lock(id, level);
     match kind {
         'v' => {
@@ -155,7 +169,11 @@ fn open_scan(reader: &mut Reader<'_>, id: Id) {
 /// Foreign keys and triggers of a table whose rows change.
 fn checks(reader: &mut Reader<'_>, id: Id) {
     let relation = &reader.world.relations[id];
-    let targets: Vec<Id> = relation.constraints.iter().filter_map(|c| c.target).collect();
+    let targets: Vec<Id> = relation
+        .constraints
+        .iter()
+        .filter_map(|c| c.target)
+        .collect();
     if relation.has_triggers {
         let name = &relation.name;
         let message = format!("the triggers of \"{name}\" may touch other tables");

@@ -128,7 +128,9 @@ impl Reader<'_> {
             Stmt::DropOwned(_) | Stmt::Reassign(_) => self
                 .effects
                 .unread("the objects of a role are not looked up"),
-            Stmt::AlterForeignTable(_) | Stmt::CreateForeignTable(_) | Stmt::DropForeignTable(_) => {
+            Stmt::AlterForeignTable(_)
+            | Stmt::CreateForeignTable(_)
+            | Stmt::DropForeignTable(_) => {
                 self.effects.unread("foreign tables are not looked into");
             }
             // All others touch no table: roles, schemas, types, functions, settings and the like.

@@ -45,7 +45,10 @@ pub(super) fn take(
         short.truncate(SHORT);
         objects.push((object, short));
     }
-    let history = history.rows.iter().map(|r| (r.version, &r.name[..], r.checksum));
+    let history = history
+        .rows
+        .iter()
+        .map(|r| (r.version, &r.name[..], r.checksum));
     let files = work.iter().map(|file| {
         let migration = &file.migration;
         (file.version(), migration.name(), migration.checksum())

@@ -46,7 +46,12 @@ pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
         problems: standing.status.problems,
         history: PlannedHistory {
             table: standing.history.table,
-            rows: standing.history.rows.iter().map(|r| (r.version, r.checksum)).collect(),
+            rows: standing
+                .history
+                .rows
+                .iter()
+                .map(|r| (r.version, r.checksum))
+                .collect(),
             lock_key: lock::KEY,
         },
         fingerprint,
@@ -96,7 +101,12 @@ pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
         let mut statement = statement(world, &names, sql, line, limit, &effects);
         if mode == Mode::One {
             meanwhile(world, &held, &effects, &mut statement);
-            held.extend(effects.locks.into_iter().filter(|lock| lock.relation < limit));
+            held.extend(
+                effects
+                    .locks
+                    .into_iter()
+                    .filter(|lock| lock.relation < limit),
+            );
         }
         described.push(statement);
     }

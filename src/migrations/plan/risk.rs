@@ -48,17 +48,32 @@ pub(super) fn of(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Opt
     let name = &relation.name;
     let rows = relation.rows;
     if lock.loses_rows && rows > 0 {
-        return (Risk::Danger, Some(format!("the {rows} rows of \"{name}\" go away")));
+        return (
+            Risk::Danger,
+            Some(format!("the {rows} rows of \"{name}\" go away")),
+        );
     }
     let Some(waiting) = waiting(lock) else {
         return row_locks(relation, lock, sql);
     };
     let seconds = seconds(relation, lock);
-    let work = if lock.rewrites { "rewritten" } else { "read in full" };
+    let work = if lock.rewrites {
+        "rewritten"
+    } else {
+        "read in full"
+    };
     let size = size(relation);
-    let guess = if relation.never_analyzed { ", a guess: never analysed" } else { "" };
+    let guess = if relation.never_analyzed {
+        ", a guess: never analysed"
+    } else {
+        ""
+    };
     if seconds >= UNNOTICED_SECONDS {
-        let risk = if seconds >= TOO_LONG_SECONDS { Risk::Danger } else { Risk::Notice };
+        let risk = if seconds >= TOO_LONG_SECONDS {
+            Risk::Danger
+        } else {
+            Risk::Notice
+        };
         let reason = format!(
             "\"{name}\" ({size}{guess}) is {work} while {waiting} wait: about {seconds:.1} s"
         );
@@ -80,9 +95,16 @@ pub(super) fn held(relation: &Relation, lock: &TableLock, work: f64) -> Option<(
     if relation.rows == 0 || work < UNNOTICED_SECONDS {
         return None;
     }
-    let risk = if work >= TOO_LONG_SECONDS { Risk::Danger } else { Risk::Notice };
+    let risk = if work >= TOO_LONG_SECONDS {
+        Risk::Danger
+    } else {
+        Risk::Notice
+    };
     let name = &relation.name;
-    Some((risk, format!("{waiting} of \"{name}\", locked before, wait meanwhile: about {work:.1} s")))
+    Some((
+        risk,
+        format!("{waiting} of \"{name}\", locked before, wait meanwhile: about {work:.1} s"),
+    ))
 }
 
 fn waiting(lock: &TableLock) -> Option<&'static str> {
@@ -97,13 +119,21 @@ fn waiting(lock: &TableLock) -> Option<&'static str> {
 
 /// UPDATE and DELETE lock the rows that they change until the end of the transaction.
 fn row_locks(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Option<String>) {
-    let word = sql.split_whitespace().next().unwrap_or_default().to_lowercase();
+    let word = sql
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
     let changes = ["update", "delete", "merge", "with"].contains(&word.as_str());
     let is_target = lock.level == super::Level::RowExclusive && !lock.depends;
     if !changes || !is_target || relation.rows < BUSY_ROWS {
         return (Risk::None, None);
     }
-    let risk = if relation.rows >= MANY_ROWS { Risk::Danger } else { Risk::Notice };
+    let risk = if relation.rows >= MANY_ROWS {
+        Risk::Danger
+    } else {
+        Risk::Notice
+    };
     let (name, size) = (&relation.name, size(relation));
     let reason = format!("rows of \"{name}\" ({size}) stay locked until the transaction ends");
     (risk, Some(reason))
@@ -156,7 +186,10 @@ mod tests {
         let sql = "ALTER TABLE t VALIDATE CONSTRAINT c";
         assert_eq!(of(&table(10_000_000), &validate, sql), (Risk::None, None));
         let build = lock(Level::Share, false, Scan::Yes);
-        assert_eq!(of(&table(10_000_000), &build, "CREATE INDEX").0, Risk::Danger);
+        assert_eq!(
+            of(&table(10_000_000), &build, "CREATE INDEX").0,
+            Risk::Danger
+        );
     }
 
     #[test]

@@ -60,7 +60,9 @@ impl SavedPlan {
             serde_json::from_str(&text).map_err(|error| not_a_plan(error.to_string()))?;
         if document.version != 1 {
             let version = document.version;
-            return Err(not_a_plan(format!("its format is version {version}, known is 1")));
+            return Err(not_a_plan(format!(
+                "its format is version {version}, known is 1"
+            )));
         }
         let fingerprint = document.fingerprint;
         Ok(Self {
@@ -100,13 +102,20 @@ pub(in crate::migrations) fn check(
     let then = &saved.fingerprint;
     let mut changes = Vec::new();
     if then.history != now.history {
-        let at = standing.history.newest().map_or("empty".to_owned(), |v| format!("at version {v}"));
+        let at = standing
+            .history
+            .newest()
+            .map_or("empty".to_owned(), |v| format!("at version {v}"));
         changes.push(format!("- the history: it is now {at}"));
     }
     if then.files != now.files {
         let list = |versions: Vec<i32>| {
             let words: Vec<String> = versions.iter().map(ToString::to_string).collect();
-            if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+            if words.is_empty() {
+                "none".to_owned()
+            } else {
+                words.join(", ")
+            }
         };
         let planned = list(saved.versions.clone());
         let found = list(work.iter().map(|file| file.version()).collect());
@@ -118,13 +127,21 @@ pub(in crate::migrations) fn check(
         changes.push(format!("- the files: {what}"));
     }
     if then.catalogue != now.catalogue {
-        changes.push(format!("- the catalogue: {}", objects(&then.objects, &now.objects)));
+        changes.push(format!(
+            "- the catalogue: {}",
+            objects(&then.objects, &now.objects)
+        ));
     }
     if changes.is_empty() {
         return Ok(());
     }
-    let primary = format!("refused to migrate: \"{}\" is not the plan for this any more", saved.path);
-    let error = changes.into_iter().fold(Error::refused(primary), Error::detail);
+    let primary = format!(
+        "refused to migrate: \"{}\" is not the plan for this any more",
+        saved.path
+    );
+    let error = changes
+        .into_iter()
+        .fold(Error::refused(primary), Error::detail);
     Err(error
         .detail("nothing was changed")
         .hint("creditdb plan --out FILE makes a new one; review it again"))

@@ -44,11 +44,16 @@ impl Sight {
     ) -> (Vec<ObservedLock>, Vec<String>) {
         let mut locks = Vec::new();
         let mut differences = Vec::new();
-        let planned: BTreeMap<&str, &PlannedLock> =
-            plan.locks.iter().map(|lock| (&lock.relation[..], lock)).collect();
+        let planned: BTreeMap<&str, &PlannedLock> = plan
+            .locks
+            .iter()
+            .map(|lock| (&lock.relation[..], lock))
+            .collect();
         let mut met = Vec::new();
         for oid in visible.keys().filter(|oid| self.before.contains_key(oid)) {
-            let Some(observed) = self.observed(*oid) else { continue };
+            let Some(observed) = self.observed(*oid) else {
+                continue;
+            };
             let wanted = planned.get(observed.name).copied();
             if wanted.is_some() {
                 met.push(observed.name);
@@ -63,9 +68,14 @@ impl Sight {
             let excused = wanted.is_none() && !plan.unread.is_empty();
             differences.extend(told.into_iter().filter(|_| !excused));
         }
-        for lock in planned.values().filter(|lock| !met.contains(&&lock.relation[..])) {
+        for lock in planned
+            .values()
+            .filter(|lock| !met.contains(&&lock.relation[..]))
+        {
             let (name, mode) = (&lock.relation, lock.mode);
-            differences.push(format!("\"{name}\": planned {mode}, there is no such relation"));
+            differences.push(format!(
+                "\"{name}\": planned {mode}, there is no such relation"
+            ));
         }
         (locks, differences)
     }
@@ -77,7 +87,10 @@ impl Sight {
         let holds = self.holds.get(&oid).unwrap_or(&none);
         let after = self.after.get(&oid);
         let count = |reads: &Reads| reads.get(&oid).copied().unwrap_or_default();
-        let scanned = self.reads_after.as_ref().map(|after| count(after) > count(&self.reads_before));
+        let scanned = self
+            .reads_after
+            .as_ref()
+            .map(|after| count(after) > count(&self.reads_before));
         Some(Observed {
             name: &before.name,
             is_table: before.is_table(),
@@ -99,9 +112,10 @@ impl Sight {
             return told;
         };
         let mut told = Vec::new();
-        let was_held = self.held.get(&oid).is_some_and(|held| {
-            held.iter().any(|level| level.words() == plan.mode)
-        });
+        let was_held = self
+            .held
+            .get(&oid)
+            .is_some_and(|held| held.iter().any(|level| level.words() == plan.mode));
         let new = seen.new.map(Level::words);
         let fits = match new {
             // Locks of a moment on indexes, which no gate makes visible, are seen by chance.
@@ -124,10 +138,14 @@ impl Sight {
         }
         match (plan.scans, seen.scanned) {
             (Some(true), Some(false)) => {
-                told.push(format!("\"{name}\": planned to be read in full, it was not"));
+                told.push(format!(
+                    "\"{name}\": planned to be read in full, it was not"
+                ));
             }
             (Some(false), Some(true)) => {
-                told.push(format!("\"{name}\": planned not to be read in full, it was"));
+                told.push(format!(
+                    "\"{name}\": planned not to be read in full, it was"
+                ));
             }
             _ => {}
         }

@@ -65,7 +65,11 @@ impl Watch {
             }
             if waits {
                 // The new one first, so that nothing slips through between the two.
-                let next = if gates < MOST_GATES { Some(self.put_up(&seen)?) } else { None };
+                let next = if gates < MOST_GATES {
+                    Some(self.put_up(&seen)?)
+                } else {
+                    None
+                };
                 self.gate = next;
                 gates += 1;
             } else {

@@ -54,7 +54,9 @@ pub fn rehearse(
     let search_path: String = client.query_one("SHOW search_path", &[])?.get(0);
     scratch.configure(&search_path)?;
     progress.remark("reading the live schema");
-    let omit = Omit { roles: !missing.is_empty() };
+    let omit = Omit {
+        roles: !missing.is_empty(),
+    };
     let schema = dumper.schema(url, omit)?;
 
     let mut transaction = client
@@ -78,14 +80,24 @@ pub fn rehearse(
         full.push(table.plain.clone());
     }
     if options.rows > 0 {
-        sample::copy(&mut transaction, &mut target, &tables, &edges, options.rows, &full)?;
+        sample::copy(
+            &mut transaction,
+            &mut target,
+            &tables,
+            &edges,
+            options.rows,
+            &full,
+        )?;
     }
     restore(&mut target, &schema.after_rows)?;
     sample::finish(&mut transaction, &mut target)?;
     transaction.commit()?;
     drop(target);
 
-    let planned: Vec<PlannedFile> = files.iter().map(|file| describe(&mut world, file)).collect();
+    let planned: Vec<PlannedFile> = files
+        .iter()
+        .map(|file| describe(&mut world, file))
+        .collect();
     let mut rehearsal = Rehearsal {
         server: scratch.server.clone(),
         remarks: remarks(live_major, &scratch, &missing),
@@ -105,13 +117,18 @@ fn is_record(name: &str) -> bool {
 }
 
 fn refuse(standing: &Standing) -> Result<()> {
-    if matches!(standing.status.state, StatusState::Current | StatusState::Pending) {
+    if matches!(
+        standing.status.state,
+        StatusState::Current | StatusState::Pending
+    ) {
         return Ok(());
     }
     let problems = standing.status.problems.iter();
     let error = Error::refused("migrate would refuse, so there is nothing to rehearse");
     Err(problems
-        .fold(error, |error, p| error.detail(format!("- {}\n  hint: {}", p.message, p.hint)))
+        .fold(error, |error, p| {
+            error.detail(format!("- {}\n  hint: {}", p.message, p.hint))
+        })
         .hint("creditdb status shows the whole history"))
 }
 

@@ -42,7 +42,13 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Trouble with the observation; that of the file itself is told in the course.
-    pub fn file(&mut self, file: &File, plan: &PlannedFile, mode: Mode, row: &str) -> Result<Course> {
+    pub fn file(
+        &mut self,
+        file: &File,
+        plan: &PlannedFile,
+        mode: Mode,
+        row: &str,
+    ) -> Result<Course> {
         self.client.batch_execute("RESET ROLE; RESET ALL")?;
         let started = Instant::now();
         let mut course = Course {
@@ -62,7 +68,9 @@ impl Stage<'_> {
                 course.failure = Some(ServerError::read(&error));
                 Ok(course)
             }
-            Err(Stop::Observation(error)) => Err(error.during(format!("rehearsing \"{}\"", file.path))),
+            Err(Stop::Observation(error)) => {
+                Err(error.during(format!("rehearsing \"{}\"", file.path)))
+            }
         }
     }
 
@@ -73,7 +81,9 @@ impl Stage<'_> {
         for statement in &plan.statements {
             let (sight, elapsed, _) = within(&mut transaction, before, &statement.sql)?;
             before = sight.after.clone();
-            course.statements.push(told(statement, &sight, &visible, elapsed, 1));
+            course
+                .statements
+                .push(told(statement, &sight, &visible, elapsed, 1));
         }
         transaction.batch_execute(row)?;
         transaction.commit().map_err(Stop::Statement)
@@ -108,10 +118,15 @@ impl Stage<'_> {
     fn statements(&mut self, plan: &PlannedFile, row: &str, course: &mut Course) -> Run {
         // Counters of earlier files were reported by another session.
         self.client = self.target.connect()?;
-        let pid: i32 = self.client.query_one("SELECT pg_catalog.pg_backend_pid()", &[])?.get(0);
+        let pid: i32 = self
+            .client
+            .query_one("SELECT pg_catalog.pg_backend_pid()", &[])?
+            .get(0);
         for statement in &plan.statements {
             let (sight, elapsed) = self.alone(pid, statement)?;
-            course.statements.push(told(statement, &sight, &sight.before, elapsed, 1));
+            course
+                .statements
+                .push(told(statement, &sight, &sight.before, elapsed, 1));
         }
         self.client.batch_execute(row)?;
         Ok(())
@@ -125,7 +140,11 @@ impl Stage<'_> {
     ) -> std::result::Result<(Sight, Duration), Stop> {
         let exact = self.major >= 15;
         let reads = |client: &mut Client| {
-            if exact { observe::all_reads(client) } else { observe::own_reads(client) }
+            if exact {
+                observe::all_reads(client)
+            } else {
+                observe::own_reads(client)
+            }
         };
         let before = observe::relations(&mut self.client)?;
         let reads_before = reads(&mut self.client)?;
@@ -149,7 +168,9 @@ impl Stage<'_> {
         let reads_after = reads(&mut self.client)?;
         let is_whole = exact
             || elapsed < REPORT_INTERVAL
-                && reads_before.iter().all(|(oid, n)| reads_after.get(oid).is_none_or(|m| m >= n));
+                && reads_before
+                    .iter()
+                    .all(|(oid, n)| reads_after.get(oid).is_none_or(|m| m >= n));
         let sight = Sight {
             before,
             after: observe::relations(&mut self.client)?,

@@ -135,7 +135,9 @@ pub(super) fn copy(
             own.all(|edge| edge.target == *at || !waiting.contains(&edge.target))
         });
         let at = waiting.remove(ready.unwrap_or(0));
-        let own = edges.iter().filter(|e| e.table == at && done.contains(&e.target));
+        let own = edges
+            .iter()
+            .filter(|e| e.table == at && done.contains(&e.target));
         let mut conditions = Vec::new();
         for edge in own {
             conditions.push(condition(scratch, tables, edge)?);
@@ -154,7 +156,12 @@ pub(super) fn copy_all(
     table: &Table,
 ) -> Result<()> {
     let columns = table.columns.join(", ");
-    stream(live, scratch, table, &format!("SELECT {columns} FROM ONLY {}", table.name))
+    stream(
+        live,
+        scratch,
+        table,
+        &format!("SELECT {columns} FROM ONLY {}", table.name),
+    )
 }
 
 fn query(table: &Table, conditions: &[String], limit: u64) -> String {
@@ -192,7 +199,11 @@ fn condition(scratch: &mut Client, tables: &[Table], edge: &Edge) -> Result<Stri
         )?
         .get(0);
     let columns = edge.columns.join(", ");
-    let nulls: Vec<String> = edge.columns.iter().map(|c| format!("{c} IS NULL")).collect();
+    let nulls: Vec<String> = edge
+        .columns
+        .iter()
+        .map(|c| format!("{c} IS NULL"))
+        .collect();
     let nulls = nulls.join(" OR ");
     Ok(match keys {
         Some(keys) => format!("({nulls} OR ({columns}) IN ({keys}))"),
@@ -229,8 +240,11 @@ fn prune(scratch: &mut Client, tables: &[Table], edges: &[Edge]) -> Result<()> {
             let (table, target) = (&tables[edge.table].name, &tables[edge.target].name);
             let pairs = edge.columns.iter().zip(&edge.target_columns);
             let same: Vec<String> = pairs.map(|(a, b)| format!("t.{a} = r.{b}")).collect();
-            let set: Vec<String> =
-                edge.columns.iter().map(|c| format!("t.{c} IS NOT NULL")).collect();
+            let set: Vec<String> = edge
+                .columns
+                .iter()
+                .map(|c| format!("t.{c} IS NOT NULL"))
+                .collect();
             gone += scratch.execute(
                 &format!(
                     "DELETE FROM {table} AS t WHERE {} AND NOT EXISTS (SELECT FROM {target} AS r WHERE {})",
@@ -255,7 +269,10 @@ pub(super) fn finish(live: &mut impl GenericClient, scratch: &mut Client) -> Res
     )?;
     for row in &sequences {
         let (name, value): (String, i64) = (row.get(0), row.get(1));
-        scratch.execute("SELECT pg_catalog.setval($1::text::regclass, $2)", &[&name, &value])?;
+        scratch.execute(
+            "SELECT pg_catalog.setval($1::text::regclass, $2)",
+            &[&name, &value],
+        )?;
     }
     let views = live.query(
         "SELECT format('%I.%I', schemaname, matviewname)

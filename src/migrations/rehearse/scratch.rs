@@ -41,7 +41,10 @@ impl Scratch {
         let (admin, server) = match url {
             Some(url) => {
                 let shared = |name: &str| {
-                    SHARED_VARIABLES.contains(&name).then(|| std::env::var_os(name)).flatten()
+                    SHARED_VARIABLES
+                        .contains(&name)
+                        .then(|| std::env::var_os(name))
+                        .flatten()
                 };
                 (Target::resolve_in(Some(url), &shared)?, None)
             }
@@ -50,21 +53,31 @@ impl Scratch {
                 (server.target("postgres")?, Some(server))
             }
         };
-        let mut client = admin.connect().map_err(|e| e.during("the scratch server"))?;
+        let mut client = admin
+            .connect()
+            .map_err(|e| e.during("the scratch server"))?;
         let major = major(&mut client)?;
         if major < live_major {
             return Err(Error::undecided(format!(
                 "the scratch server has PostgreSQL {major}, the live one {live_major}"
             ))
             .detail("an older server cannot take the schema of a newer one")
-            .hint(format!("export CREDITDB_PG_BIN=$(ci/postgres.sh {live_major})")));
+            .hint(format!(
+                "export CREDITDB_PG_BIN=$(ci/postgres.sh {live_major})"
+            )));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let name = format!("{PREFIX}{}_{}", std::process::id(), now.as_nanos());
         client
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
             .map_err(|e| Error::from(e).during("making the scratch database"))?;
-        let place = if server.is_some() { "a throw-away server" } else { "the scratch server" };
+        let place = if server.is_some() {
+            "a throw-away server"
+        } else {
+            "the scratch server"
+        };
         Ok(Self {
             target: admin.with_database(&name),
             server: format!("{place} with PostgreSQL {major}"),
@@ -93,7 +106,11 @@ impl Scratch {
         const ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles ORDER BY 1";
         let mut here = self.admin.connect()?;
         let names = |client: &mut Client| -> Result<Vec<String>> {
-            Ok(client.query(ROLES, &[])?.iter().map(|row| row.get(0)).collect())
+            Ok(client
+                .query(ROLES, &[])?
+                .iter()
+                .map(|row| row.get(0))
+                .collect())
         };
         let known = names(&mut here)?;
         let mut missing = names(live)?;
@@ -125,7 +142,9 @@ impl Drop for Scratch {
 /// Binaries of the live server's own major where Debian has them, else what is there.
 fn options(live_major: u32) -> Result<Options> {
     let own = std::path::PathBuf::from(format!("/usr/lib/postgresql/{live_major}/bin"));
-    let complete = ["initdb", "postgres"].iter().all(|program| own.join(program).exists());
+    let complete = ["initdb", "postgres"]
+        .iter()
+        .all(|program| own.join(program).exists());
     let binaries = if complete && std::env::var_os("CREDITDB_PG_BIN").is_none() {
         own
     } else {

@@ -28,9 +28,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Status(status) => document(&migrations::Status::from(status), out),
         Report::Deployment(deployment) => document(&migrations::Deployment::from(deployment), out),
         Report::Plan(plan) => document(&plan::Plan::from(plan), out),
-        Report::Rehearsal(rehearsal) => {
-            document(&rehearsal::Rehearsal::from(rehearsal), out)
-        }
+        Report::Rehearsal(rehearsal) => document(&rehearsal::Rehearsal::from(rehearsal), out),
         Report::Audit(audit) => document(&audit::Audit::from(audit), out),
         Report::Catalogue(checks) => document(&catalogue::Catalogue::from(checks.as_slice()), out),
         Report::Explanation(explanation) => {

@@ -45,7 +45,10 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         }
         StatusState::Refused | StatusState::Unmanaged => {
             let red = style(Risk::Danger);
-            writeln!(out, "{red}migrate would refuse{red:#}, schema version {version}")?;
+            writeln!(
+                out,
+                "{red}migrate would refuse{red:#}, schema version {version}"
+            )?;
         }
     }
     for problem in &plan.problems {
@@ -79,7 +82,11 @@ fn transaction(word: &str) -> &str {
 
 fn planned_file(file: &PlannedFile, out: &mut dyn Write) -> io::Result<()> {
     let PlannedFile { version, name, .. } = file;
-    writeln!(out, "\n{BOLD}V{version}__{name}{BOLD:#}, {}", transaction(file.transaction))?;
+    writeln!(
+        out,
+        "\n{BOLD}V{version}__{name}{BOLD:#}, {}",
+        transaction(file.transaction)
+    )?;
     // Statements that touch nothing that others use are told by their number.
     let mut quiet = 0;
     for statement in &file.statements {
@@ -99,7 +106,12 @@ fn planned_file(file: &PlannedFile, out: &mut dyn Write) -> io::Result<()> {
 fn planned_statement(statement: &PlannedStatement, out: &mut dyn Write) -> io::Result<()> {
     let style = style(statement.risk);
     let word = statement.risk.word();
-    writeln!(out, "  line {:<4} {style}{word:<6}{style:#}  {}", statement.line, excerpt(&statement.sql))?;
+    writeln!(
+        out,
+        "  line {:<4} {style}{word:<6}{style:#}  {}",
+        statement.line,
+        excerpt(&statement.sql)
+    )?;
     for lock in &statement.locks {
         planned_lock(lock, out)?;
     }
@@ -165,7 +177,11 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Resul
         0 => "without rows".to_owned(),
         n => format!("with up to {n} rows per table"),
     };
-    writeln!(out, "{style}{verdict}{style:#} on {}, {rows}", rehearsal.server)?;
+    writeln!(
+        out,
+        "{style}{verdict}{style:#} on {}, {rows}",
+        rehearsal.server
+    )?;
     for remark in &rehearsal.remarks {
         super::paragraph("  - ", &plain(remark), out)?;
     }
@@ -174,15 +190,27 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Resul
     }
     if let Some(failure) = &rehearsal.failure {
         let (path, line) = (&failure.path, failure.line);
-        writeln!(out, "\n{style}failed:{style:#} {path}:{line}: {}", plain(&failure.message))?;
+        writeln!(
+            out,
+            "\n{style}failed:{style:#} {path}:{line}: {}",
+            plain(&failure.message)
+        )?;
     }
     Ok(())
 }
 
 fn rehearsed_file(file: &RehearsedFile, out: &mut dyn Write) -> io::Result<()> {
-    let RehearsedFile { version, name, elapsed_ms, .. } = file;
+    let RehearsedFile {
+        version,
+        name,
+        elapsed_ms,
+        ..
+    } = file;
     let how = transaction(file.transaction);
-    writeln!(out, "\n{BOLD}V{version}__{name}{BOLD:#}, {how}, {elapsed_ms:.1} ms")?;
+    writeln!(
+        out,
+        "\n{BOLD}V{version}__{name}{BOLD:#}, {how}, {elapsed_ms:.1} ms"
+    )?;
     for statement in &file.statements {
         rehearsed_statement(statement, out)?;
     }
@@ -190,12 +218,21 @@ fn rehearsed_file(file: &RehearsedFile, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn rehearsed_statement(statement: &RehearsedStatement, out: &mut dyn Write) -> io::Result<()> {
-    let RehearsedStatement { line, elapsed_ms, sql, .. } = statement;
+    let RehearsedStatement {
+        line,
+        elapsed_ms,
+        sql,
+        ..
+    } = statement;
     let runs = match statement.runs {
         1 => String::new(),
         n => format!("  ({n} runs)"),
     };
-    writeln!(out, "  line {line:<4} {elapsed_ms:>8.1} ms  {}{runs}", excerpt(sql))?;
+    writeln!(
+        out,
+        "  line {line:<4} {elapsed_ms:>8.1} ms  {}{runs}",
+        excerpt(sql)
+    )?;
     for lock in &statement.locks {
         observed_lock(lock, out)?;
     }
@@ -217,5 +254,11 @@ fn observed_lock(lock: &ObservedLock, out: &mut dyn Write) -> io::Result<()> {
     } else if lock.scanned {
         facts.push("read in full");
     }
-    writeln!(out, "      {}  {}: {}", plain(&lock.relation), lock.mode, facts.join(", "))
+    writeln!(
+        out,
+        "      {}  {}: {}",
+        plain(&lock.relation),
+        lock.mode,
+        facts.join(", ")
+    )
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use squawk_syntax::{SourceFile, SyntaxNode};
 use squawk_syntax::ast::{self, AstNode, NameLike};
+use squawk_syntax::{SourceFile, SyntaxNode};
 
 use super::{Fact, names};
 
@@ -228,8 +228,15 @@ fn reference(
 /// The columns of which a condition in SQL says that they are not null, by itself or with AND.
 pub(crate) fn proven_not_null(condition: &str) -> Vec<String> {
     let parse = SourceFile::parse(&format!("SELECT {condition}"));
-    let mut expressions = parse.tree().syntax().descendants().filter_map(ast::Expr::cast);
-    expressions.next().map(|e| conjuncts(&e)).unwrap_or_default()
+    let mut expressions = parse
+        .tree()
+        .syntax()
+        .descendants()
+        .filter_map(ast::Expr::cast);
+    expressions
+        .next()
+        .map(|e| conjuncts(&e))
+        .unwrap_or_default()
 }
 
 fn conjuncts(expression: &ast::Expr) -> Vec<String> {

@@ -97,9 +97,8 @@ impl World {
             .query_one(include_str!("../world.sql"), &[])
             .map_err(|e| Error::from(e).during("reading the catalogue"))?
             .get(0);
-        let document = serde_json::from_str(&text).map_err(|error| {
-            Error::undecided(format!("the catalogue reads strangely: {error}"))
-        })?;
+        let document = serde_json::from_str(&text)
+            .map_err(|error| Error::undecided(format!("the catalogue reads strangely: {error}")))?;
         Ok(Self::assemble(document))
     }
 
@@ -131,7 +130,9 @@ impl World {
         for row in document.constraints {
             if let Some(id) = ids.get(&row.relation).copied() {
                 let target = row.target.and_then(|oid| ids.get(&oid).copied());
-                world.relations[id].constraints.push(constraint(row, target));
+                world.relations[id]
+                    .constraints
+                    .push(constraint(row, target));
             }
         }
         for row in document.indexes {
@@ -183,7 +184,11 @@ fn relation(row: &Row) -> Relation {
     let pages = row.bytes.div_ceil(PAGE);
     let never_analyzed = row.tuples < 0.0;
     // As the planner does: the density that was last seen, times the size of now.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
     let rows = match row.pages {
         _ if never_analyzed => pages * ROWS_PER_PAGE,
         0 => row.tuples as u64,
