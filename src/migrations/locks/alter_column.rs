@@ -2,12 +2,12 @@
 
 use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode, NameLike};
 
-use super::{alter_table, constraints};
 use super::change_type::{self, Change};
 use super::level::Level::{self, AccessExclusive};
 use super::query::called;
 use super::statement::Reader;
 use super::world::Id;
+use super::{alter_table, constraints};
 use crate::syntax::facts::{self, Fact, words};
 
 pub(super) fn apply(

@@ -3,12 +3,12 @@
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode, Stmt};
 
-use super::{alter_column, constraints, partitions};
 use super::level::Level::{
     self, AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive,
 };
 use super::statement::Reader;
 use super::world::{Column, Id};
+use super::{alter_column, constraints, partitions};
 use crate::syntax::facts::{self, Fact, Kind, named, words};
 
 /// Storage parameters for which a lock that lets readers and writers go on is enough.

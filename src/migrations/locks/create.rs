@@ -3,13 +3,13 @@
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode, Stmt};
 
-use super::{alter_table, constraints};
 use super::level::Level::{
     AccessExclusive, AccessShare, Share, ShareRowExclusive, ShareUpdateExclusive,
 };
 use super::query;
 use super::statement::Reader;
 use super::world::{Domain, Id, Index, Relation};
+use super::{alter_table, constraints};
 use crate::syntax::facts::{self, Fact, all_names, named, words};
 
 pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {

@@ -16,7 +16,8 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    const ALL: [Self; 8] = [
+    /// Weakest first.
+    pub const ALL: [Self; 8] = [
         Self::AccessShare,
         Self::RowShare,
         Self::RowExclusive,

@@ -17,7 +17,9 @@ pub(super) fn attach(reader: &mut Reader<'_>, parent: Id, attach: &ast::AttachPa
     let siblings = reader.world.relations[parent].children.clone();
     for table in reader.world.family(child) {
         // A check that proves the bound saves the scan; whether one does is for the server.
-        reader.effects.may_scan(reader.world, table, AccessExclusive);
+        reader
+            .effects
+            .may_scan(reader.world, table, AccessExclusive);
     }
     for sibling in siblings {
         if reader.world.relations[sibling].is_default {

@@ -193,12 +193,32 @@ fn checks(reader: &mut Reader<'_>, id: Id) {
 
 /// Functions that are not the server's own run statements of their own.
 fn calls(reader: &mut Reader<'_>, node: &SyntaxNode) {
+    sequences(reader, node);
     for name in called(node) {
         if reader.world.functions.contains(&name) {
             let message = format!("what the function \"{name}\" does is not read");
             if !reader.effects.unread.contains(&message) {
                 reader.effects.unread(message);
             }
+        }
+    }
+}
+
+/// `nextval('name')` and `setval('name', …)` lock the sequence, when a row asks for it.
+fn sequences(reader: &mut Reader<'_>, node: &SyntaxNode) {
+    for call in node.descendants().filter_map(ast::CallExpr::cast) {
+        let names = called(call.syntax());
+        if !matches!(
+            names.first().map(String::as_str),
+            Some("nextval" | "setval")
+        ) {
+            continue;
+        }
+        let text = call.syntax().text().to_string();
+        let name = text.split('\'').nth(1).unwrap_or_default().replace('"', "");
+        let name = name.strip_prefix("public.").unwrap_or(&name);
+        if let Some(id) = reader.world.find(name) {
+            reader.effects.may_lock(id, Level::RowExclusive);
         }
     }
 }

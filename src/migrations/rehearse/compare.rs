@@ -123,6 +123,9 @@ impl Sight {
             Some(level) if level == plan.mode => true,
             // Held since an earlier statement, and so not new.
             None => was_held || plan.depends,
+            Some(_) if plan.depends && seen.new.is_some_and(|level| weaker(level, plan.mode)) => {
+                true
+            }
             Some(_) => was_held && seen.new.is_some_and(|level| level.words() != plan.mode),
         };
         if !fits {
@@ -151,6 +154,11 @@ impl Sight {
         }
         told
     }
+}
+
+/// Whether a level stands before another in the order of strength.
+fn weaker(level: Level, than: &str) -> bool {
+    Level::ALL.iter().position(|l| l.words() == than) > Level::ALL.iter().position(|l| *l == level)
 }
 
 fn report(observed: &Observed<'_>, level: Level) -> ObservedLock {

@@ -73,7 +73,9 @@ fn records(database: &Database) -> Vec<(i32, String, String)> {
     let query = "SELECT version, name, checksum, applied_on::timestamptz
                    FROM refinery_schema_history ORDER BY version";
     let rows = database.connect().query(query, &[]).unwrap();
-    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
 }
 
 #[test]
@@ -134,12 +136,17 @@ fn it_stops_when_a_deployer_is_at_work() {
     let key = text.split("pg_try_advisory_lock(").nth(1).unwrap();
     let key = key.split(')').next().unwrap();
     let mut other = database.connect();
-    other.batch_execute(&format!("SELECT pg_advisory_lock({key})")).unwrap();
+    other
+        .batch_execute(&format!("SELECT pg_advisory_lock({key})"))
+        .unwrap();
     // The program must find the same lock taken.
     migrate(&folder, &database).args(["--wait", "0s"]).exits(4);
     let output = psql(&folder, &database);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && stderr.contains("another deployer"), "{stderr}");
+    assert!(
+        !output.status.success() && stderr.contains("another deployer"),
+        "{stderr}"
+    );
     assert_eq!(output.status.code(), Some(3));
 }
 

@@ -20,7 +20,9 @@ fn statement(json: &Value, file: usize, statement: usize) -> &Value {
 #[test]
 fn our_own_migrations_lock_what_the_plan_says() {
     let database = Database::empty();
-    let run = creditdb(["rehearse", "--format", "json"]).on(&database.url).succeeds();
+    let run = creditdb(["rehearse", "--format", "json"])
+        .on(&database.url)
+        .succeeds();
     let json = run.json();
     assert_eq!(json["agrees"], true, "{}", run.stdout);
     let applied = history(&Database::migrated());
@@ -35,7 +37,9 @@ fn our_own_migrations_lock_what_the_plan_says() {
 #[test]
 fn the_later_ones_with_rows_as_well() {
     let database = Database::empty();
-    creditdb(["migrate", "--to", "5"]).on(&database.url).succeeds();
+    creditdb(["migrate", "--to", "5"])
+        .on(&database.url)
+        .succeeds();
     let sample = ["sample", "--users", "20", "--requests", "300"];
     creditdb(sample).on(&database.url).succeeds();
     let run = creditdb(["rehearse", "--rows", "100", "--format", "json"])
@@ -68,19 +72,27 @@ fn each_mode_is_watched() {
     let database = Database::empty();
     migrate(&folder, &database).args(["--to", "1"]).succeeds();
     database.execute("INSERT INTO t (id) SELECT g FROM generate_series(1, 50) AS g; ANALYZE t");
-    let run = rehearse(&folder, &database).args(["--rows", "12"]).succeeds();
+    let run = rehearse(&folder, &database)
+        .args(["--rows", "12"])
+        .succeeds();
     let json = run.json();
     assert_eq!(json["agrees"], true, "{}", run.stdout);
 
     let column = &statement(&json, 0, 0)["locks"][0];
     assert_eq!(column["relation"], "t");
     assert_eq!(column["mode"], "ACCESS EXCLUSIVE");
-    assert_eq!((&column["rewritten"], &column["blocks_reads"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&column["rewritten"], &column["blocks_reads"]),
+        (&true.into(), &true.into())
+    );
     // The lock is no news to the second statement, the reading is.
     assert_eq!(statement(&json, 0, 1)["locks"].as_array().unwrap().len(), 0);
     let index = &statement(&json, 1, 0)["locks"][0];
     assert_eq!(index["mode"], "SHARE UPDATE EXCLUSIVE");
-    assert_eq!((&index["rewritten"], &index["blocks_writes"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&index["rewritten"], &index["blocks_writes"]),
+        (&false.into(), &false.into())
+    );
     let batch = statement(&json, 2, 0);
     assert_eq!(batch["runs"], 4, "5 + 5 + 2 + 0 rows");
     assert_eq!(batch["locks"][0]["mode"], "ROW EXCLUSIVE");
@@ -91,7 +103,10 @@ fn each_mode_is_watched() {
 fn what_the_plan_cannot_read_is_seen_and_told() {
     let folder = Folder::with(&[
         ("V1__t.sql", "CREATE TABLE t (i int);"),
-        ("V2__do.sql", "DO $$ BEGIN ALTER TABLE t ADD COLUMN j int; END $$;"),
+        (
+            "V2__do.sql",
+            "DO $$ BEGIN ALTER TABLE t ADD COLUMN j int; END $$;",
+        ),
     ]);
     let database = Database::empty();
     migrate(&folder, &database).args(["--to", "1"]).succeeds();
@@ -105,7 +120,10 @@ fn what_the_plan_cannot_read_is_seen_and_told() {
 fn a_file_that_fails_is_a_finding() {
     let folder = Folder::with(&[
         ("V1__t.sql", "CREATE TABLE t (i int);"),
-        ("V2__bad.sql", "SELECT 1;\nALTER TABLE t ADD CONSTRAINT c CHECK (i > 0);"),
+        (
+            "V2__bad.sql",
+            "SELECT 1;\nALTER TABLE t ADD CONSTRAINT c CHECK (i > 0);",
+        ),
         ("V3__never.sql", "SELECT 1;"),
     ]);
     let database = Database::empty();
@@ -174,7 +192,11 @@ fn the_scratch_database_is_gone_afterwards() {
     // Other tests rehearse at the same time; those databases are in use or about to be.
     let mut left = i64::MAX;
     for _ in 0..50 {
-        left = server().connect("postgres").query_one(pid, &[]).unwrap().get(0);
+        left = server()
+            .connect("postgres")
+            .query_one(pid, &[])
+            .unwrap()
+            .get(0);
         if left == 0 {
             break;
         }
