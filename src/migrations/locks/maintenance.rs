@@ -112,8 +112,9 @@ fn listed(reader: &mut Reader<'_>, list: Option<ast::TableAndColumnsList>) -> Ve
 }
 
 fn analyze(reader: &mut Reader<'_>, table: Id) {
-    // Partitions are analysed themselves, other children only sampled.
-    let children = if reader.world.relations[table].kind == 'p' {
+    // Partitions are analysed themselves, and since 18 all children; before, others were sampled.
+    let is_partitioned = reader.world.relations[table].kind == 'p';
+    let children = if is_partitioned || reader.world.major >= 18 {
         Level::ShareUpdateExclusive
     } else {
         Level::AccessShare

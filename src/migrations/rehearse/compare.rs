@@ -1,6 +1,6 @@
 //! Puts what was seen of a statement beside what the plan says about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::{Locks, Reads, Relations};
 use crate::migrations::locks::Level;
@@ -9,9 +9,9 @@ use crate::report::{ObservedLock, PlannedLock, PlannedStatement};
 /// What was seen of one statement.
 #[derive(Default)]
 pub(super) struct Sight {
-    /// The relations before it.
+    /// The relations that it locked, as they were before.
     pub before: Relations,
-    /// Those after it.
+    /// The same afterwards, with those that it made.
     pub after: Relations,
     /// What the session held before.
     pub held: Locks,
@@ -36,28 +36,25 @@ struct Observed<'a> {
 
 impl Sight {
     /// What was locked, and where the plan says otherwise. Only relations count that others could
-    /// use; `visible` tells which.
+    /// use, so not the session's own; `known` are all that there are.
     pub fn compare(
         &self,
         plan: &PlannedStatement,
-        visible: &Relations,
+        own: &BTreeSet<u32>,
+        known: &Relations,
     ) -> (Vec<ObservedLock>, Vec<String>) {
         let mut locks = Vec::new();
         let mut differences = Vec::new();
-        let planned: BTreeMap<&str, &PlannedLock> = plan
+        let mut planned: BTreeMap<&str, &PlannedLock> = plan
             .locks
             .iter()
             .map(|lock| (&lock.relation[..], lock))
             .collect();
-        let mut met = Vec::new();
-        for oid in visible.keys().filter(|oid| self.before.contains_key(oid)) {
+        for oid in self.before.keys().filter(|oid| !own.contains(oid)) {
             let Some(observed) = self.observed(*oid) else {
                 continue;
             };
-            let wanted = planned.get(observed.name).copied();
-            if wanted.is_some() {
-                met.push(observed.name);
-            }
+            let wanted = planned.remove(observed.name);
             if let Some(level) = observed.new
                 && (observed.is_table || wanted.is_some())
             {
@@ -68,14 +65,18 @@ impl Sight {
             let excused = wanted.is_none() && !plan.unread.is_empty();
             differences.extend(told.into_iter().filter(|_| !excused));
         }
-        for lock in planned
-            .values()
-            .filter(|lock| !met.contains(&&lock.relation[..]))
-        {
-            let (name, mode) = (&lock.relation, lock.mode);
-            differences.push(format!(
-                "\"{name}\": planned {mode}, there is no such relation"
-            ));
+        for (name, lock) in planned {
+            match known.values().find(|seen| seen.name == name) {
+                Some(_) if lock.depends => {}
+                Some(seen) if !seen.is_table() && !self.sees_indexes => {}
+                Some(_) => {
+                    differences.push(format!("\"{name}\": planned {}, held nothing", lock.mode));
+                }
+                None => {
+                    let mode = lock.mode;
+                    differences.push(format!("\"{name}\": planned {mode}, it is not there"));
+                }
+            }
         }
         (locks, differences)
     }

@@ -56,10 +56,7 @@ impl Watch {
         let mut gates = 1;
         loop {
             let done = ended.load(Ordering::SeqCst);
-            let (locks, waits) = observe::locks(&mut self.watcher, Some(pid))?;
-            for (relation, levels) in locks {
-                seen.entry(relation).or_default().extend(levels);
-            }
+            let waits = self.look(pid, &mut seen)?;
             if done {
                 return Ok(seen);
             }
@@ -70,12 +67,23 @@ impl Watch {
                 } else {
                     None
                 };
+                // What it waits for by now could not be locked by the new one any more.
+                self.look(pid, &mut seen)?;
                 self.gate = next;
                 gates += 1;
             } else {
                 thread::sleep(PAUSE);
             }
         }
+    }
+
+    /// Adds what the session holds and asks for; tells whether it waits.
+    fn look(&mut self, pid: i32, seen: &mut Locks) -> Result<bool> {
+        let (locks, waits) = observe::locks(&mut self.watcher, Some(pid))?;
+        for (relation, levels) in locks {
+            seen.entry(relation).or_default().extend(levels);
+        }
+        Ok(waits)
     }
 
     /// Locks each table, as far as that is possible at once: like a reader where the statement was

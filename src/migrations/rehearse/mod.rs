@@ -169,15 +169,13 @@ fn perform(
     rehearsal: &mut Rehearsal,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let mut stage = Stage {
-        target: &scratch.target,
-        client: scratch.target.connect()?,
-        major: scratch.major,
-    };
-    stage.client.batch_execute(&format!(
+    let mut client = scratch.target.connect()?;
+    client.batch_execute(&format!(
         "CREATE TABLE IF NOT EXISTS {table}(version INT4 PRIMARY KEY, name VARCHAR(255),
              applied_on VARCHAR(255), checksum VARCHAR(255))"
     ))?;
+    drop(client);
+    let mut stage = Stage::new(&scratch.target, scratch.major)?;
     progress.begin("rehearsing", files.len() as u64);
     for (file, plan) in files.iter().zip(planned) {
         let row = format!(

@@ -30,18 +30,23 @@ pub(super) type Relations = BTreeMap<u32, Seen>;
 /// Levels by oid.
 pub(super) type Locks = BTreeMap<u32, BTreeSet<Level>>;
 
-/// How often each table and its indexes were read, by oid.
+/// How often each table and its indexes were read, by oid; those that were not are left out.
 pub(super) type Reads = BTreeMap<u32, i64>;
 
-pub(super) fn relations(client: &mut impl GenericClient) -> Result<Relations> {
+/// Those of some oids; all of them without.
+pub(super) fn relations(
+    client: &mut impl GenericClient,
+    oids: Option<&[u32]>,
+) -> Result<Relations> {
     let rows = client.query(
         "SELECT c.oid,
                 CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
                 c.relkind::text, c.relfilenode
            FROM pg_catalog.pg_class AS c
            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
-        &[],
+          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+            AND ($1::oid[] IS NULL OR c.oid = ANY ($1))",
+        &[&oids],
     )?;
     let seen = |row: &postgres::Row| {
         let kind: String = row.get(2);
@@ -101,7 +106,8 @@ fn reads(client: &mut impl GenericClient, function: &str) -> Result<Reads> {
            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
            LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
           WHERE c.relkind IN ('r', 'm', 'i')
-            AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+            AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+            AND {function}(c.oid) > 0"
     );
     let mut reads = Reads::new();
     for row in client.query(&query, &[])? {

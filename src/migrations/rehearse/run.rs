@@ -1,5 +1,6 @@
 //! Running the statements of a file under observation, as its header asks.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use postgres::Client;
 
 use super::compare::Sight;
 use super::gate::Watch;
-use super::observe::{self, Relations};
+use super::observe::{self, Locks, Relations};
 use crate::db::Target;
 use crate::error::{Error, Result, ServerError};
 use crate::header::Mode;
@@ -35,9 +36,26 @@ pub(super) struct Stage<'a> {
     pub target: &'a Target,
     pub client: Client,
     pub major: u32,
+    /// The relations as they were after the last statement.
+    known: Relations,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// Connects, and looks around.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn new(target: &'a Target, major: u32) -> Result<Self> {
+        let mut client = target.connect()?;
+        let known = observe::relations(&mut client, None)?;
+        Ok(Self {
+            target,
+            client,
+            major,
+            known,
+        })
+    }
+
     /// Runs a file, and writes its history row.
     ///
     /// # Errors
@@ -76,14 +94,14 @@ impl Stage<'_> {
 
     fn transaction(&mut self, plan: &PlannedFile, row: &str, course: &mut Course) -> Run {
         let mut transaction = self.client.transaction()?;
-        let visible = observe::relations(&mut transaction)?;
-        let mut before = visible.clone();
+        // What the transaction makes itself, nobody else can see.
+        let mut own = BTreeSet::new();
         for statement in &plan.statements {
-            let (sight, elapsed, _) = within(&mut transaction, before, &statement.sql)?;
-            before = sight.after.clone();
-            course
-                .statements
-                .push(told(statement, &sight, &visible, elapsed, 1));
+            let (sight, elapsed, _) = within(&mut transaction, &mut self.known, &statement.sql)?;
+            let told = told(statement, &sight, &own, &self.known, elapsed, 1);
+            course.statements.push(told);
+            let made = |oid: &&u32| !sight.before.contains_key(oid);
+            own.extend(sight.after.keys().filter(made).copied());
         }
         transaction.batch_execute(row)?;
         transaction.commit().map_err(Stop::Statement)
@@ -96,18 +114,19 @@ impl Stage<'_> {
             let mut runs = 0;
             loop {
                 let mut transaction = self.client.transaction()?;
-                let visible = observe::relations(&mut transaction)?;
                 let (sight, _, changed) =
-                    within(&mut transaction, visible.clone(), &statement.sql)?;
+                    within(&mut transaction, &mut self.known, &statement.sql)?;
                 transaction.commit().map_err(Stop::Statement)?;
-                first.get_or_insert((sight, visible));
+                first.get_or_insert(sight);
                 runs += 1;
                 if changed == 0 || runs == MOST_RUNS {
                     break;
                 }
             }
-            if let Some((sight, visible)) = first {
-                let told = told(statement, &sight, &visible, started.elapsed(), runs);
+            if let Some(sight) = first {
+                let own = BTreeSet::new();
+                let elapsed = started.elapsed();
+                let told = told(statement, &sight, &own, &self.known, elapsed, runs);
                 course.statements.push(told);
             }
         }
@@ -124,9 +143,9 @@ impl Stage<'_> {
             .get(0);
         for statement in &plan.statements {
             let (sight, elapsed) = self.alone(pid, statement)?;
-            course
-                .statements
-                .push(told(statement, &sight, &sight.before, elapsed, 1));
+            let own = BTreeSet::new();
+            let told = told(statement, &sight, &own, &self.known, elapsed, 1);
+            course.statements.push(told);
         }
         self.client.batch_execute(row)?;
         Ok(())
@@ -146,7 +165,6 @@ impl Stage<'_> {
                 observe::own_reads(client)
             }
         };
-        let before = observe::relations(&mut self.client)?;
         let reads_before = reads(&mut self.client)?;
         let watch = Watch::prepare(self.target, plan)?;
         let ended = AtomicBool::new(false);
@@ -171,10 +189,13 @@ impl Stage<'_> {
                 && reads_before
                     .iter()
                     .all(|(oid, n)| reads_after.get(oid).is_none_or(|m| m >= n));
+        let holds = holds?;
+        let before = among(&self.known, &holds);
+        self.known = observe::relations(&mut self.client, None)?;
         let sight = Sight {
             before,
-            after: observe::relations(&mut self.client)?,
-            holds: holds?,
+            after: among(&self.known, &holds),
+            holds,
             reads_before,
             reads_after: is_whole.then_some(reads_after),
             ..Sight::default()
@@ -208,7 +229,7 @@ impl From<postgres::Error> for Stop {
 /// A statement within a transaction: the session itself can be asked afterwards.
 fn within(
     transaction: &mut postgres::Transaction<'_>,
-    before: Relations,
+    known: &mut Relations,
     sql: &str,
 ) -> std::result::Result<(Sight, Duration, u64), Stop> {
     let (held, _) = observe::locks(transaction, None)?;
@@ -217,9 +238,11 @@ fn within(
     let changed = run(transaction, sql).map_err(Stop::Statement)?;
     let elapsed = started.elapsed();
     let (holds, _) = observe::locks(transaction, None)?;
+    let before = among(known, &holds);
+    refresh(transaction, known, &holds, sql)?;
     let sight = Sight {
         before,
-        after: observe::relations(transaction)?,
+        after: among(known, &holds),
         held,
         holds,
         reads_before,
@@ -227,6 +250,30 @@ fn within(
         sees_indexes: true,
     };
     Ok((sight, elapsed, changed))
+}
+
+/// Those that a session holds locks on.
+fn among(known: &Relations, holds: &Locks) -> Relations {
+    let held = |oid: &u32| Some((*oid, known.get(oid)?.clone()));
+    holds.keys().filter_map(held).collect()
+}
+
+/// Only what was locked can have changed, but for the name of a schema.
+fn refresh(
+    transaction: &mut postgres::Transaction<'_>,
+    known: &mut Relations,
+    holds: &Locks,
+    sql: &str,
+) -> Result<()> {
+    if sql.to_lowercase().contains("schema") {
+        *known = observe::relations(transaction, None)?;
+        return Ok(());
+    }
+    let oids: Vec<u32> = holds.keys().copied().collect();
+    let now = observe::relations(transaction, Some(&oids))?;
+    known.retain(|oid, _| !holds.contains_key(oid));
+    known.extend(now);
+    Ok(())
 }
 
 /// The number of rows that it changed.
@@ -246,11 +293,12 @@ fn run(
 fn told(
     plan: &PlannedStatement,
     sight: &Sight,
-    visible: &Relations,
+    own: &BTreeSet<u32>,
+    known: &Relations,
     elapsed: Duration,
     runs: u64,
 ) -> RehearsedStatement {
-    let (locks, differences) = sight.compare(plan, visible);
+    let (locks, differences) = sight.compare(plan, own, known);
     RehearsedStatement {
         sql: plan.sql.clone(),
         line: plan.line,

@@ -186,7 +186,7 @@ fn constraint(node: &SyntaxNode, column: Option<&str>) -> Option<Constraint> {
         name: constraint.constraint_name().map(|name| name.text()),
         kind,
         columns: columns.unwrap_or_default(),
-        valid: !constraint.is_not_valid(),
+        valid: !constraint.is_not_valid() && !names::words(node).contains("not enforced"),
         using_index,
         at: node.text_range().into(),
     })
