@@ -1,11 +1,15 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
+mod drift;
 mod lint;
 mod plan;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use drift::{
+    Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
+};
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 pub use plan::{
     Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
@@ -23,6 +27,10 @@ pub enum Report {
     Plan(Plan),
     /// Of `rehearse`.
     Rehearsal(Rehearsal),
+    /// Of `drift`.
+    Drift(Drift),
+    /// Of `adopt`.
+    Adoption(Adoption),
     /// Of `verify`.
     Audit(Audit),
     /// Of `list`.

@@ -1,7 +1,9 @@
 //! The subcommands, one file each: read arguments, call, return an outcome.
 
+mod adopt;
 mod connect;
 mod demo;
+mod drift;
 mod explain;
 mod lint;
 mod list;
@@ -40,6 +42,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(&args, global),
         Command::Plan(args) => plan::run(&args, global),
         Command::Rehearse(args) => rehearse::run(&args, global),
+        Command::Drift(args) => drift::run(&args, global),
+        Command::Adopt(args) => adopt::run(&args, global),
         Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),

@@ -86,7 +86,7 @@ impl Dumper {
         })
     }
 
-    fn run(&self, url: Option<&str>, omit: Omit, section: &str) -> Result<String> {
+    fn command(&self, url: Option<&str>, omit: Omit, section: &str) -> Command {
         let mut dump = Command::new(&self.program);
         dump.stdin(Stdio::null());
         dump.args([
@@ -109,6 +109,11 @@ impl Dumper {
                 dump.env("PGPASSWORD", password);
             }
         }
+        dump
+    }
+
+    fn run(&self, url: Option<&str>, omit: Omit, section: &str) -> Result<String> {
+        let mut dump = self.command(url, omit, section);
         let output = dump.output().map_err(|error| {
             Error::undecided(format!(
                 "cannot run \"{}\": {error}",
@@ -155,7 +160,37 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{Dumper, Omit, plain};
+
+    #[test]
+    fn a_password_goes_by_the_environment() {
+        let dumper = Dumper {
+            program: "pg_dump".into(),
+            major: 18,
+        };
+        let url = "postgres://user:s3cret@host/credits?sslmode=require";
+        let dump = dumper.command(Some(url), Omit::default(), "pre-data");
+        let arguments: Vec<_> = dump.get_args().map(|a| a.to_string_lossy()).collect();
+        let arguments = arguments.join(" ");
+        assert!(!arguments.contains("s3cret"), "{arguments}");
+        assert!(
+            arguments.contains("user@host/credits?sslmode=require"),
+            "{arguments}"
+        );
+        let given = dump.get_envs().any(|(name, value)| {
+            name == "PGPASSWORD" && value.is_some_and(|value| value == "s3cret")
+        });
+        assert!(given);
+    }
+
+    #[test]
+    fn an_older_one_is_refused() {
+        let refused = Dumper::for_server(99)
+            .map(|dumper| dumper.major)
+            .unwrap_err();
+        assert_eq!(refused.primary(), "no pg_dump for a server of version 99");
+        assert!(refused.details().concat().contains("must not be older"));
+    }
 
     #[test]
     fn only_the_lines_of_psql_go() {

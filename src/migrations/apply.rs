@@ -32,7 +32,7 @@ pub fn migrate(
 ) -> Result<Deployment> {
     let mut client = target.connect()?;
     // Most runs find nothing to do. They take no lock, and ask nothing that is not needed for that.
-    let standing = inspect(&mut client, set).map_err(preflight::explain)?;
+    let standing = inspect(&mut client, set).map_err(|error| preflight::explain(target, error))?;
     let is_current = standing.status.problems.is_empty() && standing.pending.is_empty();
     if is_current && options.accept_edit.is_none() && options.plan.is_none() {
         check_to(options.to, set, &standing.history)?;
@@ -92,6 +92,12 @@ fn run(
             all: set
                 .files
                 .iter()
+                .map(|file| file.migration.clone())
+                .collect(),
+            applied: set
+                .files
+                .iter()
+                .filter(|file| standing.history.find(file.version()).is_some())
                 .map(|file| file.migration.clone())
                 .collect(),
             table: standing.history.table.clone(),

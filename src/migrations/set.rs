@@ -19,6 +19,7 @@ pub struct Set {
     pub(super) problems: Vec<Problem>,
     /// Schema of the history table; for foreign sets the search path decides, as in refinery.
     pub(super) history_schema: Option<&'static str>,
+    embedded: bool,
     /// What the set is called in messages.
     pub(super) origin: String,
 }
@@ -45,12 +46,52 @@ impl File {
     pub fn sql(&self) -> &str {
         self.migration.sql().unwrap_or_default()
     }
+
+    /// What in its text speaks against running it. A question about pending files: an applied one
+    /// is frozen, so that nobody could correct it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let (path, text) = (&self.path, self.sql());
+        let mut problems = Vec::new();
+        let mut add = |code, message, hint| {
+            problems.push(Problem {
+                code,
+                version: Some(self.version()),
+                message,
+                hint,
+            });
+        };
+        let header = Header::parse(text);
+        if Mode::of(&header).is_none() {
+            let asked = header.get("transaction").unwrap_or_default();
+            add(
+                "unsupported",
+                format!("\"{path}\" asks for \"transaction: {asked}\""),
+                format!("write one of: {}", Mode::WORDS.join(", ")),
+            );
+        }
+        let script = Script::parse(text);
+        if let Some(statement) = script.transaction_control() {
+            add(
+                "own_transaction",
+                format!(
+                    "\"{path}\" controls its transaction itself: \"{statement}\" in line {}",
+                    statement.line
+                ),
+                "remove the statement: a migration and its history row commit together".to_owned(),
+            );
+        }
+        for (message, hint) in unfit(&script, self.mode, path) {
+            add("unsupported", message, hint);
+        }
+        problems
+    }
 }
 
 impl Set {
     /// The migrations of the credit database, embedded in the program.
     pub fn embedded() -> Self {
         let mut set = Self::new(Some("public"), "this build of creditdb".to_owned());
+        set.embedded = true;
         for (name, text) in FILES {
             set.add(name, (*name).to_owned(), text);
         }
@@ -97,6 +138,7 @@ impl Set {
         Self {
             files: Vec::new(),
             problems: Vec::new(),
+            embedded: false,
             history_schema,
             origin,
         }
@@ -105,6 +147,11 @@ impl Set {
     /// Path and text of each file, by version.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|file| (&file.path[..], file.sql()))
+    }
+
+    /// Whether it is the set that the program carries, whose catalogues it knows.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.embedded
     }
 
     /// The newest version of the set.
@@ -145,28 +192,7 @@ impl Set {
             self.problem("duplicate", Some(version), message)
                 .hint("give the one that is not applied yet the next free number");
         }
-        let header = Header::parse(text);
-        let mode = Mode::of(&header);
-        if mode.is_none() {
-            let asked = header.get("transaction").unwrap_or_default();
-            let message = format!("\"{path}\" asks for \"transaction: {asked}\"");
-            self.problem("unsupported", Some(version), message)
-                .hint(format!("write one of: {}", Mode::WORDS.join(", ")));
-        }
-        let mode = mode.unwrap_or_default();
-        let script = Script::parse(text);
-        if let Some(statement) = script.transaction_control() {
-            let message = format!(
-                "\"{path}\" controls its transaction itself: \"{statement}\" in line {}",
-                statement.line
-            );
-            self.problem("own_transaction", Some(version), message)
-                .hint("remove the statement: a migration and its history row commit together");
-        }
-        for (message, hint) in unfit(&script, mode, &path) {
-            self.problem("unsupported", Some(version), message)
-                .hint(hint);
-        }
+        let mode = Mode::of(&Header::parse(text)).unwrap_or_default();
         self.files.push(File {
             path,
             migration,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, Transaction};
 
 use super::edits::{self, Edit};
 use super::half_done;
@@ -33,12 +33,7 @@ pub fn status(client: &mut Client, set: &Set) -> Result<Status> {
 }
 
 pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
-    // One moment for all questions, and no way to write, on a standby as well.
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     let standing = inspect_within(&mut transaction, set)?;
     transaction.commit()?;
     Ok(standing)
@@ -50,6 +45,8 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
     let log = Log::read(transaction, &history)?;
     let schema_version = session::schema_version(transaction)?;
     let mut problems = set.problems.clone();
+    let is_pending = |file: &&File| history.find(file.version()).is_none();
+    problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
     problems.extend(divergences(set, &history, &log));
     // What a file that was cut off has made is ours.
     let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
@@ -227,6 +224,6 @@ fn unmanaged(tables: &[String]) -> Option<Problem> {
         code: "unmanaged",
         version: None,
         message: format!("nothing is recorded as applied, but these tables exist: {}", tables.join(", ")),
-        hint: "restore the history table from the backup that these tables came from, or name an empty database".to_owned(),
+        hint: "creditdb adopt --detect takes over tables that are as the migrations make them; or restore the history table from their backup, or name an empty database".to_owned(),
     })
 }

@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Plan, Rehearsal, Report, Risk,
-    Severity, Status, StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Rehearsal, Report,
+    Risk, SchemaDifference, Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -21,6 +21,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Deployment(deployment) => self::deployment(deployment, out),
         Report::Plan(plan) => self::plan(plan, out),
         Report::Rehearsal(rehearsal) => self::rehearsal(rehearsal, out),
+        Report::Drift(drift) => differences(&drift.differences, out),
+        Report::Adoption(adoption) => differences(&adoption.differences, out),
         Report::Audit(audit) => self::audit(audit, out),
         Report::Tour(steps) => steps.iter().try_for_each(|step| write(&step.report, out)),
         Report::LintRules(_)
@@ -103,6 +105,31 @@ fn plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             let message = format!("{}\n{}", statement.sql, statement.reasons.join("\n"));
             writeln!(out, "title={}::{}", statement.risk.word(), data(&message))?;
         }
+    }
+    Ok(())
+}
+
+fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Result<()> {
+    for difference in differences {
+        let nature = match difference.nature {
+            Nature::Missing => "missing",
+            Nature::Extra => "extra",
+            Nature::Different => "different",
+        };
+        let mut lines = vec![format!("{} {}", difference.kind, difference.object)];
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        for change in &difference.changes {
+            let (expected, actual) = (value(&change.expected), value(&change.actual));
+            let property = &change.property;
+            lines.push(format!("{property}: expected {expected}, found {actual}"));
+        }
+        lines.extend(difference.sql.iter().cloned());
+        let severity = if difference.counts {
+            Severity::Error
+        } else {
+            Severity::Info
+        };
+        annotate(out, severity, nature, &lines.join("\n"))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ mod fingerprint;
 mod risk;
 mod saved;
 
-use postgres::{Client, IsolationLevel};
+use postgres::Client;
 
 pub use saved::SavedPlan;
 
@@ -15,6 +15,7 @@ use super::lock;
 use super::locks::{self, Effects, Level, Scan, TableLock, World};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
+use crate::db::session;
 use crate::error::Result;
 use crate::header::{Header, Mode};
 use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk};
@@ -28,11 +29,7 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     transaction.batch_execute(LOCK_TIMEOUT)?;
     let standing = inspect_within(&mut transaction, set)?;
     let mut world = World::load(&mut transaction)?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use postgres::{Client, IsolationLevel};
+use postgres::Client;
 use serde::Deserialize;
 
 use super::{LOCK_TIMEOUT, fingerprint, work};
+use crate::db::session;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::migrations::set::Set;
@@ -90,11 +91,7 @@ pub(in crate::migrations) fn check(
     to: Option<i32>,
 ) -> Result<()> {
     let Some(saved) = saved else { return Ok(()) };
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     transaction.batch_execute(LOCK_TIMEOUT)?;
     let work = work(set, standing, to);
     let now = fingerprint::take(&mut transaction, &standing.history, &work)?;

@@ -9,14 +9,14 @@ mod run;
 mod sample;
 mod scratch;
 
-use postgres::{Client, IsolationLevel};
+use postgres::Client;
 
 use super::locks::World;
 use super::plan::{describe, mode, work};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
-use crate::db::Target;
 use crate::db::dump::{Dumper, Omit};
+use crate::db::{Target, session};
 use crate::error::{Error, Result};
 use crate::report::{
     PlannedFile, Progress, Rehearsal, RehearsalFailure, RehearsedFile, StatusState,
@@ -59,11 +59,10 @@ pub fn rehearse(
     };
     let schema = dumper.schema(url, omit)?;
 
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut target = scratch.target.connect()?;
+    restore(&mut target, &schema.before_rows)?;
+
+    let mut transaction = session::read_only(&mut client)?;
     let standing = inspect_within(&mut transaction, set)?;
     refuse(&standing)?;
     let mut world = World::load(&mut transaction)?;
@@ -71,8 +70,6 @@ pub fn rehearse(
     let tables = sample::tables(&mut transaction, &world)?;
     let pending: Vec<&str> = files.iter().map(|file| file.sql()).collect();
     let edges = sample::edges(&world, &tables, &pending);
-    let mut target = scratch.target.connect()?;
-    restore(&mut target, &schema.before_rows)?;
     progress.remark("copying rows");
     let mut full = Vec::new();
     for table in tables.iter().filter(|t| is_record(&t.plain)) {
@@ -89,9 +86,12 @@ pub fn rehearse(
             &full,
         )?;
     }
-    restore(&mut target, &schema.after_rows)?;
-    sample::finish(&mut transaction, &mut target)?;
+    let last = sample::last_steps(&mut transaction)?;
     transaction.commit()?;
+    restore(&mut target, &schema.after_rows)?;
+    target
+        .batch_execute(&last)
+        .map_err(|e| Error::from(e).during("setting sequences, filling materialized views"))?;
     drop(target);
 
     let planned: Vec<PlannedFile> = files

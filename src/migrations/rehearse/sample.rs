@@ -260,29 +260,20 @@ fn prune(scratch: &mut Client, tables: &[Table], edges: &[Edge]) -> Result<()> {
     }
 }
 
-/// Sequences go on where the live ones are, and materialized views are filled.
-pub(super) fn finish(live: &mut impl GenericClient, scratch: &mut Client) -> Result<()> {
-    let sequences = live.query(
-        "SELECT format('%I.%I', schemaname, sequencename), last_value
-           FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL",
+/// Statements after which sequences go on where the live ones are, and materialized views are
+/// filled, those that others read first.
+pub(super) fn last_steps(live: &mut impl GenericClient) -> Result<String> {
+    let rows = live.query(
+        "SELECT format('SELECT pg_catalog.setval(%L, %s);',
+                       format('%I.%I', schemaname, sequencename), last_value)
+           FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL
+         UNION ALL
+         SELECT format('REFRESH MATERIALIZED VIEW %s;', name)
+           FROM (SELECT format('%I.%I', schemaname, matviewname) AS name
+                   FROM pg_catalog.pg_matviews WHERE ispopulated
+                  ORDER BY format('%I.%I', schemaname, matviewname)::regclass::oid) AS views",
         &[],
     )?;
-    for row in &sequences {
-        let (name, value): (String, i64) = (row.get(0), row.get(1));
-        scratch.execute(
-            "SELECT pg_catalog.setval($1::text::regclass, $2)",
-            &[&name, &value],
-        )?;
-    }
-    let views = live.query(
-        "SELECT format('%I.%I', schemaname, matviewname)
-           FROM pg_catalog.pg_matviews WHERE ispopulated
-          ORDER BY format('%I.%I', schemaname, matviewname)::regclass::oid",
-        &[],
-    )?;
-    for row in &views {
-        let name: String = row.get(0);
-        scratch.batch_execute(&format!("REFRESH MATERIALIZED VIEW {name}"))?;
-    }
-    Ok(())
+    let steps: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(steps.join("\n"))
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod drift;
 mod lint;
 mod migrations;
 mod plan;
@@ -24,6 +25,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Deployment(deployment) => migrations::deployment(deployment, out),
         Report::Plan(plan) => plan::write(plan, out),
         Report::Rehearsal(rehearsal) => plan::rehearsal(rehearsal, out),
+        Report::Drift(drift) => drift::drift(drift, out),
+        Report::Adoption(adoption) => drift::adoption(adoption, out),
         Report::Audit(audit) => audit::write(audit, out),
         Report::Catalogue(checks) => catalogue::list(checks, out),
         Report::Explanation(explanation) => catalogue::explain(explanation, out),
