@@ -159,7 +159,7 @@ fn refuse(standing: &Standing) -> Result<()> {
 }
 
 /// refinery ignores a target above the newest file, and "succeeds" at one below the history.
-fn check_to(to: Option<i32>, set: &Set, history: &History) -> Result<Option<i32>> {
+pub(super) fn check_to(to: Option<i32>, set: &Set, history: &History) -> Result<Option<i32>> {
     let Some(wanted) = to else { return Ok(None) };
     if set.find(wanted).is_none() {
         let known: Vec<String> = set

@@ -31,26 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
         }
         Stmt::CreateIndex(create) => index(reader, statement, create),
         Stmt::CreateView(create) => view(reader, create),
-        Stmt::CreateMaterializedView(create) => {
-            let query = create.query();
-            let reads = match &query {
-                Some(query)
-                    if create
-                        .data_option()
-                        .is_some_and(|o| words(o.syntax()).contains("no")) =>
-                {
-                    query::analyse(reader, query.syntax())
-                }
-                Some(query) => {
-                    query::run(reader, query.syntax());
-                    named_relations(reader, query.syntax())
-                }
-                None => Vec::new(),
-            };
-            if let Some(id) = new(reader, create.view(), 'm') {
-                reader.world.relations[id].reads = reads;
-            }
-        }
+        Stmt::CreateMaterializedView(create) => materialized(reader, create),
         Stmt::CreateSequence(create) => {
             for option in create.sequence_options() {
                 super::objects::owned_by(reader, &option);
@@ -73,18 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
                 query::analyse(reader, create.syntax());
             }
         }
-        Stmt::CreateStatistics(create) => {
-            if let Some(id) = create
-                .from_table()
-                .and_then(|from| reader.known(&from, false))
-            {
-                reader.effects.lock(id, ShareUpdateExclusive);
-                if let Some(name) = create.statistics().and_then(|s| name_of(s.syntax())) {
-                    let name = reader.world.qualify(&name);
-                    reader.world.statistics.insert(name, id);
-                }
-            }
-        }
+        Stmt::CreateStatistics(create) => statistics(reader, create),
         Stmt::CreatePublication(create) => {
             for name in named::<ast::TableNameRef>(create.syntax()) {
                 if let Some(id) = reader.world.find(&name) {
@@ -141,35 +111,7 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
     if existing.is_some() && create.if_not_exists().is_some() {
         return;
     }
-    let mut parents = Vec::new();
-    let partition_of = create.partition_of().and_then(|of| of.table_name_ref());
-    if let Some(parent) = partition_of.and_then(|name| reader.known(&name, false)) {
-        parents.push(parent);
-        reader.effects.lock(parent, AccessExclusive);
-        // Rows that belong into the new partition must not sit in the one for the rest.
-        for sibling in reader.world.relations[parent].children.clone() {
-            if reader.world.relations[sibling].is_default {
-                reader.effects.scan(reader.world, sibling, AccessExclusive);
-            }
-        }
-        // Foreign keys of the parent become those of the partition.
-        let targets: Vec<Id> = reader.world.relations[parent]
-            .constraints
-            .iter()
-            .filter_map(|c| c.target)
-            .collect();
-        reader.effects.lock_all(&targets, ShareRowExclusive);
-    }
-    for name in create
-        .inherits()
-        .iter()
-        .flat_map(|list| list.table_name_refs())
-    {
-        if let Some(parent) = reader.known(&name, false) {
-            parents.push(parent);
-            reader.effects.lock(parent, ShareUpdateExclusive);
-        }
-    }
+    let parents = parents(reader, create);
     let mut copied = Vec::new();
     for argument in create.table_arg_list().iter().flat_map(|list| list.args()) {
         if let ast::TableArg::LikeClause(like) = argument
@@ -204,6 +146,40 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
     for constraint in &constraints {
         constraints::add(reader, id, constraint, ("", false));
     }
+}
+
+/// What it is a partition or a child of, with the locks that this takes.
+fn parents(reader: &mut Reader<'_>, create: &ast::CreateTable) -> Vec<Id> {
+    let mut parents = Vec::new();
+    let partition_of = create.partition_of().and_then(|of| of.table_name_ref());
+    if let Some(parent) = partition_of.and_then(|name| reader.known(&name, false)) {
+        parents.push(parent);
+        reader.effects.lock(parent, AccessExclusive);
+        // Rows that belong into the new partition must not sit in the one for the rest.
+        for sibling in reader.world.relations[parent].children.clone() {
+            if reader.world.relations[sibling].is_default {
+                reader.effects.scan(reader.world, sibling, AccessExclusive);
+            }
+        }
+        // Foreign keys of the parent become those of the partition.
+        let targets: Vec<Id> = reader.world.relations[parent]
+            .constraints
+            .iter()
+            .filter_map(|c| c.target)
+            .collect();
+        reader.effects.lock_all(&targets, ShareRowExclusive);
+    }
+    for name in create
+        .inherits()
+        .iter()
+        .flat_map(|list| list.table_name_refs())
+    {
+        if let Some(parent) = reader.known(&name, false) {
+            parents.push(parent);
+            reader.effects.lock(parent, ShareUpdateExclusive);
+        }
+    }
+    parents
 }
 
 fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
@@ -276,6 +252,40 @@ fn view(reader: &mut Reader<'_>, create: &ast::CreateView) {
             if let Some(id) = new(reader, create.view(), 'v') {
                 reader.world.relations[id].reads = reads;
             }
+        }
+    }
+}
+
+fn materialized(reader: &mut Reader<'_>, create: &ast::CreateMaterializedView) {
+    let query = create.query();
+    let reads = match &query {
+        Some(query)
+            if create
+                .data_option()
+                .is_some_and(|o| words(o.syntax()).contains("no")) =>
+        {
+            query::analyse(reader, query.syntax())
+        }
+        Some(query) => {
+            query::run(reader, query.syntax());
+            named_relations(reader, query.syntax())
+        }
+        None => Vec::new(),
+    };
+    if let Some(id) = new(reader, create.view(), 'm') {
+        reader.world.relations[id].reads = reads;
+    }
+}
+
+fn statistics(reader: &mut Reader<'_>, create: &ast::CreateStatistics) {
+    if let Some(id) = create
+        .from_table()
+        .and_then(|from| reader.known(&from, false))
+    {
+        reader.effects.lock(id, ShareUpdateExclusive);
+        if let Some(name) = create.statistics().and_then(|s| name_of(s.syntax())) {
+            let name = reader.world.qualify(&name);
+            reader.world.statistics.insert(name, id);
         }
     }
 }

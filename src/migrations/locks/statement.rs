@@ -113,29 +113,30 @@ impl Reader<'_> {
             | Stmt::Merge(_)
             | Stmt::Copy(_)
             | Stmt::Explain(_) => query::run(self, statement.syntax()),
-            Stmt::Do(_) => self
+            // All others touch no table (roles, schemas, types, settings), or cannot be read.
+            _ => self
                 .effects
-                .unread("the statements inside of a DO block are not read"),
-            Stmt::Call(_) => self
-                .effects
-                .unread("the statements inside of a procedure are not read"),
-            Stmt::Execute(_) => self
-                .effects
-                .unread("the prepared statement is not known here"),
-            Stmt::CreateExtension(_) | Stmt::AlterExtension(_) | Stmt::DropExtension(_) => self
-                .effects
-                .unread("the script of an extension is not read"),
-            Stmt::DropOwned(_) | Stmt::Reassign(_) => self
-                .effects
-                .unread("the objects of a role are not looked up"),
-            Stmt::AlterForeignTable(_)
-            | Stmt::CreateForeignTable(_)
-            | Stmt::DropForeignTable(_) => {
-                self.effects.unread("foreign tables are not looked into");
-            }
-            // All others touch no table: roles, schemas, types, functions, settings and the like.
-            _ => {}
+                .unread
+                .extend(unread(statement).map(str::to_owned)),
         }
+    }
+}
+
+/// Why it cannot be told what a statement does.
+fn unread(statement: &Stmt) -> Option<&'static str> {
+    match statement {
+        Stmt::Do(_) => Some("the statements inside of a DO block are not read"),
+        Stmt::Call(_) => Some("the statements inside of a procedure are not read"),
+        Stmt::Execute(_) => Some("the prepared statement is not known here"),
+        Stmt::CreateExtension(_) | Stmt::AlterExtension(_) | Stmt::DropExtension(_) => {
+            Some("the script of an extension is not read")
+        }
+        Stmt::DropOwned(_) | Stmt::Reassign(_) => Some("the objects of a role are not looked up"),
+        Stmt::AlterForeignTable(_) | Stmt::CreateForeignTable(_) | Stmt::DropForeignTable(_) => {
+            Some("foreign tables are not looked into")
+        }
+        Stmt::AlterSchema(_) => Some("the new name of a schema is not followed"),
+        _ => None,
     }
 }
 

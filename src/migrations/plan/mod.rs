@@ -11,6 +11,7 @@ pub use saved::SavedPlan;
 
 pub(super) use saved::check;
 
+use super::apply::check_to;
 use super::lock;
 use super::locks::{self, Effects, Level, Scan, TableLock, World};
 use super::set::{File, Set};
@@ -33,6 +34,9 @@ pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
     transaction.batch_execute(LOCK_TIMEOUT)?;
     let standing = inspect_within(&mut transaction, set)?;
     let mut world = World::load(&mut transaction)?;
+    if standing.status.problems.is_empty() {
+        check_to(to, set, &standing.history)?;
+    }
     let work = work(set, &standing, to);
     let fingerprint = fingerprint::take(&mut transaction, &standing.history, &work)?;
     transaction.commit()?;

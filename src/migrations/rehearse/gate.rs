@@ -112,7 +112,8 @@ impl Watch {
                         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
                  LOOP
                      BEGIN
-                         EXECUTE format('LOCK TABLE ONLY %s IN %s MODE NOWAIT', found.name, found.level);
+                         EXECUTE format('LOCK TABLE ONLY %s IN %s MODE NOWAIT',
+                                        found.name, found.level);
                      EXCEPTION WHEN OTHERS THEN
                          NULL; -- locked or dropped meanwhile
                      END;

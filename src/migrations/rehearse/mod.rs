@@ -11,6 +11,7 @@ mod scratch;
 
 use postgres::Client;
 
+use super::apply::check_to;
 use super::locks::World;
 use super::plan::{describe, mode, work};
 use super::set::{File, Set};
@@ -65,6 +66,7 @@ pub fn rehearse(
     let mut transaction = session::read_only(&mut client)?;
     let standing = inspect_within(&mut transaction, set)?;
     refuse(&standing)?;
+    check_to(options.to, set, &standing.history)?;
     let mut world = World::load(&mut transaction)?;
     let files = work(set, &standing, options.to);
     let tables = sample::tables(&mut transaction, &world)?;

@@ -177,7 +177,8 @@ fn query(table: &Table, conditions: &[String], limit: u64) -> String {
     #[allow(clippy::cast_precision_loss)]
     let percent = (100.0 * MARGIN * limit as f64 / table.rows as f64).min(100.0);
     format!(
-        "SELECT {columns} FROM ONLY {name} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) LIMIT {limit}"
+        "SELECT {columns} FROM ONLY {name}
+         TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) LIMIT {limit}"
     )
 }
 
@@ -247,7 +248,8 @@ fn prune(scratch: &mut Client, tables: &[Table], edges: &[Edge]) -> Result<()> {
                 .collect();
             gone += scratch.execute(
                 &format!(
-                    "DELETE FROM {table} AS t WHERE {} AND NOT EXISTS (SELECT FROM {target} AS r WHERE {})",
+                    "DELETE FROM {table} AS t
+                      WHERE {} AND NOT EXISTS (SELECT FROM {target} AS r WHERE {})",
                     set.join(" AND "),
                     same.join(" AND ")
                 ),

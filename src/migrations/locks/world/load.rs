@@ -145,22 +145,12 @@ impl World {
                 });
             }
         }
-        for (parent, child) in document.children {
-            if let (Some(parent), Some(child)) = (ids.get(&parent), ids.get(&child)) {
-                world.relations[*parent].children.push(*child);
-                world.relations[*child].parents.push(*parent);
-            }
-        }
-        for (view, read) in document.reads {
-            if let (Some(view), Some(read)) = (ids.get(&view), ids.get(&read)) {
-                world.relations[*view].reads.push(*read);
-            }
-        }
-        for (sequence, table) in document.sequence_owners {
-            if let (Some(sequence), Some(table)) = (ids.get(&sequence), ids.get(&table)) {
-                world.relations[*sequence].table = Some(*table);
-            }
-        }
+        world.link(
+            &ids,
+            &document.children,
+            &document.reads,
+            &document.sequence_owners,
+        );
         for id in document.triggers.iter().filter_map(|oid| ids.get(oid)) {
             world.relations[*id].has_triggers = true;
         }
@@ -177,6 +167,32 @@ impl World {
             world.domains.insert(key(&row.schema, &row.name), domain);
         }
         world
+    }
+}
+
+impl World {
+    /// Relations that belong to each other: by oid, each pair in the order that the query says.
+    fn link(
+        &mut self,
+        ids: &HashMap<i64, Id>,
+        children: &[(i64, i64)],
+        reads: &[(i64, i64)],
+        sequence_owners: &[(i64, i64)],
+    ) {
+        let known = |pairs: &[(i64, i64)]| -> Vec<(Id, Id)> {
+            let known = |(a, b): &(i64, i64)| Some((*ids.get(a)?, *ids.get(b)?));
+            pairs.iter().filter_map(known).collect()
+        };
+        for (parent, child) in known(children) {
+            self.relations[parent].children.push(child);
+            self.relations[child].parents.push(parent);
+        }
+        for (view, read) in known(reads) {
+            self.relations[view].reads.push(read);
+        }
+        for (sequence, table) in known(sequence_owners) {
+            self.relations[sequence].table = Some(table);
+        }
     }
 }
 
