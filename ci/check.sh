@@ -3,7 +3,7 @@
 #          servers of every PostgreSQL major and in containers, orphan snapshots, generated text.
 # Usage:   ci/check.sh              everything
 #          ci/check.sh --quick      the newest major only, no containers; says what it left out
-# Environment: CI=true                      no Docker is a failure, not a skip
+# Environment: CI=true                      no Docker or PgBouncer is a failure, not a skip
 #              MAJORS                       majors of the private servers (14 15 16 17 18)
 #              CREDITDB_CONTAINER_MAJORS    majors of the containers (14 15 16 17 18)
 #              CREDITDB_PG_CACHE, CREDITDB_PULL_TIMEOUT   see ci/postgres.sh, ci/image.sh
@@ -90,6 +90,14 @@ for major in "${majors[@]}"; do
   echo "PostgreSQL $major: ${bin[$major]}"
 done
 
+if ci/pgbouncer.sh; then
+  export CREDITDB_REQUIRE_PGBOUNCER=1
+elif [ "${CI:-}" = true ]; then
+  fail 'CI=true, and there is no PgBouncer'
+else
+  skip 'migrations through PgBouncer (it is not installed)'
+fi
+
 begin formatting
 # By name: cargo fmt does not see the modules that the build script declares.
 git ls-files -z '*.rs' | xargs -0 rustfmt --check --edition 2024
@@ -101,10 +109,14 @@ begin build
 program=$(cargo_program test --locked --no-run)
 [ -x "$program" ] || fail "the build made no creditdb"
 
-# Examples in the documentation need no server: they run once, with the first major.
+# Examples in the documentation need no server: they run once, with the first major. The long test
+# of killed deployers runs on the last one; a handful of its rounds run on the others.
 targets=()
 for major in "${majors[@]}"; do
   begin "tests on PostgreSQL $major"
+  if [ "$major" = "${majors[-1]}" ] && [ -z "$quick" ]; then
+    export CREDITDB_TORTURE_ROUNDS=200
+  fi
   INSTA_SNAPSHOT_REFERENCES_FILE=$references CREDITDB_EXPECT_MAJOR=$major \
     CREDITDB_PG_BIN=${bin[$major]} cargo test --locked "${targets[@]}"
   servers+=("PostgreSQL $major, private: ${bin[$major]}")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, Transaction};
 
 use super::expected;
 use super::history::History;
@@ -41,11 +41,7 @@ pub fn drift(
         let mut replayed = expected::replay(set, &[version], progress)?;
         replayed.pop()
     };
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     let history = History::read(&mut transaction, set.history_schema)?;
     let version = recorded(&history, set)?;
     let expected = match replayed {

@@ -1,9 +1,9 @@
 //! Reading refinery's history table, and telling early when it cannot be one.
 
 use jiff::Timestamp;
-use postgres::GenericClient;
+use postgres::{GenericClient, SimpleQueryRow};
 
-use crate::db::session::quote_identifier;
+use crate::db::session::{self, quote_identifier};
 use crate::error::{Error, Result};
 
 const TABLE: &str = "refinery_schema_history";
@@ -37,21 +37,27 @@ impl History {
             || TABLE.to_owned(),
             |schema| format!("{}.{TABLE}", quote_identifier(schema)),
         );
-        let found = client.query_one(
-            "SELECT (SELECT n.nspname FROM pg_catalog.pg_class c
-                       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                      WHERE c.oid = pg_catalog.to_regclass($1))::text,
-                    coalesce($2::text, pg_catalog.current_schema()::text)",
-            &[&wanted, &schema],
-        )?;
-        let (existing, default): (Option<String>, Option<String>) = (found.get(0), found.get(1));
+        // Both names come quoted. The function asks the server's caches; a join of the catalogue's
+        // tables costs a new session more than all other questions together.
+        let default = schema.map_or_else(
+            || "pg_catalog.current_schema()".to_owned(),
+            session::quote_literal,
+        );
+        let query = format!(
+            "SELECT (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass,
+                        pg_catalog.to_regclass({}), 0)).schema,
+                    pg_catalog.quote_ident({default})",
+            session::quote_literal(&wanted)
+        );
+        let found = session::rows(client, &query)?;
+        let name = |at: usize| Some(found.first()?.get(at)?.to_owned());
+        let existing = name(0);
         let exists = existing.is_some();
-        let schema = existing.or(default).ok_or_else(|| {
+        let schema = existing.or_else(|| name(1)).ok_or_else(|| {
             Error::refused("the search path names no schema that exists")
                 .detail("the history table needs a schema to be created in")
                 .hint("ALTER ROLE … SET search_path = public")
         })?;
-        let schema = quote_identifier(&schema);
         let table = format!("{schema}.{TABLE}");
         let rows = if exists {
             rows(client, &table)?
@@ -77,37 +83,30 @@ impl History {
 }
 
 fn rows(client: &mut impl GenericClient, table: &str) -> Result<Vec<Row>> {
-    let query = format!(
-        "SELECT version::bigint, name::text, applied_on::text, checksum::text
-           FROM {table} ORDER BY version"
-    );
-    let rows = client
-        .query(&query, &[])
-        .map_err(|e| Error::from(e).during("reading the history"))?;
+    let query = format!("SELECT version, name, applied_on, checksum FROM {table} ORDER BY version");
+    let rows =
+        session::rows(client, &query).map_err(|e| Error::from(e).during("reading the history"))?;
     rows.iter()
         .map(|row| read(row).ok_or_else(|| malformed(table, row)))
         .collect()
 }
 
-fn read(row: &postgres::Row) -> Option<Row> {
-    let applied_on: String = row.get::<_, Option<_>>(2)?;
+fn read(row: &SimpleQueryRow) -> Option<Row> {
+    let applied_on = row.get(2)?.to_owned();
     applied_on.parse::<Timestamp>().ok()?;
     Some(Row {
-        version: i32::try_from(row.get::<_, i64>(0)).ok()?,
-        name: row.get::<_, Option<_>>(1)?,
+        version: row.get(0)?.parse().ok()?,
+        name: row.get(1)?.to_owned(),
         applied_on,
-        checksum: row.get::<_, Option<String>>(3)?.parse().ok()?,
+        checksum: row.get(3)?.parse().ok()?,
     })
 }
 
-fn malformed(table: &str, row: &postgres::Row) -> Error {
-    let text = |at: usize| {
-        row.get::<_, Option<String>>(at)
-            .unwrap_or_else(|| "NULL".to_owned())
-    };
+fn malformed(table: &str, row: &SimpleQueryRow) -> Error {
+    let text = |at: usize| row.get(at).unwrap_or("NULL");
     Error::refused(format!(
         "row {} of {table} is not one that refinery wrote",
-        row.get::<_, i64>(0)
+        text(0)
     ))
     .detail(format!(
         "applied_on is \"{}\", checksum is \"{}\"",

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use postgres::GenericClient;
+use postgres::{GenericClient, SimpleQueryRow};
 
 use super::history::History;
+use crate::db::session;
 use crate::error::{Error, Result};
 
 const TABLE: &str = "creditdb_migration_log";
@@ -87,9 +88,11 @@ impl Log {
     /// A missing privilege.
     pub fn read(client: &mut impl GenericClient, history: &History) -> Result<Self> {
         let table = table(history);
-        let exists = client
-            .query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&table])?
-            .get(0);
+        let query = format!(
+            "SELECT pg_catalog.to_regclass({}) IS NOT NULL",
+            session::quote_literal(&table)
+        );
+        let exists = session::is_true(client, &query)?;
         let mut log = Self {
             table,
             exists,
@@ -100,8 +103,7 @@ impl Log {
                 "SELECT version, event, statement, digest FROM {} ORDER BY id",
                 log.table
             );
-            let rows = client
-                .query(&query, &[])
+            let rows = session::rows(client, &query)
                 .map_err(|e| Error::from(e).during("reading the migration log"))?;
             log.entries = rows.iter().filter_map(entry).collect();
         }
@@ -220,13 +222,13 @@ impl Log {
 /// Which program wrote an entry.
 const PROGRAM: &str = concat!("creditdb ", env!("CARGO_PKG_VERSION"));
 
-fn entry(row: &postgres::Row) -> Option<Entry> {
+fn entry(row: &SimpleQueryRow) -> Option<Entry> {
     Some(Entry {
-        version: row.get(0),
+        version: row.get(0)?.parse().ok()?,
         // A word of a newer program says nothing to this one.
-        event: Event::of(row.get(1))?,
-        statement: row.get(2),
-        digest: row.get(3),
+        event: Event::of(row.get(1)?)?,
+        statement: row.get(2).and_then(|number| number.parse().ok()),
+        digest: row.get(3).map(str::to_owned),
     })
 }
 

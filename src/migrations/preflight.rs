@@ -4,12 +4,19 @@
 mod disk;
 mod privileges;
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use postgres::{Client, SimpleQueryMessage};
 
 use super::history::History;
 use super::set::File;
 use crate::db::Target;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+
+/// How long to wait for a second connection, which serves a question only.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether this session can change anything, and is one session.
 ///
@@ -56,16 +63,28 @@ pub(super) fn work(
 /// in one session, or one client finds itself in two. The lock of the deployer would then protect
 /// nothing and stay behind for ever. Simple queries only: prepared statements get lost there.
 fn one_session(target: &Target, client: &mut Client) -> Result<()> {
-    let Ok(mut other) = target.connect() else {
-        // No room for a second connection says nothing about the first one.
+    // Twice in a row shows a pool whose sessions take turns, and the other client shows one that
+    // hands out the session that came back last.
+    let first = pid(client)?;
+    let is_constant = pid(client)? == first;
+    let other = pid_of_another(target);
+    if is_constant && other.is_none_or(|other| other != first) && pid(client)? == first {
         return Ok(());
-    };
-    let first = (pid(client)?, pid(&mut other)?);
-    let second = (pid(client)?, pid(&mut other)?);
-    if first.0 == first.1 || first != second {
-        return Err(pooled());
     }
-    Ok(())
+    Err(pooled())
+}
+
+/// Where another client finds itself. None when there is no room for one, which says nothing about
+/// the first: a pool of sessions that are all taken lets it wait for minutes.
+fn pid_of_another(target: &Target) -> Option<Option<String>> {
+    let target = target.clone();
+    let (sender, receiver) = mpsc::channel();
+    // Given up, the thread ends with its answer or with the process.
+    thread::spawn(move || {
+        let answer = target.connect().and_then(|mut client| pid(&mut client));
+        let _ = sender.send(answer);
+    });
+    receiver.recv_timeout(PATIENCE).ok()?.ok()
 }
 
 fn pid(client: &mut Client) -> Result<Option<String>> {
@@ -82,12 +101,23 @@ fn pooled() -> Error {
         .hint("connect to the server itself, or through a pool with pool_mode = session")
 }
 
-/// A prepared statement that vanished, or that somebody else prepared, is such a proxy, too.
-pub(super) fn explain(error: Error) -> Error {
-    match error.sqlstate() {
-        Some("26000" | "42P05") => pooled().detail(format!("the server said: {error}")),
-        _ => error,
+/// What went wrong before anything was asked about the session may be the work of such a proxy:
+/// a prepared statement that vanished, or that somebody else prepared.
+pub(super) fn explain(target: &Target, error: Error) -> Error {
+    let is_pooled = match error.sqlstate() {
+        Some("26000" | "42P05") => true,
+        // One that pools statements ends the session that begins a transaction, and its words
+        // about that may get lost.
+        state if state == Some("08P01") || error.connection_lost() => target
+            .connect()
+            .and_then(|mut client| one_session(target, &mut client))
+            .is_err_and(|error| error.kind() == Kind::Refused),
+        _ => false,
+    };
+    if is_pooled {
+        return pooled().detail(format!("the first answer was: {error}"));
     }
+    error
 }
 
 /// Whether the server can notice that a client is gone while it works for it; it cannot on every

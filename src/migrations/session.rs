@@ -14,6 +14,11 @@ use crate::syntax::Script;
 /// A client with our way of running the texts that refinery hands over.
 pub(super) struct Session<'a> {
     pub client: &'a mut Client,
+    /// What refinery is told about the history: it was read under the lock of the deployer, and
+    /// nobody else writes it. Asking again for each file reads it as often as it has rows.
+    pub applied: &'a [Migration],
+    /// Settings that the transaction begins with.
+    pub settings: String,
     /// Whether the first text is the migration's own, or only the history row is to be written.
     pub runs_text: bool,
     /// A statement of ours that commits together with the history row.
@@ -67,36 +72,46 @@ impl Transaction for Session<'_> {
     /// refinery calls this once for each migration (grouped mode with a target): first comes the
     /// migration's text, then the INSERT of its history row. One transaction holds both, and our
     /// own record, so the history says "applied" exactly when the text is committed, whatever is
-    /// killed when. An early return drops the transaction, which rolls it back.
+    /// killed when.
     fn execute<'q, T: Iterator<Item = &'q str>>(&mut self, texts: T) -> Result<usize, Failure> {
-        let mut transaction = self
-            .client
-            .transaction()
-            .map_err(|e| Failure::new(&e, None, false))?;
-        let mut count = 0;
-        for (index, text) in texts.enumerate() {
-            let is_migration = index == 0 && self.runs_text;
-            for range in Script::parse(text).statements() {
-                transaction
-                    .batch_execute(&text[range.clone()])
-                    .map_err(|error| Failure::new(&error, is_migration.then_some(range), false))?;
-            }
-            count += 1;
+        let texts: Vec<&str> = texts.collect();
+        let result = self.transaction(&texts);
+        if result.is_err() {
+            // After a failed COMMIT there is nothing left to roll back, which is only a warning.
+            let _ = self.client.batch_execute("ROLLBACK");
         }
-        transaction
-            .batch_execute(&self.also)
+        result.map(|()| texts.len())
+    }
+}
+
+impl Session<'_> {
+    /// As few round trips as possible: a remote server is some ten milliseconds away.
+    fn transaction(&mut self, texts: &[&str]) -> Result<(), Failure> {
+        let begin = format!("{}; START TRANSACTION", self.settings);
+        self.client
+            .batch_execute(&begin)
             .map_err(|e| Failure::new(&e, None, false))?;
-        transaction
-            .commit()
-            .map_err(|e| Failure::new(&e, None, true))?;
-        Ok(count)
+        let (texts, row) = match texts {
+            [texts @ .., row] if self.runs_text => (texts, std::slice::from_ref(row)),
+            rows => (&[][..], rows),
+        };
+        for text in texts {
+            for range in Script::parse(text).statements() {
+                self.client
+                    .batch_execute(&text[range.clone()])
+                    .map_err(|error| Failure::new(&error, Some(range), false))?;
+            }
+        }
+        let end = format!("{}; {}; COMMIT", row.join("; "), self.also);
+        self.client
+            .batch_execute(&end)
+            .map_err(|e| Failure::new(&e, None, true))
     }
 }
 
 impl Query<Vec<Migration>> for Session<'_> {
-    fn query(&mut self, query: &str) -> Result<Vec<Migration>, Failure> {
-        // refinery's own reader; the table was validated before, so it cannot panic.
-        Query::query(self.client, query).map_err(|e| Failure::new(&e, None, false))
+    fn query(&mut self, _query: &str) -> Result<Vec<Migration>, Failure> {
+        Ok(self.applied.to_vec())
     }
 }
 

@@ -45,6 +45,45 @@ impl File {
     pub fn sql(&self) -> &str {
         self.migration.sql().unwrap_or_default()
     }
+
+    /// What in its text speaks against running it. A question about pending files: an applied one
+    /// is frozen, so that nobody could correct it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let (path, text) = (&self.path, self.sql());
+        let mut problems = Vec::new();
+        let mut add = |code, message, hint| {
+            problems.push(Problem {
+                code,
+                version: Some(self.version()),
+                message,
+                hint,
+            });
+        };
+        let header = Header::parse(text);
+        if Mode::of(&header).is_none() {
+            let asked = header.get("transaction").unwrap_or_default();
+            add(
+                "unsupported",
+                format!("\"{path}\" asks for \"transaction: {asked}\""),
+                format!("write one of: {}", Mode::WORDS.join(", ")),
+            );
+        }
+        let script = Script::parse(text);
+        if let Some(statement) = script.transaction_control() {
+            add(
+                "own_transaction",
+                format!(
+                    "\"{path}\" controls its transaction itself: \"{statement}\" in line {}",
+                    statement.line
+                ),
+                "remove the statement: a migration and its history row commit together".to_owned(),
+            );
+        }
+        for (message, hint) in unfit(&script, self.mode, path) {
+            add("unsupported", message, hint);
+        }
+        problems
+    }
 }
 
 impl Set {
@@ -150,28 +189,7 @@ impl Set {
             self.problem("duplicate", Some(version), message)
                 .hint("give the one that is not applied yet the next free number");
         }
-        let header = Header::parse(text);
-        let mode = Mode::of(&header);
-        if mode.is_none() {
-            let asked = header.get("transaction").unwrap_or_default();
-            let message = format!("\"{path}\" asks for \"transaction: {asked}\"");
-            self.problem("unsupported", Some(version), message)
-                .hint(format!("write one of: {}", Mode::WORDS.join(", ")));
-        }
-        let mode = mode.unwrap_or_default();
-        let script = Script::parse(text);
-        if let Some(statement) = script.transaction_control() {
-            let message = format!(
-                "\"{path}\" controls its transaction itself: \"{statement}\" in line {}",
-                statement.line
-            );
-            self.problem("own_transaction", Some(version), message)
-                .hint("remove the statement: a migration and its history row commit together");
-        }
-        for (message, hint) in unfit(&script, mode, &path) {
-            self.problem("unsupported", Some(version), message)
-                .hint(hint);
-        }
+        let mode = Mode::of(&Header::parse(text)).unwrap_or_default();
         self.files.push(File {
             path,
             migration,

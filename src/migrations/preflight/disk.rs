@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use postgres::Client;
+use postgres::{Client, Statement};
 
 use crate::db::Target;
 use crate::db::session::quote_identifier;
@@ -42,10 +42,12 @@ pub(super) fn check(target: &Target, client: &mut Client, files: &[&File]) -> Re
     let Some(free) = free_bytes(Path::new(&folder)) else {
         return Ok(());
     };
+    // Once for all of them: planning it takes longer than its answer.
+    let statement = client.prepare(ESTIMATE)?;
     let mut needed = 0;
     let mut details = Vec::new();
     for index in &indexes {
-        let bytes = estimate(client, index)?;
+        let bytes = estimate(client, &statement, index)?;
         needed += bytes;
         if bytes > 0 {
             let name = index.name.as_deref().unwrap_or("(unnamed)");
@@ -74,20 +76,21 @@ pub(super) fn check(target: &Target, client: &mut Client, files: &[&File]) -> Re
 }
 
 /// Bytes of a b-tree over the rows that the planner knows of: each entry has a head of 8 bytes and
-/// a pointer of 4, and pages are filled to nine tenths.
-fn estimate(client: &mut Client, index: &Index) -> Result<u64> {
+/// a pointer of 4, and pages are filled to nine tenths. $1: the table, $2: the columns.
+const ESTIMATE: &str = "
+    SELECT (greatest(c.reltuples, 0)::numeric
+            * (12 + coalesce((SELECT sum(coalesce(s.avg_width, 8))
+                                FROM unnest($2::text[]) AS k (name)
+                                LEFT JOIN pg_catalog.pg_stats AS s
+                                       ON s.schemaname = n.nspname AND s.tablename = c.relname
+                                      AND s.attname = k.name), 16)) / 0.9)::int8
+      FROM pg_catalog.pg_class AS c
+      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid = pg_catalog.to_regclass($1)";
+
+fn estimate(client: &mut Client, statement: &Statement, index: &Index) -> Result<u64> {
     let parts: Vec<String> = index.table.split('.').map(quote_identifier).collect();
-    let query = "
-        SELECT (greatest(c.reltuples, 0)::numeric
-                * (12 + coalesce((SELECT sum(coalesce(s.avg_width, 8))
-                                    FROM unnest($2::text[]) AS k (name)
-                                    LEFT JOIN pg_catalog.pg_stats AS s
-                                           ON s.schemaname = n.nspname AND s.tablename = c.relname
-                                          AND s.attname = k.name), 16)) / 0.9)::int8
-          FROM pg_catalog.pg_class AS c
-          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE c.oid = pg_catalog.to_regclass($1)";
-    let row = client.query_opt(query, &[&parts.join("."), &index.columns])?;
+    let row = client.query_opt(statement, &[&parts.join("."), &index.columns])?;
     let bytes = row.map_or(0, |row| row.get::<_, i64>(0));
     Ok(u64::try_from(bytes).unwrap_or_default())
 }

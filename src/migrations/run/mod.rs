@@ -20,15 +20,11 @@ use super::options::{Options, Pauses};
 use super::session::{Failure, Session};
 use super::set::{File, Set};
 use super::watch::{Task, Watch};
-use crate::db::Target;
+use crate::db::{Target, session};
 use crate::error::{Error, Result};
 use crate::header::Mode;
 use crate::report::{AppliedMigration, Progress};
 use crate::syntax::words::digest;
-
-/// How long the server leaves a client alone that is silent in the middle of a transaction. We are
-/// silent for milliseconds only, so this one was stopped, and its locks block the gateway.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// All that applying needs, while the lock of the deployer is held.
 pub(super) struct Deployer<'a> {
@@ -37,6 +33,8 @@ pub(super) struct Deployer<'a> {
     pub set: &'a Set,
     /// The files as refinery wants them.
     pub all: Vec<Migration>,
+    /// Those of them that are applied, by version.
+    pub applied: Vec<Migration>,
     /// Qualified and quoted name of the history table.
     pub table: String,
     pub log: Log,
@@ -58,7 +56,9 @@ impl Deployer<'_> {
         if self.options.stop.is_set() {
             return Err(failure::stopped_before(self, file));
         }
-        self.prepare()?;
+        if file.mode != Mode::One {
+            self.client.batch_execute(&self.settings())?;
+        }
         match file.mode {
             Mode::One => one::run(self, file)?,
             Mode::None => separate::run(self, file)?,
@@ -73,20 +73,20 @@ impl Deployer<'_> {
 
     /// A session like a new one, with our limits: a SET of the migration before must not reach
     /// this one. RESET ALL leaves the role alone.
-    fn prepare(&mut self) -> Result<()> {
+    fn settings(&self) -> String {
         let mut sql = format!(
             "RESET ROLE; RESET ALL;
              SET lock_timeout = {};
              SET idle_in_transaction_session_timeout = {};
-             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;",
+             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",
             self.options.lock_timeout.as_millis(),
-            SILENCE.as_millis(),
+            session::SILENCE.as_millis(),
         );
         if self.checks_connection {
             // When we are killed, whatever the server runs for us ends within seconds.
-            sql.push_str("SET client_connection_check_interval = 2000;");
+            sql.push_str("; SET client_connection_check_interval = 2000");
         }
-        Ok(self.client.batch_execute(&sql)?)
+        sql
     }
 
     /// Lets refinery apply or only record one file. With everything before it applied, "grouped,
@@ -95,14 +95,19 @@ impl Deployer<'_> {
     fn refinery(&mut self, file: &File, until: Until) -> std::result::Result<(), refinery::Error> {
         let mut runner = Runner::new(&self.all).set_grouped(true).set_target(until);
         runner.set_migration_table_name(&self.table);
+        let settings = self.settings();
         let mut session = Session {
             client: &mut self.client,
+            applied: &self.applied,
+            settings,
             runs_text: matches!(until, Until::Version(_)),
             also: self.log.applied_sql(file.version(), &digest(file.sql())),
         };
         self.watch
-            .during(Task::Transaction, || runner.run(&mut session))
-            .map(|_| ())
+            .during(Task::Transaction, || runner.run(&mut session))?;
+        self.applied.push(file.migration.clone());
+        self.applied.sort();
+        Ok(())
     }
 
     /// Records a file whose statements are all done, and that it is applied, in one transaction.

@@ -102,12 +102,11 @@ fn after_a_lost_answer_to_commit_the_history_is_asked() {
         ("V2__b.sql", "CREATE TABLE b (i int);"),
         ("V3__c.sql", "SELECT 1;"),
     ]);
-    // COMMITs of one run: reading the standing without the lock and with it, then for each
-    // migration refinery's reading, and the migration itself.
+    // COMMITs of one run: reading the standing without the lock and with it, then each migration.
     let url = server.url("postgres");
     let mut client = Client::connect(&url, NoTls).unwrap();
     let migrate = |url: &str| creditdb(["migrate", "--migrations", folder.arg()]).on(url);
-    let commits = 2 + 2 + 2;
+    let commits = 2 + 2;
     let proxy = LosesAnswerToCommit::start(server.folder(), commits);
     let run = migrate(&proxy.url("postgres")).exits(3);
     assert!(run.stderr.contains("was committed"), "{}", run.stderr);

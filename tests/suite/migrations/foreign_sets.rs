@@ -35,6 +35,22 @@ fn a_history_that_refinery_wrote_is_taken_as_it_is() {
     assert!(report.applied_migrations().is_empty());
 }
 
+/// refinery runs such a file, and nobody can correct it afterwards: that would be an edit.
+#[test]
+fn an_applied_file_may_hold_what_a_pending_one_may_not() {
+    let database = Database::empty();
+    let own = "-- transaction: mine\nBEGIN;\nCREATE TABLE a (i int);\nCOMMIT;";
+    let folder = Folder::with(&[("V1__own.sql", own)]);
+    let migrations = refinery::load_sql_migrations(folder.path()).unwrap();
+    let mut client = postgres::Client::connect(&database.url, NoTls).unwrap();
+    refinery::Runner::new(&migrations).run(&mut client).unwrap();
+    folder.write("V2__b.sql", "CREATE TABLE b (i int);");
+    migrate(&folder, &database).succeeds();
+    assert_eq!(history(&database), [1, 2]);
+    folder.write("V3__own.sql", own);
+    migrate(&folder, &database).exits(4);
+}
+
 #[test]
 fn settings_of_one_migration_do_not_reach_the_next() {
     let database = Database::empty();

@@ -1,6 +1,7 @@
 //! What tests share: the server, databases, the program, migration folders, a broken network.
 
 pub mod folder;
+pub mod pgbouncer;
 pub mod program;
 pub mod proxy;
 pub mod server;
