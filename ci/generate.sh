@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Purpose: bring the parts of README.md and docs/ that are program output up to date.
+# Purpose: bring generated text up to date: the parts of README.md and docs/ that are program
+#          output, and the expected catalogue of each schema version (src/migrations/expected/).
 # Usage:   ci/generate.sh [--check] [PROGRAM]
-#            --check   write nothing; exit 1 with a diff when a part is out of date
+#            --check   write nothing; exit 1 with a diff when a part is out of date (the expected
+#                      catalogues are compared by the tests, on every major)
 #            PROGRAM   a built creditdb; without it, one is built
 # A part is what stands between these two lines, whatever the arguments:
 #   <!-- generated: creditdb list -->
@@ -17,6 +19,19 @@ fi
 program=${1:-}
 if [ -n "$program" ]; then program=$(realpath "$program"); fi
 cd "$repo_root"
+# A program has the expected catalogues in it, so they come first, and a program that was built
+# before is out of date.
+if [ -z "$check" ]; then
+  before=$(git hash-object src/migrations/expected/*.json | git hash-object --stdin)
+  newest=$(ci/postgres.sh "${all_majors##* }")
+  CREDITDB_UPDATE_EXPECTED=1 CREDITDB_PG_BIN=$newest \
+    cargo test --locked --test suite migrations::expected >&2
+  after=$(git hash-object src/migrations/expected/*.json | git hash-object --stdin)
+  if [ "$before" != "$after" ]; then
+    say 'wrote src/migrations/expected'
+    program=
+  fi
+fi
 if [ -z "$program" ]; then program=$(cargo_program build --locked); fi
 
 # The same text for everybody: nothing of the caller's environment but PATH, no colour.

@@ -25,6 +25,10 @@ fn main() -> io::Result<()> {
         out.join("migrations.rs"),
         migrations(&root.join("migrations"))?,
     )?;
+    fs::write(
+        out.join("expected.rs"),
+        expected(&root.join("src/migrations/expected"))?,
+    )?;
     let natives = modules(&root.join("src/invariants/native"))?;
     fs::write(out.join("native.rs"), declare(&natives))?;
     fs::write(
@@ -50,6 +54,22 @@ fn migrations(folder: &Path) -> io::Result<String> {
         }
         report(&file, &problems);
         let _ = writeln!(code, "({:?}, include_str!({file:?})),", name(&file));
+    }
+    Ok(code + "];\n")
+}
+
+/// `STEPS`: version, and what that migration changes in the catalogue. That each migration has one
+/// is for a test to say, which also writes them: a build that fails could not run it.
+fn expected(folder: &Path) -> io::Result<String> {
+    let mut code = String::from("pub(super) const STEPS: &[(i32, &str)] = &[\n");
+    for file in files(folder, "json")? {
+        let stem = stem(&file);
+        match stem.strip_prefix('V').map(str::parse::<i32>) {
+            Some(Ok(version)) => {
+                let _ = writeln!(code, "({version}, include_str!({file:?})),");
+            }
+            _ => report(&file, &[Problem::new(1, "expected a name like V7.json")]),
+        }
     }
     Ok(code + "];\n")
 }

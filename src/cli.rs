@@ -64,6 +64,10 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Show applied, pending and diverged migrations; changes nothing
     Status(StatusArgs),
+    /// Compare the live schema with the one that the migrations make; changes nothing
+    Drift(DriftArgs),
+    /// Take over a database that was not made by us, after proving that its schema matches
+    Adopt(AdoptArgs),
     /// Find dangers in migration files, without a database
     Lint(LintArgs),
     /// Audit the ledger: prove that no credit was lost, doubled or invented
@@ -148,6 +152,55 @@ pub struct StatusArgs {
     /// Exit with 1 when migrations are pending.
     #[arg(long)]
     pub check: bool,
+}
+
+/// Arguments of `drift`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The expected schema is that of the newest version in the history, so pending \
+                  files are not drift. For the embedded migrations it is a part of the program; \
+                  with --migrations the files are replayed on a private throw-away server, which \
+                  needs PostgreSQL's server programs (CREDITDB_PG_BIN, or those of the system). \
+                  SELECT on the history table is enough.\n\n\
+                  Exit codes: 0 no drift · 1 drift · 3 could not decide · 4 nothing is recorded\n\n\
+                  Example: creditdb drift --ignore public.other_team_table --format json"
+)]
+pub struct DriftArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// Leave out an extra object that belongs to somebody else, and its parts; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub ignore: Vec<String>,
+    /// Count grants to roles that no migration names; without it, they are notes.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `adopt`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The migrations are replayed on a private throw-away server, which needs \
+                  PostgreSQL's server programs (CREDITDB_PG_BIN, or those of the system). The \
+                  history is written only when no blocking difference remains; a refused database \
+                  stays as it was. Data is not judged: run creditdb verify afterwards.\n\n\
+                  Exit codes: 0 adopted, or managed already · 3 could not decide · 4 refused\n\n\
+                  Example: creditdb adopt --detect --database-url postgres://owner@db.example/credits"
+)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["version", "detect"]))]
+pub struct AdoptArgs {
+    /// Which migrations.
+    #[command(flatten)]
+    pub source: MigrationSource,
+    /// The version that the database is at.
+    #[arg(long, value_name = "N")]
+    pub version: Option<i32>,
+    /// Compare with every version, newest first, and take the first that matches.
+    #[arg(long)]
+    pub detect: bool,
+    /// How long to wait while a deployer holds the lock.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub wait: Duration,
 }
 
 /// Arguments of `lint`.

@@ -1,11 +1,12 @@
 //! `creditdb`: owns, upgrades and audits the credit database of an LLM gateway.
 //!
 //! Imports point one way, which a test enforces: `report`, `exit`, `error`, `header`, `syntax` and
-//! `cli` import nothing of ours; `db` and `files` import `error`; `migrations`, `invariants` and
-//! `sample` import `db`, `error`, `header` and `report`, never each other (`migrations` reads
-//! `files` and `syntax`, too); `lint` imports `header`, `report` and `syntax`; `output` imports
+//! `cli` import nothing of ours; `db` and `files` import `error`; `catalogue` imports `db` and
+//! `error`; `migrations`, `invariants` and `sample` import `db`, `error`, `header` and `report`,
+//! never each other (`migrations` reads `catalogue`, `files` and `syntax`, too); `lint` imports `header`, `report` and `syntax`; `output` imports
 //! `report`; `commands` imports everything above; `main` imports `cli`, `commands`, `exit`, `error`.
 
+pub mod catalogue;
 pub mod cli;
 pub mod commands;
 pub mod db;

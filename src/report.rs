@@ -1,10 +1,14 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
+mod drift;
 mod lint;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use drift::{
+    Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
+};
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 
 /// The result of one command.
@@ -14,6 +18,10 @@ pub enum Report {
     Status(Status),
     /// Of `migrate`.
     Deployment(Deployment),
+    /// Of `drift`.
+    Drift(Drift),
+    /// Of `adopt`.
+    Adoption(Adoption),
     /// Of `verify`.
     Audit(Audit),
     /// Of `list`.

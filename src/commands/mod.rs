@@ -1,7 +1,9 @@
 //! The subcommands, one file each: read arguments, call, return an outcome.
 
+mod adopt;
 mod connect;
 mod demo;
+mod drift;
 mod explain;
 mod lint;
 mod list;
@@ -35,6 +37,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args, global),
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
+        Command::Drift(args) => drift::run(&args, global),
+        Command::Adopt(args) => adopt::run(&args, global),
         Command::Lint(args) => lint::run(&args),
         Command::Verify(args) => verify::run(&args, global),
         Command::List(args) => list::run(&args),

@@ -4,9 +4,12 @@
 //! a live ledger needs on top: one deployer at a time, one transaction for a migration and its
 //! history row, refusals before the first statement, and errors that show the line.
 
+mod adopt;
 mod apply;
 mod blocker;
+mod drift;
 mod edits;
+mod expected;
 mod half_done;
 mod history;
 mod lock;
@@ -21,7 +24,9 @@ mod snippet;
 mod standing;
 mod watch;
 
+pub use adopt::{AdoptOptions, adopt};
 pub use apply::migrate;
+pub use drift::{DriftOptions, drift};
 pub use options::{Options, Stop};
 pub use set::Set;
 pub use standing::status;

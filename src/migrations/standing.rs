@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, Transaction};
 
 use super::edits::{self, Edit};
 use super::half_done;
@@ -33,12 +33,7 @@ pub fn status(client: &mut Client, set: &Set) -> Result<Status> {
 }
 
 pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
-    // One moment for all questions, and no way to write, on a standby as well.
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     let history = History::read(&mut transaction, set.history_schema)?;
     let log = Log::read(&mut transaction, &history)?;
     let schema_version = session::schema_version(&mut transaction)?;
@@ -223,6 +218,6 @@ fn unmanaged(tables: &[String]) -> Option<Problem> {
         code: "unmanaged",
         version: None,
         message: format!("nothing is recorded as applied, but these tables exist: {}", tables.join(", ")),
-        hint: "restore the history table from the backup that these tables came from, or name an empty database".to_owned(),
+        hint: "creditdb adopt --detect takes over tables that are as the migrations make them; or restore the history table from their backup, or name an empty database".to_owned(),
     })
 }

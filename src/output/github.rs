@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Report, Severity, Status,
-    StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Report, SchemaDifference,
+    Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -19,6 +19,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Lint(lint) => self::lint(lint, out),
         Report::Status(status) => self::status(status, out),
         Report::Deployment(deployment) => self::deployment(deployment, out),
+        Report::Drift(drift) => differences(&drift.differences, out),
+        Report::Adoption(adoption) => differences(&adoption.differences, out),
         Report::Audit(audit) => self::audit(audit, out),
         Report::Tour(steps) => steps.iter().try_for_each(|step| write(&step.report, out)),
         Report::LintRules(_)
@@ -80,6 +82,31 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
     for migration in &deployment.applied {
         let message = format!("V{}__{}", migration.version, migration.name);
         annotate(out, Severity::Info, "applied", &message)?;
+    }
+    Ok(())
+}
+
+fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Result<()> {
+    for difference in differences {
+        let nature = match difference.nature {
+            Nature::Missing => "missing",
+            Nature::Extra => "extra",
+            Nature::Different => "different",
+        };
+        let mut lines = vec![format!("{} {}", difference.kind, difference.object)];
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        for change in &difference.changes {
+            let (expected, actual) = (value(&change.expected), value(&change.actual));
+            let property = &change.property;
+            lines.push(format!("{property}: expected {expected}, found {actual}"));
+        }
+        lines.extend(difference.sql.iter().cloned());
+        let severity = if difference.counts {
+            Severity::Error
+        } else {
+            Severity::Info
+        };
+        annotate(out, severity, nature, &lines.join("\n"))?;
     }
     Ok(())
 }

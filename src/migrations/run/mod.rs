@@ -20,15 +20,11 @@ use super::options::{Options, Pauses};
 use super::session::{Failure, Session};
 use super::set::{File, Set};
 use super::watch::{Task, Watch};
-use crate::db::Target;
+use crate::db::{Target, session};
 use crate::error::{Error, Result};
 use crate::header::Mode;
 use crate::report::{AppliedMigration, Progress};
 use crate::syntax::words::digest;
-
-/// How long the server leaves a client alone that is silent in the middle of a transaction. We are
-/// silent for milliseconds only, so this one was stopped, and its locks block the gateway.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// All that applying needs, while the lock of the deployer is held.
 pub(super) struct Deployer<'a> {
@@ -84,7 +80,7 @@ impl Deployer<'_> {
              SET idle_in_transaction_session_timeout = {};
              SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",
             self.options.lock_timeout.as_millis(),
-            SILENCE.as_millis(),
+            session::SILENCE.as_millis(),
         );
         if self.checks_connection {
             // When we are killed, whatever the server runs for us ends within seconds.

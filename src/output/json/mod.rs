@@ -3,6 +3,7 @@
 
 mod audit;
 mod catalogue;
+mod drift;
 mod lint;
 mod migrations;
 mod sample;
@@ -25,6 +26,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::Status(status) => document(&migrations::Status::from(status), out),
         Report::Deployment(deployment) => document(&migrations::Deployment::from(deployment), out),
+        Report::Drift(drift) => document(&drift::Drift::from(drift), out),
+        Report::Adoption(adoption) => document(&drift::Adoption::from(adoption), out),
         Report::Audit(audit) => document(&audit::Audit::from(audit), out),
         Report::Catalogue(checks) => document(&catalogue::Catalogue::from(checks.as_slice()), out),
         Report::Explanation(explanation) => {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod drift;
 mod lint;
 mod migrations;
 mod sample;
@@ -21,6 +22,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::Status(status) => migrations::status(status, out),
         Report::Deployment(deployment) => migrations::deployment(deployment, out),
+        Report::Drift(drift) => drift::drift(drift, out),
+        Report::Adoption(adoption) => drift::adoption(adoption, out),
         Report::Audit(audit) => audit::write(audit, out),
         Report::Catalogue(checks) => catalogue::list(checks, out),
         Report::Explanation(explanation) => catalogue::explain(explanation, out),

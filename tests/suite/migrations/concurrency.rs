@@ -8,7 +8,7 @@ use crate::support::program::{Run, creditdb};
 use crate::support::server::Database;
 
 /// The number that every version of the program must keep using: "creditdb" in ASCII.
-const KEY: &str = "7165901439040250978";
+pub(super) const KEY: &str = "7165901439040250978";
 
 #[test]
 fn of_ten_deployers_one_applies_and_nine_find_nothing_to_do() {

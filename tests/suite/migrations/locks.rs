@@ -159,3 +159,33 @@ fn a_second_deployer_names_one_that_was_stopped() {
     assert!(run.stdout.contains("nothing to do"));
     assert_eq!(history(&database), [1]);
 }
+
+/// One that was stopped while it only looked has a snapshot, for which every build would wait.
+#[test]
+fn a_deployer_that_was_stopped_while_it_looked_does_not_hold_up_a_build() {
+    let database = Database::empty();
+    database.execute(
+        "CREATE TABLE t (i int); CREATE TABLE schema_version (version text, applied_at timestamptz)",
+    );
+    let build = "-- transaction: none\nCREATE INDEX CONCURRENTLY t_by_i ON t (i);";
+    let folder = Folder::with(&[("V1__x.sql", build)]);
+    // Its first question to the catalogue stays unanswered for a while, in its transaction.
+    let mut holder = database.connect();
+    holder
+        .batch_execute("BEGIN; LOCK TABLE schema_version")
+        .unwrap();
+    let mut child = migrate(&folder, &database).spawn();
+    let mut client = database.connect();
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'schema_version'::regclass AND NOT granted)";
+    wait_until("it looks", || client.query_one(waits, &[]).unwrap().get(0));
+    crate::support::program::signal(&child, "STOP");
+    holder.batch_execute("ROLLBACK").unwrap();
+    let started = Instant::now();
+    migrate(&folder, &database)
+        .args(["--wait", "1s"])
+        .succeeds();
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert_eq!(history(&database), [1]);
+    crate::support::program::signal(&child, "CONT");
+    child.wait().unwrap();
+}

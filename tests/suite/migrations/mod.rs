@@ -1,8 +1,11 @@
 //! `migrate` and `status` on real servers, with real faults.
 
+mod adopt;
 mod batched;
 mod concurrency;
+mod drift;
 mod edits;
+mod expected;
 mod faults;
 mod foreign_sets;
 mod locks;
@@ -43,4 +46,12 @@ fn exists(database: &Database, table: &str) -> bool {
         .query_one(query, &[&table])
         .unwrap()
         .get(0)
+}
+
+/// A database with schema 1.0.0, which the fixtures of `drift` and `adopt` are about.
+fn schema_1_0_0() -> Database {
+    let database = Database::empty();
+    let run = creditdb(["migrate", "--to", "5"]).on(&database.url);
+    run.succeeds();
+    database
 }

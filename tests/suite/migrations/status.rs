@@ -105,8 +105,11 @@ fn a_standby_answers_and_refuses_to_migrate() {
         "{}",
         run.stdout
     );
-    let run = creditdb(["migrate"]).on(&url).exits(4);
-    assert!(run.stderr.contains("standby"), "{}", run.stderr);
+    creditdb(["drift"]).on(&url).succeeds();
+    for command in [&["migrate"][..], &["adopt", "--detect"]] {
+        let run = creditdb(command).on(&url).exits(4);
+        assert!(run.stderr.contains("standby"), "{}", run.stderr);
+    }
 }
 
 #[test]

@@ -1,0 +1,349 @@
+//! SQL that turns an object that is there into the one that should be.
+
+use super::compare::Change;
+use super::object::{Kind, Object};
+use super::reconcile::{Context, comment, drop, grants, own, trimmings, unqualified};
+use super::{create, function as functions};
+
+pub(super) fn statements(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
+    let mut sql = match expected.kind {
+        Kind::Table => table(expected, actual, changes),
+        Kind::Column => column(expected, actual, changes),
+        Kind::Constraint => constraint(expected, actual, changes, context),
+        Kind::Index => index(expected, actual, changes, context),
+        Kind::Sequence => sequence(expected, actual, changes, context),
+        Kind::Function => function(expected, actual, changes),
+        Kind::Type => type_(expected, actual, changes),
+        Kind::Trigger | Kind::Rule if only(changes, "enabled") => {
+            let table = expected.table.as_deref().unwrap_or_default();
+            vec![create::enable(expected, table, expected.get("enabled"))]
+        }
+        Kind::View | Kind::Trigger | Kind::Rule | Kind::Policy if defined_otherwise(changes) => {
+            let mut sql = vec![drop(actual), create::bare(expected)];
+            sql.extend(trimmings(expected, context));
+            return sql;
+        }
+        _ => Vec::new(),
+    };
+    // What had to be dropped comes back with what every new object has.
+    if sql.first() == Some(&drop(actual)) {
+        sql.extend(trimmings(expected, context));
+        return sql;
+    }
+    for change in changes {
+        match change.property.as_str() {
+            "owner" => sql.push(own(expected, context.owner)),
+            "comment" => sql.push(comment(expected, expected.comment.as_deref())),
+            _ => {}
+        }
+    }
+    if changes
+        .iter()
+        .any(|change| change.property.starts_with("grants to "))
+    {
+        sql.extend(grants(expected, &actual.grants, context.owner));
+    }
+    sql
+}
+
+fn has(changes: &[Change], property: &str) -> bool {
+    changes.iter().any(|change| change.property == property)
+}
+
+/// Whether the definition differs in this property alone.
+fn only(changes: &[Change], property: &str) -> bool {
+    has(changes, property) && changes.iter().filter(|change| defines(change)).count() == 1
+}
+
+fn defined_otherwise(changes: &[Change]) -> bool {
+    changes.iter().any(defines)
+}
+
+fn defines(change: &Change) -> bool {
+    let property = &change.property;
+    !["owner", "comment", "name"].contains(&property.as_str())
+        && !property.starts_with("grants to ")
+}
+
+fn table(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+    let name = &expected.name;
+    let mut sql = Vec::new();
+    for change in changes {
+        match change.property.as_str() {
+            "persistence" => {
+                let mode = if change.expected.is_some() {
+                    "UNLOGGED"
+                } else {
+                    "LOGGED"
+                };
+                sql.push(format!("ALTER TABLE {name} SET {mode};"));
+            }
+            "options" => {
+                let names: Vec<&str> = actual
+                    .text("options")
+                    .split(", ")
+                    .filter_map(|option| option.split('=').next())
+                    .filter(|name| !name.is_empty())
+                    .collect();
+                if !names.is_empty() {
+                    sql.push(format!("ALTER TABLE {name} RESET ({});", names.join(", ")));
+                }
+                if let Some(options) = &change.expected {
+                    sql.push(format!("ALTER TABLE {name} SET ({options});"));
+                }
+            }
+            "row security" => {
+                sql.push(format!("ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY;"));
+                sql.push(format!("ALTER TABLE {name} DISABLE ROW LEVEL SECURITY;"));
+                sql.extend(create::row_security(expected));
+            }
+            "replica identity" => {
+                let identity = change
+                    .expected
+                    .as_deref()
+                    .unwrap_or("default")
+                    .to_uppercase();
+                sql.push(format!("ALTER TABLE {name} REPLICA IDENTITY {identity};"));
+            }
+            "form" | "partition by" | "inherits" | "server" => sql.push(format!(
+                "-- no statement turns {name} into what it should be: make it anew"
+            )),
+            _ => {}
+        }
+    }
+    sql
+}
+
+fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+    let table = expected.table.as_deref().unwrap_or_default();
+    let alter = format!("ALTER TABLE {table} ALTER COLUMN {}", expected.name);
+    if expected.get("generated").is_some() && has(changes, "generated") {
+        // Its values can be computed again.
+        let add = format!(
+            "ALTER TABLE {table} ADD COLUMN {};",
+            create::column_clause(expected)
+        );
+        return vec![drop(actual), add];
+    }
+    let mut sql = Vec::new();
+    if has(changes, "name") {
+        let (from, to) = (&actual.name, &expected.name);
+        sql.push(format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to};"));
+    }
+    if has(changes, "generated") {
+        sql.push(format!("{alter} DROP EXPRESSION;"));
+    }
+    if has(changes, "identity") && actual.get("identity").is_some() {
+        sql.push(format!("{alter} DROP IDENTITY IF EXISTS;"));
+    }
+    let retyped = has(changes, "type") || has(changes, "collation");
+    if retyped {
+        // The old default may not fit the new type.
+        if actual.get("default").is_some() {
+            sql.push(format!("{alter} DROP DEFAULT;"));
+        }
+        let ty = expected.text("type");
+        let collation = expected
+            .get("collation")
+            .map_or_else(String::new, |name| format!(" COLLATE {name}"));
+        let using = format!("USING {}::{ty}", expected.name);
+        sql.push(format!(
+            "-- this may rewrite the table\n{alter} TYPE {ty}{collation} {using};"
+        ));
+    }
+    match expected.get("default") {
+        Some(default) if retyped || has(changes, "default") => {
+            sql.push(format!("{alter} SET DEFAULT {default};"));
+        }
+        None if has(changes, "default") && !retyped => sql.push(format!("{alter} DROP DEFAULT;")),
+        _ => {}
+    }
+    match (has(changes, "not null"), expected.get("not null")) {
+        (true, Some(_)) => sql.push(not_null(&alter, table, expected)),
+        (true, None) => sql.push(format!("{alter} DROP NOT NULL;")),
+        (false, _) => {}
+    }
+    if let (Some(identity), true) = (expected.get("identity"), has(changes, "identity")) {
+        sql.push(format!(
+            "{alter} ADD GENERATED {} AS IDENTITY;",
+            identity.to_uppercase()
+        ));
+    }
+    sql
+}
+
+/// What rows without a value should get is for a person to decide.
+fn not_null(alter: &str, table: &str, column: &Object) -> String {
+    let name = &column.name;
+    let hint = column.get("default").map_or_else(String::new, |_| {
+        format!(
+            "-- rows without a value need one first, such as:\n\
+             -- UPDATE {table} SET {name} = DEFAULT WHERE {name} IS NULL;\n"
+        )
+    });
+    format!("{hint}{alter} SET NOT NULL;")
+}
+
+fn constraint(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
+    let table = expected.table.as_deref().unwrap_or_default();
+    let name = &expected.name;
+    let anew = has(changes, "definition")
+        || has(changes, "enforced")
+        || has(changes, "valid") && expected.get("valid").is_some();
+    if anew {
+        let mut sql = vec![drop(actual)];
+        sql.extend(create::constraint(expected, context, true));
+        return sql;
+    }
+    let mut sql = Vec::new();
+    if has(changes, "name") {
+        sql.push(format!(
+            "ALTER TABLE {table} RENAME CONSTRAINT {} TO {name};",
+            actual.name
+        ));
+    }
+    if has(changes, "valid") {
+        sql.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"));
+    }
+    if has(changes, "index valid") {
+        let schema = &table[..table.len() - unqualified(table).len()];
+        sql.push(format!("REINDEX INDEX CONCURRENTLY {schema}{name};"));
+    }
+    sql
+}
+
+fn index(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
+    if has(changes, "definition") || has(changes, "unique") {
+        let mut sql = vec![drop(actual)];
+        sql.extend(create::index(expected, context, true));
+        return sql;
+    }
+    let mut sql = Vec::new();
+    if has(changes, "name") {
+        let name = unqualified(&expected.name);
+        sql.push(format!("ALTER INDEX {} RENAME TO {name};", actual.name));
+    }
+    if has(changes, "valid") {
+        sql.push(format!("REINDEX INDEX CONCURRENTLY {};", expected.name));
+    }
+    sql
+}
+
+fn sequence(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
+    let name = &expected.name;
+    // The sequence of an identity column is a part of it, and cannot be had without it.
+    if let (Some(column), None) = (actual.get("identity of"), expected.get("identity of")) {
+        let (table, id) = column.rsplit_once('.').unwrap_or((column, ""));
+        let mut sql = vec![format!(
+            "ALTER TABLE {table} ALTER COLUMN {id} DROP IDENTITY;"
+        )];
+        sql.extend(create::sequence(expected, context));
+        sql.extend(create::linked(expected, context));
+        return sql;
+    }
+    let mut sql = Vec::new();
+    let options = [
+        "type",
+        "increment",
+        "minimum",
+        "maximum",
+        "start",
+        "cache",
+        "cycle",
+    ];
+    if options.iter().any(|option| has(changes, option)) {
+        sql.push(format!(
+            "ALTER SEQUENCE {name} {};",
+            create::sequence_options(expected)
+        ));
+    }
+    if has(changes, "owned by") {
+        let column = expected.get("owned by").unwrap_or("NONE");
+        sql.push(format!("ALTER SEQUENCE {name} OWNED BY {column};"));
+    }
+    sql
+}
+
+fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+    if !defined_otherwise(changes) {
+        return Vec::new();
+    }
+    // What the server does not let CREATE OR REPLACE change.
+    let anew = ["form", "arguments", "result", "state"]
+        .iter()
+        .any(|p| has(changes, p));
+    if anew {
+        return vec![drop(actual), functions::create(expected, "CREATE")];
+    }
+    vec![functions::create(expected, "CREATE OR REPLACE")]
+}
+
+fn type_(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+    let name = &expected.name;
+    let mut sql = Vec::new();
+    if has(changes, "labels") && expected.text("form") == "enum" && actual.text("form") == "enum" {
+        let held: Vec<&str> = actual.text("labels").split(", ").collect();
+        let mut before: Option<&str> = None;
+        for label in expected.text("labels").split(", ") {
+            if !held.contains(&label) {
+                let place = before.map_or_else(String::new, |label| format!(" AFTER {label}"));
+                sql.push(format!("ALTER TYPE {name} ADD VALUE {label}{place};"));
+            }
+            before = Some(label);
+        }
+    }
+    if has(changes, "default") {
+        sql.push(match expected.get("default") {
+            Some(default) => format!("ALTER DOMAIN {name} SET DEFAULT {default};"),
+            None => format!("ALTER DOMAIN {name} DROP DEFAULT;"),
+        });
+    }
+    if has(changes, "not null") {
+        let verb = if expected.get("not null").is_some() {
+            "SET"
+        } else {
+            "DROP"
+        };
+        sql.push(format!("ALTER DOMAIN {name} {verb} NOT NULL;"));
+    }
+    if has(changes, "checks") {
+        let checks = |object: &Object| -> Vec<String> {
+            object.text("checks").lines().map(str::to_owned).collect()
+        };
+        let (wanted, held) = (checks(expected), checks(actual));
+        for check in held.iter().filter(|check| !wanted.contains(check)) {
+            let constraint = check.split(' ').nth(1).unwrap_or_default();
+            sql.push(format!("ALTER DOMAIN {name} DROP CONSTRAINT {constraint};"));
+        }
+        for check in wanted.iter().filter(|check| !held.contains(check)) {
+            sql.push(format!("ALTER DOMAIN {name} ADD {check};"));
+        }
+    }
+    if sql.is_empty() && defined_otherwise(changes) {
+        sql.push(format!(
+            "-- no statement turns {name} into what it should be: make it anew under another name, \
+             and change the columns that use it"
+        ));
+    }
+    sql
+}

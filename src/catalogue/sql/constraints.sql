@@ -1,0 +1,17 @@
+-- Constraints of tables; NOT NULL is in columns.sql. $1: oids in scope. Only PostgreSQL 18 has
+-- constraints that are not enforced, hence the way through jsonb.
+SELECT 'constraint' AS kind, k.conrelid::regclass::text AS "table", quote_ident(k.conname) AS name,
+       NULL AS owner, 'pg_constraint' AS class, k.oid, 0 AS sub,
+       jsonb_strip_nulls(jsonb_build_object(
+           'definition', regexp_replace(pg_get_constraintdef(k.oid),
+                                        '( NOT VALID| NOT ENFORCED)+$', ''),
+           'enforced', CASE WHEN to_jsonb(k) ->> 'conenforced' = 'false' THEN 'no' END,
+           'valid', CASE WHEN NOT k.convalidated
+                          AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
+                         THEN 'no' END,
+           'index valid', CASE WHEN k.contype IN ('p', 'u', 'x')
+                                AND NOT (i.indisvalid AND i.indisready) THEN 'no' END))::text
+           AS properties
+  FROM pg_constraint AS k
+  LEFT JOIN pg_index AS i ON i.indexrelid = k.conindid
+ WHERE k.conrelid = ANY ($1) AND k.contype IN ('p', 'u', 'c', 'f', 'x')

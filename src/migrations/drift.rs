@@ -1,0 +1,176 @@
+//! The live catalogue against the one that the migrations make at the recorded version. Pending
+//! files are not drift, and neither is another person's reading of them: nothing is executed here.
+
+use std::collections::BTreeSet;
+
+use postgres::{Client, Transaction};
+
+use super::expected;
+use super::history::History;
+use super::set::Set;
+use crate::catalogue::{self, Catalogue, Change, Context, Difference};
+use crate::db::session;
+use crate::error::{Error, Result};
+use crate::report::{Drift, Nature, Progress, SchemaChange, SchemaDifference};
+
+/// What to look at.
+#[derive(Clone, Debug, Default)]
+pub struct DriftOptions {
+    /// Whether grants to roles that no migration names count.
+    pub strict: bool,
+    /// Extra objects (full names) that belong to others, with all of their parts.
+    pub ignore: Vec<String>,
+}
+
+/// Compares the live catalogue with the expected one; reads only, in one transaction.
+///
+/// # Errors
+/// Refused when nothing is recorded, or something that the set does not know; undecided when the
+/// server, or a replay of a set that is not embedded, says so.
+pub fn drift(
+    client: &mut Client,
+    set: &Set,
+    options: &DriftOptions,
+    progress: &dyn Progress,
+) -> Result<Drift> {
+    // A replay takes seconds, so it comes before the transaction, which must not idle.
+    let replayed = if set.is_embedded() {
+        None
+    } else {
+        let version = recorded(&History::read(client, set.history_schema)?, set)?;
+        let mut replayed = expected::replay(set, &[version], progress)?;
+        replayed.pop()
+    };
+    let mut transaction = session::read_only(client)?;
+    let history = History::read(&mut transaction, set.history_schema)?;
+    let version = recorded(&history, set)?;
+    let expected = match replayed {
+        Some(replayed) if replayed.version == version => replayed.catalogue,
+        Some(_) => {
+            return Err(
+                Error::undecided("the history changed while it was replayed")
+                    .hint("run creditdb drift again"),
+            );
+        }
+        None => expected::embedded(version)?,
+    };
+    let schema_version = session::schema_version(&mut transaction)?;
+    let (database, owner) = names(&mut transaction, &history.table)?;
+    let actual = catalogue::read(&mut transaction, Some(&expected.schemas()))?;
+    transaction.commit()?;
+
+    let context = Context {
+        expected: &expected,
+        actual: &actual,
+        owner: &owner,
+    };
+    let differences = catalogue::compare(&expected, &actual, Some(&owner))
+        .iter()
+        .filter(|difference| !is_ignored(difference, &options.ignore))
+        .map(|difference| weigh(difference, &context, options.strict))
+        .collect();
+    Ok(Drift {
+        database,
+        version,
+        schema_version,
+        owner,
+        differences,
+    })
+}
+
+/// The newest recorded version, whose files the set must all have.
+fn recorded(history: &History, set: &Set) -> Result<i32> {
+    let Some(newest) = history.newest() else {
+        return Err(
+            Error::refused("nothing is recorded as applied, so nothing is expected")
+                .detail(format!("there is no history in {}", history.table))
+                .hint("creditdb adopt --detect, or creditdb migrate for an empty database"),
+        );
+    };
+    match history
+        .rows
+        .iter()
+        .find(|row| set.find(row.version).is_none())
+    {
+        Some(row) => Err(Error::refused(format!(
+            "V{}__{} is applied, and {} does not have it",
+            row.version, row.name, set.origin
+        ))
+        .hint("creditdb status shows the whole history")),
+        None => Ok(newest),
+    }
+}
+
+/// Database, and owner of the history, who should own everything else.
+fn names(transaction: &mut Transaction<'_>, history: &str) -> Result<(String, String)> {
+    let row = transaction.query_one(
+        "SELECT current_database()::text, pg_get_userbyid(relowner)::text
+           FROM pg_catalog.pg_class WHERE oid = to_regclass($1)",
+        &[&history],
+    )?;
+    Ok((row.get(0), row.get(1)))
+}
+
+fn is_ignored(difference: &Difference, ignore: &[String]) -> bool {
+    let is_extra = difference.nature == catalogue::Nature::Extra;
+    let names = |object: &catalogue::Object| {
+        ignore.contains(&object.label())
+            || object
+                .table
+                .as_ref()
+                .is_some_and(|table| ignore.contains(table))
+    };
+    is_extra && difference.object().is_some_and(names)
+}
+
+/// Comments change nothing, and which roles a deployment has is its own business: a grant to a role
+/// that no migration names is told, but does not count. Everything else does.
+fn weigh(difference: &Difference, context: &Context<'_>, strict: bool) -> SchemaDifference {
+    let known = roles(context.expected);
+    let counts = |change: &Change| {
+        let grantee = change.property.strip_prefix("grants to ");
+        let of_deployment = grantee.is_some_and(|role| !known.contains(role));
+        change.property != "comment" && (strict || !of_deployment)
+    };
+    let counts = difference.changes.is_empty() || difference.changes.iter().any(counts);
+    let because = (!counts).then_some("a comment, or a grant to a role of the deployment");
+    describe(difference, context, counts, because)
+}
+
+/// The roles that the migrations know, with those that every database has.
+pub(super) fn roles(expected: &Catalogue) -> BTreeSet<&str> {
+    let named = expected.iter().flat_map(|object| object.grants.keys());
+    named
+        .map(String::as_str)
+        .chain(["PUBLIC", "OWNER"])
+        .collect()
+}
+
+/// A difference as reports have it.
+pub(super) fn describe(
+    difference: &Difference,
+    context: &Context<'_>,
+    counts: bool,
+    because: Option<&str>,
+) -> SchemaDifference {
+    let change = |change: &Change| SchemaChange {
+        property: change.property.clone(),
+        expected: change.expected.clone(),
+        actual: change.actual.clone(),
+    };
+    SchemaDifference {
+        nature: match difference.nature {
+            catalogue::Nature::Missing => Nature::Missing,
+            catalogue::Nature::Extra => Nature::Extra,
+            catalogue::Nature::Different => Nature::Different,
+        },
+        kind: difference.object().map_or("", |object| object.kind.word()),
+        object: difference
+            .object()
+            .map_or_else(String::new, catalogue::Object::label),
+        counts,
+        because: because.map(str::to_owned),
+        changes: difference.changes.iter().map(change).collect(),
+        sql: catalogue::statements(difference, context),
+    }
+}

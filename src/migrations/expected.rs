@@ -1,0 +1,109 @@
+//! The catalogue that the migrations up to a version make: embedded for the embedded set, by a
+//! replay on a private throw-away server for any set.
+//!
+//! The embedded steps are in `expected/V<N>.json`. A test compares them with a real run on every
+//! major, and writes them with `CREDITDB_UPDATE_EXPECTED=1`.
+
+use std::time::Duration;
+
+use postgres::{Client, IsolationLevel};
+
+use super::apply::migrate;
+use super::options::Options;
+use super::set::Set;
+use crate::catalogue::{self, Catalogue, Step};
+use crate::db::throwaway::{self, Throwaway};
+use crate::error::{Error, Result};
+use crate::report::Progress;
+
+include!(concat!(env!("OUT_DIR"), "/expected.rs"));
+
+/// The catalogue of the embedded migrations up to a version.
+///
+/// # Errors
+/// A version that this build does not know.
+pub(super) fn embedded(version: i32) -> Result<Catalogue> {
+    let mut steps: Vec<_> = STEPS.iter().filter(|(v, _)| *v <= version).collect();
+    steps.sort_by_key(|(version, _)| *version);
+    if steps.last().is_none_or(|(newest, _)| *newest != version) {
+        let message = format!("this build does not know the catalogue of version {version}");
+        return Err(Error::undecided(message)
+            .hint("run the version of the program that made this database, or a newer one"));
+    }
+    let mut catalogue = Catalogue::default();
+    for (version, text) in steps {
+        let step: Step = serde_json::from_str(text).map_err(|error| {
+            Error::undecided(format!("expected/V{version}.json cannot be read: {error}"))
+        })?;
+        step.apply(&mut catalogue);
+    }
+    Ok(catalogue)
+}
+
+/// A version that was replayed.
+pub(super) struct Replayed {
+    pub version: i32,
+    pub catalogue: Catalogue,
+    /// Version and description of the rows of `schema_version`, where there is that table.
+    pub schema_versions: Vec<(String, String)>,
+}
+
+/// Applies the migrations of a set on a private throw-away server and reads what is there after
+/// each of the given versions, ascending.
+///
+/// # Errors
+/// No server binaries, or a migration that fails there.
+pub(super) fn replay(
+    set: &Set,
+    versions: &[i32],
+    progress: &dyn Progress,
+) -> Result<Vec<Replayed>> {
+    progress.remark("replaying the migrations on a private throw-away server");
+    let doing = "replaying the migrations";
+    let server = Throwaway::start(&throwaway::Options::default()).map_err(|e| e.during(doing))?;
+    let target = server.target("postgres")?;
+    let mut replayed = Vec::new();
+    for version in versions {
+        let options = Options {
+            to: Some(*version),
+            wait: Duration::ZERO,
+            ..Options::default()
+        };
+        migrate(&target, set, &options, &Silent).map_err(|error| error.during(doing))?;
+        replayed.push(look(&mut target.connect()?, *version)?);
+    }
+    Ok(replayed)
+}
+
+fn look(client: &mut Client, version: i32) -> Result<Replayed> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()?;
+    let catalogue = catalogue::read(&mut transaction, None)?;
+    let exists = "SELECT to_regclass('public.schema_version') IS NOT NULL";
+    let mut schema_versions = Vec::new();
+    if transaction.query_one(exists, &[])?.get(0) {
+        let rows = "SELECT version, description FROM public.schema_version ORDER BY applied_at";
+        for row in transaction.query(rows, &[])? {
+            schema_versions.push((row.get(0), row.get(1)));
+        }
+    }
+    Ok(Replayed {
+        version,
+        catalogue,
+        schema_versions,
+    })
+}
+
+/// The progress of a replay is of no interest.
+struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _what: &str, _steps: u64) {}
+    fn advance(&self, _steps: u64) {}
+    fn at(&self, _done: u64, _steps: u64) {}
+    fn end(&self) {}
+    fn remark(&self, _line: &str) {}
+}

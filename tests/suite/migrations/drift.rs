@@ -1,0 +1,249 @@
+//! `drift` on real servers: what it finds, that its SQL takes the drift away, what it needs.
+
+use creditdb::migrations::{DriftOptions, Set, drift};
+use creditdb::report::{Drift, Progress};
+use postgres::Client;
+
+use super::schema_1_0_0;
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+use crate::support::snapshots;
+
+/// Changes that somebody makes by hand, each after a comment that says what must be named.
+const CHANGES: &str = include_str!("../../fixtures/drift.sql");
+
+/// Roles belong to the server, which other tests share: names of our own, made once.
+fn make_roles(client: &mut Client) {
+    for role in ["creditdb_drift_other", "creditdb_drift_reader"] {
+        let create = format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN;
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        );
+        client.batch_execute(&create).unwrap();
+    }
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn at(&self, _: u64, _: u64) {}
+    fn end(&self) {}
+    fn remark(&self, _: &str) {}
+}
+
+fn look(client: &mut Client) -> Drift {
+    drift(client, &Set::embedded(), &DriftOptions::default(), &Quiet).unwrap()
+}
+
+fn words(drift: &Drift) -> Vec<String> {
+    let word = |nature| format!("{nature:?}").to_lowercase();
+    let line = |d: &creditdb::report::SchemaDifference| {
+        format!("{} {} {}", word(d.nature), d.kind, d.object)
+    };
+    drift.differences.iter().map(line).collect()
+}
+
+/// Runs all of the SQL, each statement by itself.
+fn reconcile(client: &mut Client, drift: &Drift, change: &str) {
+    for statement in drift.differences.iter().flat_map(|d| &d.sql) {
+        client
+            .batch_execute(statement)
+            .unwrap_or_else(|error| panic!("{change}\n{statement}\n{error:?}"));
+    }
+}
+
+#[test]
+fn every_change_is_found_and_taken_away_by_its_sql() {
+    let database = schema_1_0_0();
+    let mut client = database.connect();
+    make_roles(&mut client);
+    assert!(look(&mut client).differences.is_empty());
+    client
+        .batch_execute("SET allow_system_table_mods = on")
+        .unwrap();
+    let changes: Vec<_> = CHANGES.split("\n\n").skip(1).collect();
+    assert!(changes.len() > 70, "{}", changes.len());
+    for change in changes {
+        let expected = change.lines().next().unwrap().trim_start_matches("-- ");
+        client
+            .batch_execute(change)
+            .unwrap_or_else(|e| panic!("{change}: {e:?}"));
+        let found = look(&mut client);
+        assert!(found.count() > 0, "not seen: {change}");
+        let words = words(&found);
+        assert!(
+            words.iter().any(|word| word == expected),
+            "{change}: {words:?}"
+        );
+        reconcile(&mut client, &found, change);
+        let left = look(&mut client).differences;
+        assert!(left.is_empty(), "{change}: {left:#?}");
+    }
+    // The sum of all repairs is the schema that the migrations make, and it works.
+    let bonus = "SELECT success FROM add_user_credits(gen_random_uuid(), 1, 'bonus', 'r', 'd')";
+    assert!(client.query_one(bonus, &[]).unwrap().get::<_, bool>(0));
+}
+
+/// A drifted database as a person sees it, and the SQL of all of it at once.
+#[test]
+fn text_json_and_exit_code_of_a_drifted_database() {
+    let database = schema_1_0_0();
+    database.execute(
+        "ALTER TABLE public.user_credits ALTER COLUMN balance TYPE numeric(20,6);
+         ALTER TABLE public.user_credits DROP CONSTRAINT user_credits_tier_check;
+         DROP INDEX public.idx_llm_usage_log_model;
+         CREATE TABLE public.notes (id int PRIMARY KEY);
+         COMMENT ON COLUMN public.user_credits.tier IS 'plan';
+         CREATE OR REPLACE FUNCTION public.get_quota_usage_percentage(p_user_id uuid)
+             RETURNS numeric LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END'",
+    );
+    let run = creditdb(["drift"]).on(&database.url).exits(1);
+    let text = run.stdout.replace(database.name(), "DATABASE");
+    let json = creditdb(["drift", "--format", "json"])
+        .on(&database.url)
+        .exits(1)
+        .json();
+    let annotations = creditdb(["drift", "--format", "github"])
+        .on(&database.url)
+        .exits(1)
+        .stdout;
+    snapshots(|| {
+        insta::assert_snapshot!("drift_text", text);
+        insta::assert_json_snapshot!("drift_json", json, {".database" => "DATABASE"});
+    });
+    assert_eq!(
+        annotations.matches("::error title=").count(),
+        5,
+        "{annotations}"
+    );
+    assert_eq!(
+        annotations.matches("::notice title=").count(),
+        1,
+        "{annotations}"
+    );
+
+    let mut client = database.connect();
+    let found = look(&mut client);
+    reconcile(&mut client, &found, "everything");
+    let run = creditdb(["drift"]).on(&database.url).succeeds();
+    let clean = "CLEAN  no differences at version ";
+    assert!(run.stdout.starts_with(clean), "{}", run.stdout);
+}
+
+#[test]
+fn a_role_that_may_read_the_history_only_is_enough() {
+    let database = Database::migrated();
+    make_roles(&mut database.connect());
+    database.execute("GRANT SELECT ON refinery_schema_history TO creditdb_drift_reader");
+    let url = database.url.replace("postgres@", "creditdb_drift_reader@");
+    database.execute("GRANT SELECT ON schema_version TO creditdb_drift_reader");
+    let run = creditdb(["drift"]).on(&url).succeeds();
+    // Grants to a role of the deployment are told, and count only when asked for.
+    assert!(
+        run.stdout.starts_with("CLEAN  no differences and 1 note"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout
+            .contains("note: different table public.schema_version"),
+        "{}",
+        run.stdout
+    );
+    creditdb(["drift", "--strict"]).on(&url).exits(1);
+    // Without the right to read the history there is no answer.
+    database.execute("REVOKE SELECT ON refinery_schema_history FROM creditdb_drift_reader");
+    creditdb(["drift"]).on(&url).exits(3);
+}
+
+#[test]
+fn the_recorded_version_is_what_counts() {
+    let database = Database::empty();
+    creditdb(["drift"]).on(&database.url).exits(4);
+    creditdb(["migrate", "--to", "2"])
+        .on(&database.url)
+        .succeeds();
+    let run = creditdb(["drift"]).on(&database.url).succeeds();
+    assert!(run.stdout.contains("at version 2\n"), "{}", run.stdout);
+    // The functions of version 3 do not belong to version 2.
+    database.execute("CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    creditdb(["drift"]).on(&database.url).exits(1);
+    let ignoring = ["drift", "--ignore", "public.f()"];
+    creditdb(ignoring).on(&database.url).succeeds();
+    database.execute(
+        "INSERT INTO refinery_schema_history VALUES (99, 'x', '2099-01-01T00:00:00Z', '7')",
+    );
+    let run = creditdb(["drift"]).on(&database.url).exits(4);
+    assert!(run.stderr.contains("V99__x is applied"), "{}", run.stderr);
+}
+
+#[test]
+fn migrations_of_a_directory_are_replayed() {
+    let database = Database::empty();
+    let folder = Folder::with(&[
+        (
+            "V1__a.sql",
+            "CREATE SCHEMA shop; CREATE TYPE shop.size AS ENUM ('s', 'l');
+             CREATE DOMAIN shop.price AS numeric(10,2) CHECK (VALUE >= 0);
+             CREATE TABLE shop.goods (id int PRIMARY KEY, size shop.size, price shop.price);
+             ALTER TABLE shop.goods ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY all_rows ON shop.goods FOR SELECT USING (id > 0);
+             CREATE VIEW shop.small AS SELECT id FROM shop.goods WHERE size = 's';
+             CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql
+                 SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NEW; END';
+             CREATE TRIGGER touch BEFORE UPDATE ON shop.goods FOR EACH ROW
+                 EXECUTE FUNCTION shop.touch();
+             GRANT SELECT ON shop.small TO PUBLIC;",
+        ),
+        (
+            "V2__b.sql",
+            "CREATE TABLE shop.log (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+             CREATE TABLE shop.log_1 PARTITION OF shop.log DEFAULT;
+             CREATE INDEX log_at ON shop.log (at);",
+        ),
+    ]);
+    let with = |command: &str| creditdb([command, "--migrations", folder.arg()]).on(&database.url);
+    with("migrate").succeeds();
+    folder.write("V3__pending.sql", "CREATE TABLE shop.pending (i int);");
+    with("drift").succeeds();
+    // Partitions come and go with the data.
+    database.execute(
+        "CREATE TABLE shop.log_2 PARTITION OF shop.log
+             FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    );
+    with("drift").succeeds();
+    database.execute(
+        "ALTER TABLE shop.goods DISABLE TRIGGER touch; ALTER TYPE shop.size RENAME TO sizes;
+         ALTER POLICY all_rows ON shop.goods USING (true);
+         CREATE OR REPLACE VIEW shop.small AS SELECT id FROM shop.goods WHERE size = 'l';
+         ALTER DOMAIN shop.price SET DEFAULT 1; ALTER FUNCTION shop.touch RESET search_path;
+         REVOKE SELECT ON shop.small FROM PUBLIC; DROP INDEX shop.log_at;",
+    );
+    let found = with("drift").args(["--format", "json"]).exits(1).json();
+    let mut words: Vec<String> = found["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| {
+            ["nature", "kind", "object"]
+                .map(|key| d[key].as_str().unwrap())
+                .join(" ")
+        })
+        .collect();
+    words.sort();
+    let expected = [
+        "different column shop.goods.size",
+        "different function shop.touch()",
+        "different policy all_rows on shop.goods",
+        "different trigger touch on shop.goods",
+        "different type shop.price",
+        "different view shop.small",
+        "extra type shop.sizes",
+        "missing index shop.log_at",
+        "missing type shop.size",
+    ];
+    assert_eq!(words, expected);
+}
