@@ -36,7 +36,11 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
     let mut transaction = session::read_only(client)?;
     let history = History::read(&mut transaction, set.history_schema)?;
     let log = Log::read(&mut transaction, &history)?;
-    let schema_version = session::schema_version(&mut transaction)?;
+    let schema_version = if history.has_schema_version {
+        session::schema_version(&mut transaction)?
+    } else {
+        None
+    };
     let mut problems = set.problems.clone();
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
