@@ -1,6 +1,6 @@
 """Times migration tools side by side; started by ci/bench-migrate.sh.
 
-Every round, in an order that rotates: for each tool a new, empty database, the run that applies
+Every round, in an order of its own: for each tool a new, empty database, the run that applies
 everything, and a look at what it made; then, in turns, runs that find nothing to do. Prints medians
 and ratios to creditdb, as a table and as JSON.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import time
 COUNT = 100
 TABLES = COUNT // 5
 # Runs that find nothing to do, of each tool in each round; their median counts.
-NOTHING_TURNS = 5
+NOTHING_TURNS = 7
+ORDERS = random.Random(1)
 
 
 def migration(number):
@@ -115,9 +117,10 @@ MADE = f"""SELECT count(*) FROM pg_class c
  WHERE c.relname LIKE 'table\\___' AND obj_description(c.oid, 'pg_class') IS NOT NULL"""
 
 
-def rotated(tools, number):
-    shift = number % len(tools)
-    return tools[shift:] + tools[:shift]
+def shuffled(tools):
+    """Another order each time: whoever always follows the slowest tool would run while the last
+    sessions of that one end."""
+    return ORDERS.sample(tools, len(tools))
 
 
 def measure(tools, base, rounds):
@@ -125,7 +128,7 @@ def measure(tools, base, rounds):
     times = {tool.name: {"apply": [], "nothing": []} for tool in tools}
     for number in range(rounds + 1):
         found = {tool.name: [] for tool in tools}
-        for tool in rotated(tools, number):
+        for tool in shuffled(tools):
             database = "bench_" + tool.name
             psql(base, "postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
             psql(base, "postgres", f"CREATE DATABASE {database} TEMPLATE template0")
@@ -136,8 +139,8 @@ def measure(tools, base, rounds):
                 sys.exit(f"{tool.name} made {made} whole tables of {TABLES}")
             if number > 0:
                 times[tool.name]["apply"].append(apply)
-        for turn in range(NOTHING_TURNS):
-            for tool in rotated(tools, turn):
+        for _ in range(NOTHING_TURNS):
+            for tool in shuffled(tools):
                 found[tool.name].append(tool.run("bench_" + tool.name))
         if number > 0:
             for name, values in found.items():
