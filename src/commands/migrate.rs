@@ -7,7 +7,7 @@ use super::{Outcome, connect, status};
 use crate::cli::{Global, MigrateArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::migrations::{self, Options, Stop};
+use crate::migrations::{self, Options, SavedPlan, Stop};
 use crate::output::progress::Terminal;
 use crate::report::Report;
 
@@ -17,6 +17,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
     let options = Options {
         to: args.to,
         wait: args.wait,
+        plan: args.plan.as_deref().map(SavedPlan::read).transpose()?,
         lock_timeout: args.limits.lock_timeout,
         retry_for: args.limits.retry_for,
         build_limit: args.limits.build_limit,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::plan::SavedPlan;
+
 /// How to apply.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -25,6 +27,8 @@ pub struct Options {
     pub max_lag: Duration,
     /// Realign the checksum of this version, when its file was edited without a real change.
     pub accept_edit: Option<i32>,
+    /// The plan that must still hold.
+    pub plan: Option<SavedPlan>,
     /// Set from outside to end the run at the next safe place.
     pub stop: Stop,
 }
@@ -40,6 +44,7 @@ impl Default for Options {
             batch_timeout: Duration::from_secs(30),
             max_lag: Duration::from_secs(10),
             accept_edit: None,
+            plan: None,
             stop: Stop::default(),
         }
     }
