@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use postgres::{GenericClient, SimpleQueryRow};
 
+use super::log;
 use crate::db::session::{self, quote_identifier};
 use crate::error::{Error, Result};
 
@@ -16,6 +17,10 @@ pub(super) struct History {
     pub schema: String,
     /// By version.
     pub rows: Vec<Row>,
+    /// Whether our log is beside it.
+    pub has_log: bool,
+    /// Whether there is a table `public.schema_version`.
+    pub has_schema_version: bool,
 }
 
 /// An applied migration.
@@ -44,16 +49,22 @@ impl History {
             session::quote_literal,
         );
         let query = format!(
-            "SELECT (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass,
-                        pg_catalog.to_regclass({}), 0)).schema,
-                    pg_catalog.quote_ident({default})",
+            "SELECT h.schema, h.fallback,
+                    pg_catalog.to_regclass(coalesce(h.schema, h.fallback) || '.{}') IS NOT NULL,
+                    pg_catalog.to_regclass('public.schema_version') IS NOT NULL
+               FROM (SELECT (pg_catalog.pg_identify_object(
+                                'pg_catalog.pg_class'::pg_catalog.regclass,
+                                pg_catalog.to_regclass({}), 0)).schema,
+                            pg_catalog.quote_ident({default})) AS h (schema, fallback)",
+            log::TABLE,
             session::quote_literal(&wanted)
         );
         let found = session::rows(client, &query)?;
-        let name = |at: usize| Some(found.first()?.get(at)?.to_owned());
-        let existing = name(0);
+        let text = |at: usize| found.first().and_then(|row| row.get(at));
+        let (existing, has_log, has_schema_version) =
+            (text(0), text(2) == Some("t"), text(3) == Some("t"));
         let exists = existing.is_some();
-        let schema = existing.or_else(|| name(1)).ok_or_else(|| {
+        let schema = existing.or(text(1)).map(str::to_owned).ok_or_else(|| {
             Error::refused("the search path names no schema that exists")
                 .detail("the history table needs a schema to be created in")
                 .hint("ALTER ROLE … SET search_path = public")
@@ -68,6 +79,8 @@ impl History {
             table,
             schema,
             rows,
+            has_log,
+            has_schema_version,
         })
     }
 

@@ -12,7 +12,7 @@ use super::history::History;
 use crate::db::session;
 use crate::error::{Error, Result};
 
-const TABLE: &str = "creditdb_migration_log";
+pub(super) const TABLE: &str = "creditdb_migration_log";
 
 /// Qualified and quoted name of the log beside a history.
 pub(super) fn table(history: &History) -> String {
@@ -88,14 +88,9 @@ impl Log {
     /// A missing privilege.
     pub fn read(client: &mut impl GenericClient, history: &History) -> Result<Self> {
         let table = table(history);
-        let query = format!(
-            "SELECT pg_catalog.to_regclass({}) IS NOT NULL",
-            session::quote_literal(&table)
-        );
-        let exists = session::is_true(client, &query)?;
         let mut log = Self {
             table,
-            exists,
+            exists: history.has_log,
             entries: Vec::new(),
         };
         if log.exists {

@@ -43,7 +43,11 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
 pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Result<Standing> {
     let history = History::read(transaction, set.history_schema)?;
     let log = Log::read(transaction, &history)?;
-    let schema_version = session::schema_version(transaction)?;
+    let schema_version = if history.has_schema_version {
+        session::schema_version(transaction)?
+    } else {
+        None
+    };
     let mut problems = set.problems.clone();
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
