@@ -177,7 +177,7 @@ pub struct RehearsedFile {
     pub name: String,
     /// `one`, `none` or `batched`.
     pub transaction: &'static str,
-    /// From its first statement to COMMIT.
+    /// Sum of its statements; the observation between them is left out.
     pub elapsed_ms: f64,
     /// Its statements, in order.
     pub statements: Vec<RehearsedStatement>,

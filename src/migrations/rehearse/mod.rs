@@ -201,7 +201,7 @@ fn perform(
             version: plan.version,
             name: plan.name.clone(),
             transaction: plan.transaction,
-            elapsed_ms: course.elapsed.as_secs_f64() * 1000.0,
+            elapsed_ms: course.statements.iter().map(|s| s.elapsed_ms).sum(),
             statements: course.statements,
         });
         if rehearsal.failure.is_some() {

@@ -26,7 +26,6 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(400);
 /// How a file went.
 pub(super) struct Course {
     pub statements: Vec<RehearsedStatement>,
-    pub elapsed: Duration,
     /// Of the first statement that failed, which is the one after those above.
     pub failure: Option<ServerError>,
 }
@@ -68,10 +67,8 @@ impl<'a> Stage<'a> {
         row: &str,
     ) -> Result<Course> {
         self.client.batch_execute("RESET ROLE; RESET ALL")?;
-        let started = Instant::now();
         let mut course = Course {
             statements: Vec::new(),
-            elapsed: Duration::ZERO,
             failure: None,
         };
         let outcome = match mode {
@@ -79,7 +76,6 @@ impl<'a> Stage<'a> {
             Mode::None => self.statements(plan, row, &mut course),
             Mode::Batched => self.batches(plan, row, &mut course),
         };
-        course.elapsed = started.elapsed();
         match outcome {
             Ok(()) => Ok(course),
             Err(Stop::Statement(error)) => {
