@@ -111,9 +111,9 @@ fn run(
         let applied: Result<Vec<_>> = work
             .iter()
             .map(|file| {
-                let applied = deployer.apply(file);
+                let applied = deployer.apply(file)?;
                 progress.advance(1);
-                applied
+                Ok(applied)
             })
             .collect();
         progress.end();
