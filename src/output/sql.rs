@@ -7,6 +7,10 @@ use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report,
 /// How long DDL may wait for a lock: everybody behind it waits as well.
 const LOCK_TIMEOUT: &str = "2s";
 
+/// Tenths of a second: the session of a deployer that has ended takes a moment to let go. Not more,
+/// because an index that the holder builds concurrently waits for this statement.
+const LOCK_ATTEMPTS: u32 = 30;
+
 /// Writes a plan as a script; other reports cannot be said in SQL.
 ///
 /// # Errors
@@ -68,9 +72,13 @@ fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
     let busy = literal("another deployer holds the migration lock");
     let lock = format!(
         "BEGIN
-    IF NOT pg_catalog.pg_try_advisory_lock({lock_key}) THEN
-        RAISE EXCEPTION USING MESSAGE = {busy};
-    END IF;
+    FOR attempt IN 1 .. {LOCK_ATTEMPTS} LOOP
+        IF pg_catalog.pg_try_advisory_lock({lock_key}) THEN
+            RETURN;
+        END IF;
+        PERFORM pg_catalog.pg_sleep(0.1);
+    END LOOP;
+    RAISE EXCEPTION USING MESSAGE = {busy};
 END"
     );
     writeln!(

@@ -112,8 +112,9 @@ fn text_tells_locks_times_and_differences() {
     ]);
     let database = Database::empty();
     migrate(&folder, &database).args(["--to", "1"]).succeeds();
-    let run = rehearse(&folder, &database)
-        .args(["--format", "text"])
+    let run = creditdb(["rehearse", "--migrations", folder.arg()])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
         .run();
     assert_eq!(run.code, 1, "{}", run.stderr);
     let mut settings = insta::Settings::clone_current();
