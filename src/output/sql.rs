@@ -155,18 +155,30 @@ fn file(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> 
 
 /// A statement that is repeated until it changes no row, each time in a transaction of its own.
 fn batches(statement: &PlannedStatement, out: &mut dyn Write) -> io::Result<()> {
+    let sql = dollar_quoted(&statement.sql);
+    let (into, count) = if statement.counts_by_value {
+        let wrong = literal("the batch does not say how many rows it changed");
+        let check = format!(
+            "IF changed IS NULL THEN
+            RAISE EXCEPTION USING MESSAGE = {wrong};
+        END IF"
+        );
+        (" INTO STRICT changed", check)
+    } else {
+        let count = "GET DIAGNOSTICS changed = ROW_COUNT";
+        ("", count.to_owned())
+    };
     let body = format!(
         "DECLARE
     changed bigint;
 BEGIN
     LOOP
-        EXECUTE {};
-        GET DIAGNOSTICS changed = ROW_COUNT;
+        EXECUTE {sql}{into};
+        {count};
         COMMIT;
         EXIT WHEN changed = 0;
     END LOOP;
-END",
-        dollar_quoted(&statement.sql)
+END"
     );
     writeln!(out, "DO {};", dollar_quoted(&body))
 }

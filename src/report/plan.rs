@@ -92,6 +92,9 @@ pub struct PlannedStatement {
     pub reasons: Vec<String>,
     /// What could not be told from its text.
     pub unread: Vec<String>,
+    /// In batches: whether it returns the number of rows that it changed, and the command tag says
+    /// nothing.
+    pub counts_by_value: bool,
 }
 
 /// A lock on a relation.
