@@ -144,11 +144,6 @@ impl Set {
         }
     }
 
-    /// Whether these are the migrations of the credit database.
-    pub(super) fn is_embedded(&self) -> bool {
-        self.history_schema.is_some()
-    }
-
     /// Path and text of each file, by version.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|file| (&file.path[..], file.sql()))
