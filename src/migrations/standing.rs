@@ -34,22 +34,28 @@ pub fn status(client: &mut Client, set: &Set) -> Result<Status> {
 
 pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
     let mut transaction = session::read_only(client)?;
-    let history = History::read(&mut transaction, set.history_schema)?;
-    let log = Log::read(&mut transaction, &history)?;
-    let schema_version = session::schema_version(&mut transaction)?;
+    let standing = inspect_within(&mut transaction, set)?;
+    transaction.commit()?;
+    Ok(standing)
+}
+
+/// The same within a transaction that asks more.
+pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Result<Standing> {
+    let history = History::read(transaction, set.history_schema)?;
+    let log = Log::read(transaction, &history)?;
+    let schema_version = session::schema_version(transaction)?;
     let mut problems = set.problems.clone();
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
     problems.extend(divergences(set, &history, &log));
     // What a file that was cut off has made is ours.
     let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
-        existing_tables(&mut transaction, set)?
+        existing_tables(transaction, set)?
     } else {
         Vec::new()
     };
     problems.extend(unmanaged(&strangers));
-    let (unfinished, is_running) = half_done::problems(&mut transaction, set, &history, &log)?;
-    transaction.commit()?;
+    let (unfinished, is_running) = half_done::problems(transaction, set, &history, &log)?;
 
     let pending: Vec<i32> = set
         .files
