@@ -21,9 +21,10 @@ use header::{Header, MIGRATION_KEYS, Mode, Problem};
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let ids = check_ids(&root.join("src/invariants/sql"))?;
     fs::write(
         out.join("migrations.rs"),
-        migrations(&root.join("migrations"))?,
+        migrations(&root.join("migrations"), &ids)?,
     )?;
     fs::write(
         out.join("expected.rs"),
@@ -42,7 +43,7 @@ fn main() -> io::Result<()> {
 }
 
 /// `FILES`: name and text of each migration.
-fn migrations(folder: &Path) -> io::Result<String> {
+fn migrations(folder: &Path, checks: &[String]) -> io::Result<String> {
     let mut code = String::from("pub(super) const FILES: &[(&str, &str)] = &[\n");
     for file in files(folder, "sql")? {
         let text = fs::read_to_string(&file)?;
@@ -52,10 +53,26 @@ fn migrations(folder: &Path) -> io::Result<String> {
             let message = format!("transaction must be one of: {}", Mode::WORDS.join(", "));
             problems.push(Problem::new(header.line("transaction"), message));
         }
+        for id in header.get("precheck").unwrap_or_default().split(',') {
+            let id = id.trim();
+            if !id.is_empty() && !checks.iter().any(|check| check == id) {
+                let message = format!("precheck \"{id}\" is no check of src/invariants/sql");
+                problems.push(Problem::new(header.line("precheck"), message));
+            }
+        }
         report(&file, &problems);
         let _ = writeln!(code, "({:?}, include_str!({file:?})),", name(&file));
     }
     Ok(code + "];\n")
+}
+
+/// The ids of the checks.
+fn check_ids(folder: &Path) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for area in folders(folder)? {
+        ids.extend(files(&area, "sql")?.iter().map(|file| stem(file)));
+    }
+    Ok(ids)
 }
 
 /// `STEPS`: version, and what that migration changes in the catalogue. That each migration has one

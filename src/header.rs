@@ -6,13 +6,14 @@
 use std::fmt;
 
 /// Header keys of a migration file, in this order. `rows` is a query that estimates how many rows a
-/// batched file is about to change.
+/// batched file is about to change; `precheck` names the checks of the audit that must hold before.
 pub const MIGRATION_KEYS: &[Key] = &[
     Key::required("why"),
     Key::required("locks"),
     Key::required("transaction"),
     Key::required("undo"),
     Key::optional("rows"),
+    Key::optional("precheck"),
 ];
 
 /// How the statements of a migration file are run, as its header says.

@@ -1,5 +1,6 @@
 //! `creditdb migrate`.
 
+use postgres::Client;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -7,9 +8,10 @@ use super::{Outcome, connect, status};
 use crate::cli::{Global, MigrateArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::migrations::{self, Options, SavedPlan, Stop};
+use crate::invariants::{self, Catalogue};
+use crate::migrations::{self, Broken, Options, Precheck, SavedPlan, Stop};
 use crate::output::progress::Terminal;
-use crate::report::Report;
+use crate::report::{CheckStatus, Report};
 
 pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
     let set = status::set(&args.source)?;
@@ -24,6 +26,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         batch_timeout: args.limits.batch_timeout,
         max_lag: args.limits.max_lag,
         accept_edit: args.accept_edit,
+        precheck: Precheck::by(broken),
         stop: stop_on_signals()?,
     };
     let deployment = migrations::migrate(&target, &set, &options, &Terminal::default())?;
@@ -31,6 +34,39 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         report: Report::Deployment(deployment),
         exit: Exit::Done,
     })
+}
+
+/// The checks that do not hold, with some of the rows.
+fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
+    const SHOWN: u32 = 5;
+    let catalogue = Catalogue::load(None)?;
+    let selection = catalogue.select(ids, &[])?;
+    let options = invariants::Options {
+        evidence: SHOWN,
+        distrust: false,
+    };
+    let audit = invariants::audit(client, &selection, &options, &Terminal::default())?;
+    for check in &audit.checks {
+        if let CheckStatus::Error(reason) = &check.status {
+            let check = &check.check.id;
+            let message = format!("cannot tell whether \"{check}\" holds, as the migrations need");
+            return Err(Error::undecided(message)
+                .detail(reason)
+                .hint(format!("creditdb verify {check}")));
+        }
+    }
+    let found = audit
+        .checks
+        .into_iter()
+        .filter(|check| check.violations > 0);
+    Ok(found
+        .map(|check| Broken {
+            id: check.check.id,
+            title: check.check.title,
+            violations: check.violations,
+            subjects: check.evidence.into_iter().map(|e| e.subject).collect(),
+        })
+        .collect())
 }
 
 /// Ctrl-C and SIGTERM end the run at the next safe place; a second one ends the program at once,

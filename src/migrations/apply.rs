@@ -12,7 +12,7 @@ use super::session::history_table_sql;
 use super::set::{File, Set};
 use super::standing::{Standing, inspect};
 use super::watch::Watch;
-use super::{edits, lock, preflight};
+use super::{edits, lock, precheck, preflight};
 use crate::db::{Target, session};
 use crate::error::{Error, Result};
 use crate::report::{Deployment, Progress};
@@ -65,6 +65,7 @@ pub fn migrate(
         return report(&mut client, &standing, Vec::new(), None);
     }
     preflight::work(target, &mut client, &work, &standing.history)?;
+    precheck::pass(&options.precheck, &mut client, set, &work)?;
     run(target, set, options, progress, (client, standing), &work)
 }
 
@@ -111,6 +112,8 @@ fn run(
         let applied: Result<Vec<_>> = work
             .iter()
             .map(|file| {
+                // Again, because rows have been written since the run began.
+                precheck::pass(&options.precheck, &mut deployer.client, set, &[*file])?;
                 let applied = deployer.apply(file)?;
                 progress.advance(1);
                 Ok(applied)

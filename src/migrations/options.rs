@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::plan::SavedPlan;
+use super::precheck::Precheck;
 
 /// How to apply.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub max_lag: Duration,
     /// Realign the checksum of this version, when its file was edited without a real change.
     pub accept_edit: Option<i32>,
+    /// Evaluates the checks that the files name.
+    pub precheck: Precheck,
     /// The plan that must still hold.
     pub plan: Option<SavedPlan>,
     /// Set from outside to end the run at the next safe place.
@@ -44,6 +47,7 @@ impl Default for Options {
             batch_timeout: Duration::from_secs(30),
             max_lag: Duration::from_secs(10),
             accept_edit: None,
+            precheck: Precheck::default(),
             plan: None,
             stop: Stop::default(),
         }

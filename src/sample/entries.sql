@@ -108,7 +108,9 @@ WITH usage AS MATERIALIZED (
 )
 INSERT INTO pg_temp.sample_entries
 SELECT row_number() OVER (ORDER BY at_us, user_n, kind, origin),
-       user_n, at_us, transaction_type, units,
+       user_n,
+       row_number() OVER (PARTITION BY user_n ORDER BY at_us, kind, origin),
+       at_us, transaction_type, units,
        sum(units) OVER (PARTITION BY user_n ORDER BY at_us, kind, origin
                         ROWS UNBOUNDED PRECEDING)::bigint,
        reference_id,

@@ -19,7 +19,9 @@ const STEPS: [&str; 4] = [
     include_str!("entries.sql"),
 ];
 const WRITE_BALANCES: &str = include_str!("write_balances.sql");
+const WRITE_LAST_ENTRY_SEQ: &str = include_str!("write_last_entry_seq.sql");
 const WRITE_ENTRIES: &str = include_str!("write_entries.sql");
+const WRITE_ENTRIES_1_0: &str = include_str!("write_entries_1_0.sql");
 const WRITE_REQUESTS: &str = include_str!("write_requests.sql");
 const FILLED: &str = include_str!("filled.sql");
 const LOCK: &str = include_str!("lock.sql");
@@ -168,6 +170,15 @@ fn invent(
     Ok(())
 }
 
+/// Whether the schema numbers the entries of each user.
+fn are_numbered(transaction: &mut Transaction<'_>) -> Result<bool> {
+    let column = "SELECT EXISTS (
+                      SELECT FROM pg_catalog.pg_attribute AS a
+                       WHERE a.attrelid = 'public.credit_transactions'::regclass
+                         AND a.attname = 'entry_seq' AND NOT a.attisdropped)";
+    Ok(transaction.query_one(column, &[])?.get(0))
+}
+
 /// Copies it into the real tables; the numbers of requests and entries.
 fn write(transaction: &mut Transaction<'_>, progress: &dyn Progress) -> Result<(u64, u64)> {
     let count = transaction.query_one(
@@ -177,11 +188,17 @@ fn write(transaction: &mut Transaction<'_>, progress: &dyn Progress) -> Result<(
     )?;
     let (requests, entries): (i64, i64) = (count.get(0), count.get(1));
     transaction.batch_execute(WRITE_BALANCES)?;
+    let write_entries = if are_numbered(transaction)? {
+        transaction.batch_execute(WRITE_LAST_ENTRY_SEQ)?;
+        WRITE_ENTRIES
+    } else {
+        WRITE_ENTRIES_1_0
+    };
     progress.begin("writing", requests.unsigned_abs() + entries.unsigned_abs());
     let mut written = [0, 0];
     for (sum, (statement, rows)) in written
         .iter_mut()
-        .zip([(WRITE_ENTRIES, entries), (WRITE_REQUESTS, requests)])
+        .zip([(write_entries, entries), (WRITE_REQUESTS, requests)])
     {
         let statement = transaction.prepare(statement)?;
         let mut first = 1;

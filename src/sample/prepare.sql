@@ -118,6 +118,7 @@ CREATE TEMPORARY TABLE sample_plans (
 CREATE TEMPORARY TABLE sample_entries (
     position         bigint NOT NULL,
     user_n           bigint NOT NULL,
+    entry_seq        bigint NOT NULL,
     at_us            bigint NOT NULL,
     transaction_type text   NOT NULL,
     units            bigint NOT NULL,

@@ -1,8 +1,9 @@
 -- One slice of the entries. Ids are given, not drawn: an attempt that failed has moved the
 -- sequence on, and the rows shall be the same all the same.
 INSERT INTO public.credit_transactions
-    (id, user_id, transaction_type, amount, balance_after, reference_id, description, created_at)
-SELECT e.position, u.user_id, e.transaction_type, pg_temp.credits(e.units),
+    (id, user_id, entry_seq, transaction_type, amount, balance_after, reference_id, description,
+     created_at)
+SELECT e.position, u.user_id, e.entry_seq, e.transaction_type, pg_temp.credits(e.units),
        pg_temp.credits(e.units_after), e.reference_id, e.description, pg_temp.moment(e.at_us)
   FROM pg_temp.sample_entries AS e
   JOIN pg_temp.sample_users AS u ON u.user_n = e.user_n

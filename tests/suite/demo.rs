@@ -33,13 +33,13 @@ fn a_clean_audit_then_the_planted_damage_found_with_evidence() {
     let json = run.json();
     let report = |step: usize| &json["steps"][step]["report"];
     assert_eq!(report(2)["verdict"], "clean");
-    assert_eq!(json["steps"][3]["notes"].as_array().unwrap().len(), 3);
+    assert_eq!(json["steps"][3]["notes"].as_array().unwrap().len(), 4);
     assert_eq!(report(4)["verdict"], "findings");
     let checks = report(4)["checks"].as_array().unwrap();
     for (id, cause) in [
         ("chain-continuity", "edited-balance"),
-        ("request-id-duplicate", "billed-twice"),
-        ("balance-row-missing", "row-missing"),
+        ("chain-sequence", "deleted-entry"),
+        ("balance-equals-last", "unlogged-write"),
     ] {
         let check = checks.iter().find(|check| check["id"] == id).unwrap();
         assert_eq!(

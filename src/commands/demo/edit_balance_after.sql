@@ -2,7 +2,7 @@
 UPDATE public.credit_transactions AS ct
    SET balance_after = ct.balance_after + 25
   FROM (SELECT id
-          FROM (SELECT id, ntile(2) OVER (ORDER BY id) AS half
+          FROM (SELECT id, ntile(2) OVER (ORDER BY entry_seq) AS half
                   FROM public.credit_transactions
                  WHERE user_id = (SELECT user_id FROM public.credit_transactions
                                    GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1)) AS h

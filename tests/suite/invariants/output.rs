@@ -147,7 +147,7 @@ fn evidence_is_limited_and_counts_are_not() {
 
 #[test]
 fn amounts_that_are_not_numbers_are_shown_and_do_not_poison_the_sum() {
-    let database = Database::migrated();
+    let database = Database::at("1.2.0");
     database.execute(LEDGER);
     database.execute("UPDATE public.credit_transactions SET amount = 'NaN' WHERE amount < 0");
     let text = check(

@@ -69,7 +69,7 @@ fn the_other_checks_are_evaluated_after_one_failed() {
 
 #[test]
 fn an_expression_that_is_null_has_decided_nothing() {
-    let database = Database::migrated();
+    let database = Database::at("1.2.0");
     database.execute(LEDGER);
     database.execute("UPDATE public.credit_transactions SET reference_id = NULL WHERE amount < 0");
     let text = check("row", &[], "reference_id = 'pay_1'");

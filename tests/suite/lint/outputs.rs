@@ -60,7 +60,7 @@ fn rules_are_listed_and_explained() {
 
 #[test]
 fn github_annotates_what_other_commands_find() {
-    let database = Database::migrated();
+    let database = Database::at("1.2.0");
     let pending = creditdb(["status", "--format", "github"])
         .on(&Database::empty().url)
         .succeeds();

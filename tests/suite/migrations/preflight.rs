@@ -46,7 +46,8 @@ fn missing_privileges_are_listed_per_object() {
         "ALTER TABLE a ADD COLUMN j int;
          CREATE INDEX b_by_i ON b (i);
          CREATE TABLE c (i int, CONSTRAINT c_a_fkey FOREIGN KEY (i) REFERENCES a);
-         CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';",
+         CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';
+         DO $$ BEGIN CREATE ROLE not_there_yet NOLOGIN; END $$;",
     );
     let role = Role::new(&database);
     database.execute(&format!(
@@ -57,6 +58,7 @@ fn missing_privileges_are_listed_per_object() {
         .on(&role.url(&database))
         .exits(4);
     for words in [
+        "- role not_there_yet: CREATEROLE is needed to make it",
         "- a: only its owner, postgres",
         "- b: only its owner, postgres",
         "- a: REFERENCES is needed",

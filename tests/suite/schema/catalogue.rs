@@ -4,7 +4,7 @@
 use postgres::GenericClient;
 
 use crate::support::program::creditdb;
-use crate::support::server::Database;
+use crate::support::server::{Database, NEWEST};
 use crate::support::snapshots;
 
 const QUERY: &str = include_str!("catalogue.sql");
@@ -24,7 +24,7 @@ pub fn catalogue(client: &mut impl GenericClient) -> String {
 fn each_version_leaves_the_catalogue_of_its_snapshot() {
     let database = Database::empty();
     let mut client = database.connect();
-    for version in 1..=5 {
+    for version in 1..=NEWEST.1 {
         let to = version.to_string();
         creditdb(["migrate", "--to", &to])
             .on(&database.url)
@@ -75,6 +75,9 @@ fn the_catalogue_shows_every_kind_of_change() {
         "COMMENT ON COLUMN user_credits.balance IS NULL",
         "COMMENT ON FUNCTION get_quota_usage_percentage(uuid) IS 'other'",
         "CREATE VIEW v AS SELECT 1 AS i",
+        "GRANT DELETE ON credit_transactions TO creditdb_gateway",
+        "REVOKE SELECT ON llm_usage_log_id_seq FROM creditdb_auditor",
+        "GRANT EXECUTE ON FUNCTION number_entry() TO PUBLIC",
     ];
     let database = Database::migrated();
     let mut client = database.connect();

@@ -1,7 +1,7 @@
 -- The catalogue of the schema public as lines of text, for people to read and for a snapshot to
 -- compare. search_path must be pg_catalog, so that every other name is printed with its schema.
--- Owners and privileges are left out. NOT NULL is told with the column: only some majors know it
--- as a constraint.
+-- Owners are left out, and so are their privileges. NOT NULL is told with the column: only some
+-- majors know it as a constraint.
 WITH tables AS (
     SELECT c.oid, c.oid::regclass::text AS name, c.reloptions
       FROM pg_class AS c
@@ -55,6 +55,16 @@ lines (section, object, part, position, line) AS (
       JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
       LEFT JOIN comments AS m ON (m.classoid, m.objoid) = ('pg_trigger'::regclass, g.oid)
     UNION ALL
+    SELECT CASE c.relkind WHEN 'S' THEN 2 ELSE 1 END, c.oid::regclass::text, 5,
+           pg_get_userbyid(a.grantee), '  grant '
+           || string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type) || ' to '
+           || CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END
+      FROM pg_class AS c
+     CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+     WHERE c.relnamespace = 'public'::regnamespace AND a.grantee <> c.relowner
+       AND c.relname NOT IN ('refinery_schema_history', 'creditdb_migration_log')
+     GROUP BY c.relkind, c.oid, a.grantee
+    UNION ALL
     SELECT 2, s.seqrelid::regclass::text, 0, '',
            'sequence ' || s.seqrelid::regclass || ' ' || format_type(s.seqtypid, NULL)
            || format(' start %s increment %s min %s max %s cache %s', s.seqstart, s.seqincrement,
@@ -86,6 +96,12 @@ lines (section, object, part, position, line) AS (
       JOIN pg_language AS l ON l.oid = p.prolang
       LEFT JOIN comments AS m ON (m.classoid, m.objoid) = ('pg_proc'::regclass, p.oid)
      WHERE p.pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 3, p.oid::regprocedure::text, 1, pg_get_userbyid(a.grantee), '  grant execute to '
+           || CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee) END
+      FROM pg_proc AS p
+     CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+     WHERE p.pronamespace = 'public'::regnamespace AND a.grantee <> p.proowner
     UNION ALL
     -- Kinds that the lines above do not describe, so that none of them goes unseen.
     SELECT 4, c.oid::regclass::text, 0, '', 'relation ' || c.oid::regclass || ' of kind ' || c.relkind::text

@@ -1,4 +1,4 @@
-//! The ledger in plain Rust: what the functions of schema 1.0.0 return and leave behind, written
+//! The ledger in plain Rust: what the functions return and leave behind at each version, written
 //! from the design and not from their code. What is called, and how the database compares, is in
 //! `histories`.
 
@@ -65,6 +65,8 @@ pub struct Model {
     pub ledger: Ledger,
     /// How many ids the sequence has given out.
     pub drawn: i64,
+    /// Whether a reference is booked once: since schema 1.2.0.
+    pub books_once: bool,
 }
 
 /// 10^12: balances and amounts stay below it.
@@ -88,11 +90,23 @@ impl Model {
             None if adds => missing,
             None => return Ok(refused(None)),
         };
+        let signed = if adds { amount } else { -amount };
+        let first = self.booked(user, kind, with.reference);
+        if let Some(first) = first.filter(|_| self.books_once) {
+            return if first.amount == signed {
+                Ok(Answer {
+                    success: true,
+                    new_balance: Some(first.balance_after),
+                    transaction_id: Some(first.id),
+                })
+            } else {
+                Err("UC013")
+            };
+        }
         let usage = kind == "usage";
         if usage && account.tier != "enterprise" && amount > account.balance {
             return Ok(refused(Some(account.balance)));
         }
-        let signed = if adds { amount } else { -amount };
         account.balance += signed;
         if account.balance.abs() >= limit() {
             return Err("UC011");
@@ -116,6 +130,17 @@ impl Model {
             success: true,
             new_balance: Some(balance_after),
             transaction_id: Some(self.drawn),
+        })
+    }
+}
+
+impl Model {
+    /// The entry of a reference that says something.
+    fn booked(&self, user: Uuid, kind: &str, reference: Option<&str>) -> Option<&Entry> {
+        let silent = ["", "None", "null", "undefined"];
+        let said = reference.filter(|r| !silent.contains(&r.trim_matches(' ')))?;
+        self.ledger.entries.iter().find(|entry| {
+            entry.user == user && entry.kind == kind && entry.reference.as_deref() == Some(said)
         })
     }
 }

@@ -77,12 +77,15 @@ fn structure_follows_the_rules_of_the_design() {
     let mut client = database.connect();
     let rules = [
         (
-            "1.0.0 has no foreign keys",
-            "SELECT conname::text FROM pg_constraint WHERE contype = 'f'",
+            "foreign keys lead to the user",
+            "SELECT conname::text FROM pg_constraint WHERE contype = 'f'
+                AND pg_get_constraintdef(oid)
+                    <> 'FOREIGN KEY (user_id) REFERENCES user_credits(user_id)'",
         ),
         (
-            "1.0.0 has no triggers",
-            "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal",
+            "triggers are on entries only, and are named after what they do",
+            "SELECT tgname::text FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+              WHERE NOT tgisinternal AND tgname <> 'credit_transactions_' || p.proname",
         ),
         (
             "each table has a comment",
@@ -183,7 +186,10 @@ fn constraints_refuse_what_no_row_of_a_user_may_say() {
             format!("{user} 'trial', 'eco'), ('{USER}', 'trial', 'eco')"),
             "idx_user_credits_user_id",
         ),
-        (format!("{entry} 'bonus')"), ""),
+        (
+            format!("{entry} 'bonus')"),
+            "credit_transactions_user_id_fkey",
+        ),
         (
             format!("{entry} 'debit')"),
             "credit_transactions_transaction_type_check",
@@ -193,7 +199,10 @@ fn constraints_refuse_what_no_row_of_a_user_may_say() {
             "",
         ),
         (format!("{log} 'turbo')"), "llm_usage_log_power_level_check"),
-        (format!("{key}, ('{USER}', 'p', 'k2', 'x')"), ""),
+        (
+            format!("{key}, ('{USER}', 'p', 'k2', 'x')"),
+            "user_provider_keys_user_id_fkey",
+        ),
         (
             format!("{key}, ('{USER}', 'p', 'k', 'y')"),
             "user_provider_keys_user_id_provider_key_name_key",

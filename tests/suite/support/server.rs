@@ -11,6 +11,12 @@ use super::program::creditdb;
 /// Holds the migrated schema; cloning it takes some 30 ms.
 const TEMPLATE: &str = "creditdb_template";
 
+/// Schema versions before the newest one, each with the migration that records it.
+pub const EARLIER: [(&str, u32); 3] = [("1.0.0", 5), ("1.1.0", 19), ("1.2.0", 24)];
+
+/// The newest schema version, and the migration that records it.
+pub const NEWEST: (&str, u32) = ("1.3.0", 34);
+
 /// The server under test: `CREDITDB_TEST_URL` (a superuser's URL), else a private one.
 pub struct Server {
     url: String,
@@ -38,17 +44,32 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let version: String = admin.query_one("SHOW server_version", &[]).unwrap().get(0);
     assert_expected_major(&version);
     eprintln!("server under test: PostgreSQL {version} at {}", server.url);
-    admin
-        .batch_execute(&format!("DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"))
-        .unwrap();
-    admin
-        .batch_execute(&format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
-        .unwrap();
-    creditdb(["migrate"])
-        .on(&server.url_of(TEMPLATE))
-        .succeeds();
+    // From version to version, each a copy of the one before that is migrated on.
+    let mut before = "template0".to_owned();
+    for (name, to) in EARLIER
+        .map(|(schema, to)| (template_of(schema), Some(to)))
+        .into_iter()
+        .chain([(TEMPLATE.to_owned(), None)])
+    {
+        for statement in [
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            format!("CREATE DATABASE {name} TEMPLATE {before}"),
+        ] {
+            admin.batch_execute(&statement).unwrap();
+        }
+        let to = to.map(|to| format!("--to={to}"));
+        creditdb(["migrate".to_owned()].into_iter().chain(to))
+            .on(&server.url_of(&name))
+            .succeeds();
+        before = name;
+    }
     server
 });
+
+/// The template database of an earlier schema version.
+fn template_of(schema: &str) -> String {
+    format!("{TEMPLATE}_{}", schema.replace('.', "_"))
+}
 
 /// A job of a version matrix says which major it is about; then nothing else will do.
 fn assert_expected_major(version: &str) {
@@ -107,6 +128,24 @@ impl Database {
     /// With the newest schema and no users.
     pub fn migrated() -> Self {
         Self::from_template(TEMPLATE)
+    }
+
+    /// With an earlier schema version (see [`EARLIER`]) and no users.
+    pub fn at(schema: &str) -> Self {
+        if schema == NEWEST.0 {
+            return Self::migrated();
+        }
+        assert!(
+            EARLIER.iter().any(|(known, _)| *known == schema),
+            "{schema}"
+        );
+        Self::from_template(&template_of(schema))
+    }
+
+    /// Each schema version, oldest first, with a database that has it and no users.
+    pub fn of_each_version() -> impl Iterator<Item = (&'static str, Self)> {
+        let versions = EARLIER.into_iter().chain([NEWEST]);
+        versions.map(|(schema, _)| (schema, Self::at(schema)))
     }
 
     /// With nothing in it.

@@ -14,10 +14,20 @@
 
 -- Silent for users without a balance row (balance-row-missing) and without entries
 -- (balance-without-history). Whether the entries follow from each other is chain-continuity. The
--- last entry is the one with the highest id: created_at is evidence, not an order.
-WITH newest AS (
-    SELECT user_id, max(id) AS id
-      FROM public.credit_transactions
+-- last entry is the one with the highest entry_seq, before schema 1.1.0 the one with the highest
+-- id: created_at is evidence, not an order. Where the table has no column entry_seq, the name means
+-- the one beside it, which is NULL; entries without a number are older than those with one.
+WITH placed AS NOT MATERIALIZED (
+    SELECT e.*
+      FROM (VALUES (NULL::bigint)) AS unnumbered (entry_seq)
+     CROSS JOIN LATERAL (
+         SELECT t.user_id, t.id, t.transaction_type, t.amount, t.balance_after, t.created_at,
+                coalesce(entry_seq, t.id - 4611686018427387904) AS place
+           FROM public.credit_transactions AS t
+     ) AS e
+), newest AS (
+    SELECT user_id, max(place) AS place
+      FROM placed
      GROUP BY user_id
 )
 SELECT 'user ' || uc.user_id AS subject,
@@ -33,6 +43,6 @@ SELECT 'user ' || uc.user_id AS subject,
               ct.id, ct.transaction_type, trim_scale(ct.amount), ct.created_at, uc.updated_at)
            AS detail
   FROM newest AS n
-  JOIN public.credit_transactions AS ct ON ct.id = n.id AND ct.user_id = n.user_id
+  JOIN placed AS ct ON ct.user_id = n.user_id AND ct.place = n.place
   JOIN public.user_credits AS uc ON uc.user_id = n.user_id
  WHERE uc.balance IS DISTINCT FROM ct.balance_after;

@@ -3,7 +3,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: foreign keys to user_credits come with schema 1.3.0
+-- guarded_by: credit_transactions_user_id_fkey, user_provider_keys_user_id_fkey
 -- why: provisioning failed silently, or a balance row was deleted while entries stayed. The
 --   user's requests are refused, and the credits that the entries gave are gone.
 -- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with

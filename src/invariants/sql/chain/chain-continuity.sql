@@ -12,24 +12,35 @@
 --   public.add_user_credits or public.debit_user_credits that names the finding. Then look for the
 --   writer that the cause points at: it will do it again.
 
--- The order of a chain is the order of ids: the functions draw them while they hold the row lock.
+-- The order of a chain is entry_seq since schema 1.1.0. Before, it is the order of ids, which the
+-- functions draw while they hold the row lock. Where the table has no column entry_seq, the name
+-- means the one beside it, which is NULL; NULL comes first, as entries without a number are older.
 -- What stands beside the chain is left to siblings: the balance row to balance-equals-last, NaN
 -- that an amount brought in to amount-not-finite (here, only the entry where it begins counts).
 --
 -- Two passes, because the window functions of the second cost several times the first. A sound
 -- ledger pays for the first only.
-WITH broken_users AS MATERIALIZED (
+WITH numbered AS NOT MATERIALIZED (
+    SELECT e.user_id, e.id, e.amount, e.balance_after, e.transaction_type, e.reference_id,
+           e.created_at, e.entry_seq
+      FROM (VALUES (NULL::bigint)) AS unnumbered (entry_seq)
+     CROSS JOIN LATERAL (
+         SELECT t.user_id, t.id, t.amount, t.balance_after, t.transaction_type, t.reference_id,
+                t.created_at, entry_seq
+           FROM public.credit_transactions AS t
+     ) AS e
+), broken_users AS MATERIALIZED (
     SELECT DISTINCT links.user_id
       FROM (
           SELECT ct.user_id, ct.amount, ct.balance_after,
                  lag(ct.balance_after, 1, 0) OVER entries AS previous_balance
-            FROM public.credit_transactions AS ct
-          WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.id)
+            FROM numbered AS ct
+          WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.entry_seq NULLS FIRST, ct.id)
       ) AS links
      WHERE links.balance_after IS DISTINCT FROM links.previous_balance + links.amount
         OR links.amount = 'NaN'
 ), chain AS (
-    SELECT ct.user_id, ct.id, ct.amount, ct.balance_after,
+    SELECT ct.user_id, ct.id, ct.entry_seq, ct.amount, ct.balance_after,
            ct.transaction_type, ct.reference_id, ct.created_at,
            lag(ct.id) OVER entries AS previous_id,
            lag(ct.balance_after, 1, 0) OVER entries AS previous_balance,
@@ -43,9 +54,9 @@ WITH broken_users AS MATERIALIZED (
            lag(ct.balance_after - ct.amount, 3) OVER entries AS third_start,
            lead(ct.id) OVER entries AS next_id,
            lead(ct.balance_after - ct.amount) OVER entries AS next_start
-      FROM public.credit_transactions AS ct
+      FROM numbered AS ct
      WHERE ct.user_id IN (SELECT b.user_id FROM broken_users AS b)
-    WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.id)
+    WINDOW entries AS (PARTITION BY ct.user_id ORDER BY ct.entry_seq NULLS FIRST, ct.id)
 ), stored AS (
     SELECT uc.user_id, min(uc.balance) AS balance
       FROM public.user_credits AS uc
@@ -74,4 +85,4 @@ SELECT c.user_id::text, c.id::text, c.created_at::text,
   LEFT JOIN stored AS s ON s.user_id = c.user_id
  WHERE c.balance_after IS DISTINCT FROM c.previous_balance + c.amount
     OR c.amount = 'NaN'
- ORDER BY c.user_id, c.id
+ ORDER BY c.user_id, c.entry_seq NULLS FIRST, c.id

@@ -3,7 +3,7 @@
 -- scope: user
 -- severity: warning
 -- since: 1.0.0
--- guarded_by: nothing: a partial unique index comes with schema 1.3.0
+-- guarded_by: user_provider_keys_default_key
 -- why: two requests set a default at the same time, or an import marked every key. Which key pays
 --   is then left to chance.
 -- remedy: keep the one that was used last: UPDATE public.user_provider_keys SET is_default =

@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: CHECKs come with schema 1.3.0
+-- guarded_by: user_credits_quota_check, user_credits.credits_used_this_month not null
 -- why: a refund was counted back into a cycle in which it was not used, or a reset raced with a
 --   debit. A negative counter gives the user more than the allowance; NaN turns it off.
 -- remedy: compare with the entries: "creditdb verify quota-equals-cycle-sum", and set the counter

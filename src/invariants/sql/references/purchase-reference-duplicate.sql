@@ -3,7 +3,7 @@
 -- scope: global
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: uniqueness comes with schema 1.2.0, and then per user only
+-- guarded_by: nothing: credit_transactions_reference_key is unique per user only
 -- why: the payment provider delivered a webhook twice, or it was replayed for another account.
 --   The credits were paid for once and granted several times.
 -- remedy: look the payment up at the provider. Take the surplus back: SELECT * FROM

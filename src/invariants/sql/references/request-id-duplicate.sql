@@ -3,7 +3,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: unique (user_id, request_id) comes with schema 1.2.0
+-- guarded_by: llm_usage_log_request_key
 -- why: the gateway retried, or two of its layers both log. Usage statistics count the request
 --   twice, and where the debit is repeated as well the user pays twice.
 -- remedy: compare with the ledger: "creditdb verify usage-reference-duplicate". Give back what

@@ -3,7 +3,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: unique (user_id, transaction_type, reference_id) comes with schema 1.2.0
+-- guarded_by: credit_transactions_reference_key
 -- why: handler and middleware both debit, or a retried request debits again. The user pays twice
 --   for one answer.
 -- remedy: give the surplus back: SELECT * FROM public.add_user_credits(<user>, <difference

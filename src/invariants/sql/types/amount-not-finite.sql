@@ -4,7 +4,8 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: CHECKs against NaN come with schema 1.3.0
+-- guarded_by: credit_transactions_finite_check, credit_transactions.amount not null,
+--   credit_transactions.balance_after not null
 -- why: numeric(20,8) accepts NaN, and a float that was divided by zero arrives as one. From then
 --   on every sum and every balance of the user is NaN, and no comparison refuses it.
 -- remedy: find what the entry should have been from reference_id and the usage log. Correct the
@@ -14,7 +15,7 @@
 -- actual: format('amount %s, balance_after %s', coalesce(trim_scale(amount)::text, 'NULL'),
 --   coalesce(trim_scale(balance_after)::text, 'NULL'))
 
--- A balance of NaN is balance-negative-unexplained, a logged cost of NaN credits-negative, a
+-- A balance of NaN is balance-not-finite, a logged cost of NaN credits-negative, a
 -- counter or allowance of NaN quota-negative. In PostgreSQL NaN is greater than Infinity.
 (amount > '-Infinity' AND amount < 'Infinity'
  AND balance_after > '-Infinity' AND balance_after < 'Infinity') IS NOT TRUE

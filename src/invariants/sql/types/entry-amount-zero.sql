@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: warning
 -- since: 1.0.0
--- guarded_by: nothing: a CHECK comes with schema 1.3.0
+-- guarded_by: credit_transactions_sign_check
 -- why: an amount was cut to fewer decimals than it has, or converted to whole credits. The entry
 --   looks like a correction and corrects nothing.
 -- remedy: find the amount that was meant by reference_id, and book it with

@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: CHECKs of the signs come with schema 1.3.0
+-- guarded_by: credit_transactions_sign_check
 -- why: a promotion was taken back, or a penalty booked, under the type bonus. Reports of what was
 --   given away come out too low, and the user was charged without a reason on record.
 -- remedy: decide whether the user owed it. The numbers of the entry stay, its type was wrong:

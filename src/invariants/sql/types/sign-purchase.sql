@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: CHECKs of the signs come with schema 1.3.0
+-- guarded_by: credit_transactions_sign_check
 -- why: a negative price or quantity reached the ledger, or a charge-back was booked as a
 --   purchase. The user paid and lost credits, and revenue reports subtract the sale.
 -- remedy: look the payment up by reference_id. The numbers of the entry stay, its type was wrong:

@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: CHECKs of the signs come with schema 1.3.0
+-- guarded_by: credit_transactions_sign_check
 -- why: a negative price of a model, or a writer with the other sign convention, pays the user for
 --   each request: whoever notices can mint credits.
 -- remedy: stop the writer: usage goes through public.debit_user_credits, which applies the sign.

@@ -4,7 +4,7 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: a CHECK comes with schema 1.3.0
+-- guarded_by: llm_usage_log_credits_check, llm_usage_log.credits_used not null
 -- why: a model has a negative price, or a refund was logged as a request. Sums of the cost come
 --   out too low; NaN makes every sum NaN.
 -- remedy: compute the cost from tokens and price, and correct the row: UPDATE

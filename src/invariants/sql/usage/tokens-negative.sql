@@ -4,7 +4,8 @@
 -- scope: user
 -- severity: error
 -- since: 1.0.0
--- guarded_by: nothing: a CHECK comes with schema 1.3.0
+-- guarded_by: llm_usage_log_tokens_check, llm_usage_log.prompt_tokens not null,
+--   llm_usage_log.completion_tokens not null, llm_usage_log.total_tokens not null
 -- why: an upstream sends a negative or missing count, by error or to be paid less. Prices and
 --   sums by token are wrong.
 -- remedy: ask the provider for the request's true counts and correct the row: UPDATE

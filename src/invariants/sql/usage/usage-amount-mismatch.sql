@@ -15,6 +15,7 @@
 -- Judged are requests with one log row and one charge: none is usage-unbilled or
 -- charge-without-usage, several are request-id-duplicate or usage-reference-duplicate. A refund
 -- of the request, or an adjustment with its reference, may be left out of the log or counted in.
+-- "< 2" means one: of "= 1" the planner expects so few groups that it compares all with all.
 WITH charges AS (
     SELECT user_id, reference_id, -sum(amount) AS net,
            -sum(amount) FILTER (WHERE transaction_type = 'usage') AS gross,
@@ -23,13 +24,14 @@ WITH charges AS (
      WHERE transaction_type IN ('usage', 'refund', 'admin_adjustment')
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
      GROUP BY user_id, reference_id
-    HAVING count(*) FILTER (WHERE transaction_type = 'usage') = 1
+    HAVING bool_or(transaction_type = 'usage')
+       AND count(*) FILTER (WHERE transaction_type = 'usage') < 2
 ), requests AS (
     SELECT user_id, request_id, max(credits_used) AS credits, min(id) AS id,
            bool_and(success) AS success, bool_or(byok_used) AS byok_used
       FROM public.llm_usage_log
      GROUP BY user_id, request_id
-    HAVING count(*) = 1
+    HAVING count(*) < 2
        AND max(created_at)
            < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
 )

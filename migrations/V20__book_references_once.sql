@@ -1,0 +1,246 @@
+-- why: payment providers deliver a webhook twice, gateways retry a request whose answer got lost,
+--   and nobody can tell afterwards whether a second call was meant. From here on a reference is
+--   booked once: the second call changes nothing and returns what the first one returned.
+-- locks: none on tables.
+-- transaction: one
+-- undo: replace the two functions by those of V8.
+
+-- Before the unique index of the next file, which then finds no new duplicates to stop at. Until it
+-- is there, the lookup reads the user's entries.
+--
+-- References that say nothing (NULL, blank, or the words that programs write for "nothing") are
+-- booked each time, as before: they cannot tell a retry from a second purchase. A call that was
+-- refused for lack of credits has left nothing behind, so a repeated call is judged anew.
+--
+-- One more SQLSTATE, to those listed in V3:
+--   UC013 the reference was booked with another amount
+CREATE OR REPLACE FUNCTION public.add_user_credits(
+    p_user_id          uuid,
+    p_amount           numeric,
+    p_transaction_type text,
+    p_reference_id     text,
+    p_description      text
+) RETURNS TABLE (success boolean, new_balance numeric, transaction_id bigint)
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER ROWS 1
+AS $function$
+DECLARE
+    v_now     timestamptz;
+    v_balance numeric;
+    v_seq     bigint;
+    v_first   numeric;
+BEGIN
+    PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'add');
+
+    -- A row made here is this session's alone until it commits, so its cycle may start before the
+    -- lock: it only must not start after its first entry.
+    v_now := clock_timestamp();
+    INSERT INTO public.user_credits (user_id, billing_cycle_start, created_at, updated_at)
+    VALUES (p_user_id, v_now, v_now, v_now)
+    ON CONFLICT (user_id) DO NOTHING;
+
+    SELECT uc.balance, uc.last_entry_seq INTO v_balance, v_seq
+      FROM public.user_credits AS uc
+     WHERE uc.user_id = p_user_id
+       FOR NO KEY UPDATE;
+
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC012',
+            MESSAGE = format('the balance row of user %s was deleted during the call', p_user_id),
+            DETAIL = 'Another session deleted it after this call found it. Nothing was changed.',
+            HINT = 'Call again: a missing row is made.';
+    END IF;
+
+    -- Under the lock, so that of two calls with one reference the second finds the entry of the
+    -- first.
+    IF btrim(p_reference_id) NOT IN ('', 'None', 'null', 'undefined') THEN
+        SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
+          INTO transaction_id, new_balance, v_first, v_now
+          FROM public.credit_transactions AS ct
+         WHERE ct.user_id = p_user_id
+           AND ct.transaction_type = p_transaction_type
+           AND ct.reference_id = p_reference_id
+           AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
+
+        IF FOUND AND v_first = p_amount THEN
+            success := true;
+            RETURN NEXT;
+            RETURN;
+        ELSIF FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'UC013',
+                MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
+                                 'now %s', p_reference_id, p_user_id, trim_scale(v_first),
+                                 trim_scale(p_amount)),
+                DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
+                                transaction_id, p_transaction_type, v_now),
+                HINT = 'Give each payment, request and refund a reference of its own.';
+        END IF;
+    END IF;
+
+    v_now := clock_timestamp();
+    v_balance := v_balance + p_amount;
+
+    -- abs(NaN) is greater than the bound: a poisoned balance is reported here, not passed on.
+    IF abs(v_balance) >= 1000000000000 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC011',
+            MESSAGE = format('the new balance of user %s would be out of range: %s',
+                             p_user_id, v_balance),
+            DETAIL = format('A balance is a number between -1000000000000 and 1000000000000; '
+                            'p_amount was %s. Nothing was changed.', p_amount),
+            HINT = 'Check the unit of the amount, and verify the user''s balance and entries.';
+    END IF;
+
+    -- Once per user: the first entry ever, or the first since the numbers came.
+    IF v_seq = 0 THEN
+        v_seq := public.find_last_entry_seq(p_user_id);
+    END IF;
+    v_seq := v_seq + 1;
+
+    UPDATE public.user_credits AS uc
+       SET balance = v_balance,
+           last_entry_seq = v_seq,
+           updated_at = v_now
+     WHERE uc.user_id = p_user_id
+    RETURNING uc.balance INTO new_balance;
+
+    INSERT INTO public.credit_transactions AS ct
+        (user_id, entry_seq, transaction_type, amount, balance_after, reference_id, description,
+         created_at)
+    VALUES
+        (p_user_id, v_seq, p_transaction_type, p_amount, v_balance, p_reference_id, p_description,
+         v_now)
+    RETURNING ct.id INTO transaction_id;
+
+    success := true;
+    RETURN NEXT;
+END;
+$function$;
+
+COMMENT ON FUNCTION public.add_user_credits(uuid, numeric, text, text, text) IS
+    'Adds p_amount credits (positive) to a user and appends the entry; makes the balance row '
+    'if there is none. Types: purchase, bonus, refund (credits back for usage), '
+    'admin_adjustment. Returns (true, new balance, id of the entry); for a reference that was '
+    'booked already, what the first call returned. Raises UC001 to UC013.';
+
+
+CREATE OR REPLACE FUNCTION public.debit_user_credits(
+    p_user_id          uuid,
+    p_amount           numeric,
+    p_transaction_type text,
+    p_reference_id     text,
+    p_description      text
+) RETURNS TABLE (success boolean, new_balance numeric, transaction_id bigint)
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER ROWS 1
+AS $function$
+DECLARE
+    v_now     timestamptz;
+    v_balance numeric;
+    v_seq     bigint;
+    v_first   numeric;
+    v_tier    text;
+    v_used    numeric := 0;
+BEGIN
+    PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'debit');
+
+    SELECT uc.balance, uc.tier, uc.last_entry_seq INTO v_balance, v_tier, v_seq
+      FROM public.user_credits AS uc
+     WHERE uc.user_id = p_user_id
+       FOR NO KEY UPDATE;
+
+    -- An unknown user has the balance NULL, which the caller can tell from any real one.
+    IF NOT FOUND THEN
+        success := false;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    -- Before the balance is judged: a repeated call succeeds although the first one took the last
+    -- credits.
+    IF btrim(p_reference_id) NOT IN ('', 'None', 'null', 'undefined') THEN
+        SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
+          INTO transaction_id, new_balance, v_first, v_now
+          FROM public.credit_transactions AS ct
+         WHERE ct.user_id = p_user_id
+           AND ct.transaction_type = p_transaction_type
+           AND ct.reference_id = p_reference_id
+           AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
+
+        IF FOUND AND v_first = -p_amount THEN
+            success := true;
+            RETURN NEXT;
+            RETURN;
+        ELSIF FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'UC013',
+                MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
+                                 'now %s', p_reference_id, p_user_id, trim_scale(v_first),
+                                 trim_scale(-p_amount)),
+                DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
+                                transaction_id, p_transaction_type, v_now),
+                HINT = 'Give each payment, request and refund a reference of its own.';
+        END IF;
+    END IF;
+
+    IF p_transaction_type = 'usage' AND v_balance < p_amount AND v_tier <> 'enterprise' THEN
+        success := false;
+        new_balance := v_balance;
+        transaction_id := NULL;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    v_now := clock_timestamp();
+    v_balance := v_balance - p_amount;
+
+    -- Money that goes back is no use of the allowance.
+    IF p_transaction_type = 'usage' THEN
+        v_used := p_amount;
+    END IF;
+
+    -- abs(NaN) is greater than the bound: a poisoned balance is reported here, not passed on.
+    IF abs(v_balance) >= 1000000000000 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC011',
+            MESSAGE = format('the new balance of user %s would be out of range: %s',
+                             p_user_id, v_balance),
+            DETAIL = format('A balance is a number between -1000000000000 and 1000000000000; '
+                            'p_amount was %s. Nothing was changed.', p_amount),
+            HINT = 'Check the unit of the amount, and verify the user''s balance and entries.';
+    END IF;
+
+    -- Once per user: the first entry ever, or the first since the numbers came.
+    IF v_seq = 0 THEN
+        v_seq := public.find_last_entry_seq(p_user_id);
+    END IF;
+    v_seq := v_seq + 1;
+
+    UPDATE public.user_credits AS uc
+       SET balance = v_balance,
+           credits_used_this_month = uc.credits_used_this_month + v_used,
+           last_entry_seq = v_seq,
+           updated_at = v_now
+     WHERE uc.user_id = p_user_id
+    RETURNING uc.balance INTO new_balance;
+
+    INSERT INTO public.credit_transactions AS ct
+        (user_id, entry_seq, transaction_type, amount, balance_after, reference_id, description,
+         created_at)
+    VALUES
+        (p_user_id, v_seq, p_transaction_type, -p_amount, v_balance, p_reference_id, p_description,
+         v_now)
+    RETURNING ct.id INTO transaction_id;
+
+    success := true;
+    RETURN NEXT;
+END;
+$function$;
+
+COMMENT ON FUNCTION public.debit_user_credits(uuid, numeric, text, text, text) IS
+    'Takes p_amount credits (positive) from a user and appends the entry, whose amount is '
+    'negative. Types: usage, refund (money back for a purchase), admin_adjustment. Returns '
+    '(true, new balance, id of the entry), or (false, balance, NULL) without a change for '
+    'usage beyond the balance, unless the tier is enterprise, and (false, NULL, NULL) for an '
+    'unknown user; for a reference that was booked already, what the first call returned. '
+    'Raises UC001 to UC011 and UC013.';

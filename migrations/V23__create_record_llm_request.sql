@@ -1,0 +1,153 @@
+-- why: a gateway that debits and then writes the log is cut off between the two one day. One call
+--   does both or neither, and may be repeated until it answers.
+-- locks: none on tables.
+-- transaction: one
+-- undo: drop the function; gateways call debit_user_credits and write the log again.
+
+-- CREATE without OR REPLACE: a function that somebody else put there under our name must stop the
+-- migration, not vanish.
+--
+-- A request that was refused for lack of credits has been answered to the user with an error, and
+-- its log row keeps saying so: the same id gets the same answer later, too. What it would have cost
+-- and the balance at that time stand in metadata, as the answer needs them.
+--
+-- One more SQLSTATE, to those listed in V3 and V20:
+--   UC014 p_amount of a request that failed, or that used the user's own key, is not 0
+CREATE FUNCTION public.record_llm_request(
+    p_user_id           uuid,
+    p_request_id        text,
+    p_model             text,
+    p_provider          text,
+    p_power_level       text,
+    p_prompt_tokens     bigint,
+    p_completion_tokens bigint,
+    p_amount            numeric,
+    p_latency_ms        integer,
+    p_total_tokens      bigint  DEFAULT NULL,
+    p_success           boolean DEFAULT true,
+    p_error_message     text    DEFAULT NULL,
+    p_byok_used         boolean DEFAULT false,
+    p_metadata          jsonb   DEFAULT '{}',
+    p_description       text    DEFAULT NULL
+) RETURNS TABLE (success boolean, new_balance numeric, transaction_id bigint, usage_log_id bigint)
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER ROWS 1
+AS $function$
+DECLARE
+    v_balance  numeric;
+    v_first    numeric;
+    v_refused  jsonb;
+    v_charged  boolean;
+    v_error    text  := p_error_message;
+    v_metadata jsonb := coalesce(p_metadata, '{}');
+    v_now      timestamptz;
+BEGIN
+    -- A request may be free, which no entry can be; the rest of the rules is that of a debit.
+    IF p_user_id IS NULL OR p_amount IS NULL OR p_amount <> 0 THEN
+        PERFORM public.assert_credit_arguments(p_user_id, p_amount, 'usage', 'debit');
+    END IF;
+
+    IF p_amount > 0 AND (p_success AND NOT p_byok_used) IS NOT TRUE THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC014',
+            MESSAGE = format('p_amount must be 0 for a request that failed or used the user''s own '
+                             'key: %s', p_amount),
+            DETAIL = format('record_llm_request was called for user %s and request %s with success '
+                            '%s and own key %s. Nothing was changed.', p_user_id,
+                            quote_nullable(p_request_id), p_success, p_byok_used),
+            HINT = 'Pass 0, or p_success true and p_byok_used false when it is to be paid.';
+    END IF;
+
+    -- The lock orders repeated calls: the second sees the row of the first.
+    SELECT uc.balance INTO v_balance
+      FROM public.user_credits AS uc
+     WHERE uc.user_id = p_user_id
+       FOR NO KEY UPDATE;
+
+    IF btrim(p_request_id) NOT IN ('', 'None', 'null', 'undefined') THEN
+        SELECT ul.id, ul.credits_used, ul.credits_used > 0,
+               CASE WHEN NOT ul.success THEN ul.metadata -> 'creditdb_refused' END
+          INTO usage_log_id, v_first, v_charged, v_refused
+          FROM public.llm_usage_log AS ul
+         WHERE ul.user_id = p_user_id
+           AND ul.request_id = p_request_id
+           AND btrim(ul.request_id) NOT IN ('', 'None', 'null', 'undefined');
+
+        IF FOUND THEN
+            v_first := coalesce((v_refused ->> 'credits')::numeric, v_first);
+
+            IF v_first <> p_amount THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'UC013',
+                    MESSAGE = format('request %L of user %s was logged with another amount: %s, '
+                                     'now %s', p_request_id, p_user_id, trim_scale(v_first),
+                                     trim_scale(p_amount)),
+                    DETAIL = format('It is row %s of llm_usage_log. Nothing was changed.',
+                                    usage_log_id),
+                    HINT = 'Give each request, and each attempt that is to be paid, an id of its '
+                           'own.';
+            ELSIF NOT v_charged THEN
+                success := v_refused IS NULL;
+                new_balance := CASE WHEN v_refused IS NULL THEN v_balance
+                                    ELSE (v_refused ->> 'balance')::numeric END;
+                RETURN NEXT;
+                RETURN;
+            END IF;
+        END IF;
+    END IF;
+
+    -- Logged already, by a gateway that does the two one after the other: then this returns the
+    -- entry, or makes up for it.
+    IF p_amount > 0 THEN
+        SELECT d.success, d.new_balance, d.transaction_id
+          INTO success, new_balance, transaction_id
+          FROM public.debit_user_credits(p_user_id, p_amount, 'usage', p_request_id,
+                                         coalesce(p_description, p_model)) AS d;
+        IF NOT success THEN
+            v_error := CASE WHEN new_balance IS NULL THEN 'unknown user'
+                            ELSE 'insufficient credits' END;
+            v_metadata := v_metadata || jsonb_build_object(
+                'creditdb_refused',
+                jsonb_build_object('credits', p_amount, 'balance', new_balance));
+        END IF;
+    ELSE
+        success := true;
+        new_balance := v_balance;
+    END IF;
+
+    IF usage_log_id IS NULL THEN
+        v_now := clock_timestamp();
+        -- A conflict is a row that was logged during this call by somebody who does not take the
+        -- lock, or for a user who has no row to lock.
+        INSERT INTO public.llm_usage_log AS ul
+            (user_id, request_id, model, provider, power_level, prompt_tokens, completion_tokens,
+             total_tokens, credits_used, latency_ms, success, error_message, byok_used, metadata,
+             created_at)
+        VALUES
+            (p_user_id, p_request_id, p_model, p_provider, p_power_level, p_prompt_tokens,
+             p_completion_tokens, coalesce(p_total_tokens, p_prompt_tokens + p_completion_tokens),
+             CASE WHEN record_llm_request.success THEN p_amount ELSE 0 END, p_latency_ms,
+             p_success AND record_llm_request.success, v_error, p_byok_used, v_metadata, v_now)
+        ON CONFLICT DO NOTHING
+        RETURNING ul.id INTO usage_log_id;
+
+        IF usage_log_id IS NULL THEN
+            SELECT ul.id INTO usage_log_id
+              FROM public.llm_usage_log AS ul
+             WHERE ul.user_id = p_user_id
+               AND ul.request_id = p_request_id
+               AND btrim(ul.request_id) NOT IN ('', 'None', 'null', 'undefined');
+        END IF;
+    END IF;
+
+    RETURN NEXT;
+END;
+$function$;
+
+COMMENT ON FUNCTION public.record_llm_request(uuid, text, text, text, text, bigint, bigint, numeric,
+    integer, bigint, boolean, text, boolean, jsonb, text) IS
+    'Logs a request and debits p_amount credits (0 or more) for it, both or neither. Returns '
+    '(true, new balance, id of the entry or NULL when it is free, id of the log row); refused for '
+    'lack of credits or for an unknown user it logs a failed request that costs nothing and '
+    'returns (false, balance, NULL, id of the log row). For a request id of the user that is '
+    'logged already, what the first call returned; new_balance of a free one is the balance now. '
+    'Raises UC001 to UC008, UC011, UC013 and UC014.';

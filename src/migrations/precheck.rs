@@ -1,0 +1,127 @@
+//! What must hold before a file may run: the header key `precheck` names checks of the audit. A
+//! constraint that old rows break would fail after minutes of waiting, in the middle of an upgrade;
+//! the audit says so beforehand, and which rows.
+//!
+//! The audit is no business of this module, so whoever calls [`migrate`](super::migrate) hands it
+//! over.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use postgres::Client;
+
+use super::set::{File, Set};
+use crate::db::session;
+use crate::error::{Error, Result};
+use crate::header::Header;
+
+/// What an invariant's check found.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// The check.
+    pub id: String,
+    /// What should be true.
+    pub title: String,
+    /// How many rows say otherwise.
+    pub violations: u64,
+    /// Some of them.
+    pub subjects: Vec<String>,
+}
+
+/// Evaluates checks by their ids, on a database at whatever schema version it is; returns those
+/// that do not hold.
+type Evaluate = dyn Fn(&mut Client, &[String]) -> Result<Vec<Broken>> + Send + Sync;
+
+/// The audit, as far as migrations need it; by default it finds nothing.
+#[derive(Clone, Default)]
+pub struct Precheck(Option<Arc<Evaluate>>);
+
+impl Precheck {
+    /// Lets a function evaluate the checks.
+    pub fn by(
+        evaluate: impl Fn(&mut Client, &[String]) -> Result<Vec<Broken>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(evaluate)))
+    }
+}
+
+impl fmt::Debug for Precheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "by the audit"
+        } else {
+            "none"
+        })
+    }
+}
+
+/// Whether the rows that are there let the files pass.
+///
+/// # Errors
+/// Refused, with the rows that do not; undecided when a check could not be evaluated.
+pub(super) fn pass(
+    precheck: &Precheck,
+    client: &mut Client,
+    set: &Set,
+    files: &[&File],
+) -> Result<()> {
+    // In a directory of another team the key would mean something else.
+    let (Some(evaluate), true) = (&precheck.0, set.is_embedded()) else {
+        return Ok(());
+    };
+    let checks: BTreeSet<String> = files.iter().flat_map(|file| named_by(file)).collect();
+    // Before the first version there are no rows, and no tables to ask.
+    if checks.is_empty() || session::schema_version(client)?.is_none() {
+        return Ok(());
+    }
+    let ids: Vec<String> = checks.into_iter().collect();
+    let broken = evaluate(client, &ids)?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&broken, files))
+}
+
+/// The checks that a file asks for.
+fn named_by(file: &File) -> Vec<String> {
+    let header = Header::parse(file.sql());
+    let names = header.get("precheck").unwrap_or_default();
+    let names = names.split(',').map(|name| name.trim().to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn refused(broken: &[Broken], files: &[&File]) -> Error {
+    let ids: Vec<&str> = broken.iter().map(|b| b.id.as_str()).collect();
+    let asking: Vec<String> = files
+        .iter()
+        .filter(|file| {
+            named_by(file)
+                .iter()
+                .any(|name| ids.contains(&name.as_str()))
+        })
+        .map(|file| format!("\"{}\"", file.path))
+        .collect();
+    let mut error = Error::refused(format!(
+        "rows that are there do not let {} pass",
+        asking.join(", ")
+    ));
+    for found in broken {
+        let violations = match found.violations {
+            1 => "1 violation".to_owned(),
+            n => format!("{n} violations"),
+        };
+        let mut lines = format!("- {}: {violations} of \"{}\"", found.id, found.title);
+        for subject in &found.subjects {
+            lines += &format!("\n    {subject}");
+        }
+        if found.violations > found.subjects.len() as u64 {
+            lines += "\n    …";
+        }
+        error = error.detail(lines);
+    }
+    error.hint(format!(
+        "creditdb verify --distrust {} shows all of them, and how to repair them",
+        ids.join(" ")
+    ))
+}
