@@ -59,10 +59,10 @@ UPDATE public.credit_transactions AS ct
  WHERE ct.id = p.id AND ct.user_id = p.user_id AND ct.entry_seq IS NULL;
 
 -- What is left: users with very many old entries, users whose row was held, and users who have no
--- balance row. One at a time and up to 5000 entries: the last ones, so that entries without a number
--- are always the oldest, and their count the number of the last of them. The balance row is locked
--- after the entries are done, for a moment: old entries do not change, and who writes new ones counts
--- the old ones under the lock, with numbers or without.
+-- balance row. One at a time and up to 20000 entries: the last ones, so that entries without a
+-- number are always the oldest, and their count the number of the last of them. The balance row is
+-- locked after the entries are done, for a moment: old entries do not change, and who writes new
+-- ones counts the old ones under the lock, with numbers or without.
 WITH next AS MATERIALIZED (
     SELECT ct.user_id
       FROM public.credit_transactions AS ct
@@ -79,7 +79,7 @@ WITH next AS MATERIALIZED (
       FROM next AS n
      CROSS JOIN LATERAL public.order_old_entries(n.user_id) AS ordered (ids)
      CROSS JOIN LATERAL unnest(ordered.ids) WITH ORDINALITY AS o (id, place)
-     WHERE o.place > cardinality(ordered.ids) - 5000
+     WHERE o.place > cardinality(ordered.ids) - 20000
 )
 UPDATE public.credit_transactions AS ct
    SET entry_seq = p.place
