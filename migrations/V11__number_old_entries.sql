@@ -28,7 +28,7 @@ WITH RECURSIVE users (user_id, number) AS (
            u.number + 1
       FROM users AS u
      WHERE u.number < 200 AND u.user_id IS NOT NULL
-), entries AS (
+), entries AS MATERIALIZED (
     SELECT u.user_id, u.number,
            (SELECT count(*)
               FROM (SELECT FROM public.credit_transactions AS ct
