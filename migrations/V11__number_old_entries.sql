@@ -9,6 +9,10 @@
 -- Users with some 2000 old entries together; whoever has more than that alone comes below. Users
 -- whose row somebody holds at this moment are passed over: a batch that waited while it holds the
 -- rows of other users could deadlock with a gateway that charges several users in one transaction.
+--
+-- The UPDATEs find their rows by id alone. "AND entry_seq IS NULL" would be true as well, and lead
+-- the planner, which has no statistics of the new column yet, to read all old entries of a user for
+-- each of them.
 WITH RECURSIVE users (user_id, number) AS (
     (SELECT ct.user_id, 1
        FROM public.credit_transactions AS ct
@@ -24,7 +28,7 @@ WITH RECURSIVE users (user_id, number) AS (
            u.number + 1
       FROM users AS u
      WHERE u.number < 200 AND u.user_id IS NOT NULL
-), entries AS (
+), entries AS MATERIALIZED (
     SELECT u.user_id, u.number,
            (SELECT count(*)
               FROM (SELECT FROM public.credit_transactions AS ct
@@ -56,7 +60,7 @@ WITH RECURSIVE users (user_id, number) AS (
 UPDATE public.credit_transactions AS ct
    SET entry_seq = p.place
   FROM places AS p
- WHERE ct.id = p.id AND ct.user_id = p.user_id AND ct.entry_seq IS NULL;
+ WHERE ct.id = p.id AND ct.user_id = p.user_id;
 
 -- What is left: users with very many old entries, users whose row was held, and users who have no
 -- balance row. One at a time and up to 20000 entries: the last ones, so that entries without a
@@ -84,4 +88,4 @@ WITH next AS MATERIALIZED (
 UPDATE public.credit_transactions AS ct
    SET entry_seq = p.place
   FROM places AS p
- WHERE ct.id = p.id AND ct.user_id = p.user_id AND ct.entry_seq IS NULL;
+ WHERE ct.id = p.id AND ct.user_id = p.user_id;
