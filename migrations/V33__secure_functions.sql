@@ -74,8 +74,7 @@ GRANT EXECUTE ON FUNCTION
                               bigint, boolean, text, boolean, jsonb, text)
     TO creditdb_gateway;
 
-GRANT USAGE ON SCHEMA public TO creditdb_gateway, creditdb_auditor;
-
+-- USAGE of the schema is left to whoever owns it: PUBLIC has it, unless somebody took it away.
 GRANT SELECT ON
     public.user_credits, public.credit_transactions, public.credit_packages,
     public.power_level_configs, public.user_provider_keys, public.llm_usage_log,

@@ -1,10 +1,14 @@
 //! The command line: clap types, without behaviour.
 
+mod plan;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+
+pub use plan::{PlanArgs, RehearseArgs};
 
 /// Migrate and audit the credit database of an LLM gateway.
 #[derive(Debug, Parser)]
@@ -53,6 +57,8 @@ pub enum Format {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// A script for psql, of plan only.
+    Sql,
 }
 
 /// The commands.
@@ -64,6 +70,10 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Show applied, pending and diverged migrations; changes nothing
     Status(StatusArgs),
+    /// Show what migrate would do: statements, locks, sizes, risk; changes nothing
+    Plan(PlanArgs),
+    /// Apply pending migrations to a scratch copy of the schema, and show the locks really held
+    Rehearse(RehearseArgs),
     /// Compare the live schema with the one that the migrations make; changes nothing
     Drift(DriftArgs),
     /// Take over a database that was not made by us, after proving that its schema matches
@@ -112,6 +122,9 @@ pub struct MigrateArgs {
     /// How long to wait while another deployer holds the lock.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub wait: Duration,
+    /// Apply only what this plan says, and only if the database is still the one it was made for.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Realign the checksum of version N, whose file was edited in line endings, comments or white
     /// space only.
     #[arg(long, value_name = "N")]
@@ -346,7 +359,7 @@ fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
         .split_once('=')
         .ok_or("expected FORMAT=FILE, such as json=audit.json")?;
     let format = Format::from_str(format, false)
-        .map_err(|_| format!("unknown format \"{format}\"; known are text, json, github"))?;
+        .map_err(|_| format!("unknown format \"{format}\"; known are text, json, github, sql"))?;
     if file.is_empty() {
         return Err("the file name is empty".to_owned());
     }

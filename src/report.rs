@@ -2,6 +2,7 @@
 
 mod drift;
 mod lint;
+mod plan;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -10,6 +11,10 @@ pub use drift::{
     Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
 };
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
+pub use plan::{
+    Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
+    Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
+};
 
 /// The result of one command.
 #[derive(Clone, Debug)]
@@ -18,6 +23,10 @@ pub enum Report {
     Status(Status),
     /// Of `migrate`.
     Deployment(Deployment),
+    /// Of `plan`.
+    Plan(Plan),
+    /// Of `rehearse`.
+    Rehearsal(Rehearsal),
     /// Of `drift`.
     Drift(Drift),
     /// Of `adopt`.

@@ -9,7 +9,7 @@ use crate::cli::{Global, MigrateArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::invariants::{self, Catalogue};
-use crate::migrations::{self, Broken, Options, Precheck, Stop};
+use crate::migrations::{self, Broken, Options, Precheck, SavedPlan, Stop};
 use crate::output::progress::Terminal;
 use crate::report::{CheckStatus, Report};
 
@@ -19,6 +19,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
     let options = Options {
         to: args.to,
         wait: args.wait,
+        plan: args.plan.as_deref().map(SavedPlan::read).transpose()?,
         lock_timeout: args.limits.lock_timeout,
         retry_for: args.limits.retry_for,
         build_limit: args.limits.build_limit,

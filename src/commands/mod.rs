@@ -8,6 +8,8 @@ mod explain;
 mod lint;
 mod list;
 mod migrate;
+mod plan;
+mod rehearse;
 mod sample;
 mod secrets;
 mod status;
@@ -33,10 +35,13 @@ struct Outcome {
 /// What the command itself says, or a file of `--output` that cannot be written.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
+    plan::only_plan_speaks_sql(&cli.command, global)?;
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args, global),
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
+        Command::Plan(args) => plan::run(&args, global),
+        Command::Rehearse(args) => rehearse::run(&args, global),
         Command::Drift(args) => drift::run(&args, global),
         Command::Adopt(args) => adopt::run(&args, global),
         Command::Lint(args) => lint::run(&args),
@@ -66,5 +71,6 @@ fn writer(format: Format) -> output::Writer {
         Format::Text => output::text::write,
         Format::Json => output::json::write,
         Format::Github => output::github::write,
+        Format::Sql => output::sql::write,
     }
 }

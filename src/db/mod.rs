@@ -1,6 +1,7 @@
 //! The way to a server: connection settings, sessions, snapshots, throw-away servers.
 
 pub mod connection;
+pub mod dump;
 pub mod session;
 pub mod snapshot;
 pub mod throwaway;

@@ -36,6 +36,8 @@ pub(super) enum Equation {
     Chain,
     /// Usage entries and logged charges are the same requests with the same amounts.
     Reconciliation,
+    /// No usage entry and no logged charge lacks the id of its request.
+    Identified,
 }
 
 /// The checks that hold whenever the equation does.
@@ -51,7 +53,9 @@ const RECONCILIATION: &[&str] = &[
     "charge-without-usage",
     "usage-amount-mismatch",
     "usage-unbilled",
+    "usage-user-mismatch",
 ];
+const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
 
 const ENTRIES: &str = "credit_transactions";
 const USERS: &str = "user_credits";
@@ -105,20 +109,21 @@ const RECONCILIATION_SHAPE: &[Shape] = &[
 const GRACE: &str = "(SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'";
 
 impl Equation {
-    pub const ALL: [Self; 2] = [Self::Chain, Self::Reconciliation];
+    pub const ALL: [Self; 3] = [Self::Chain, Self::Reconciliation, Self::Identified];
 
     /// Ids of the checks that hold whenever it does.
     pub fn checks(self) -> &'static [&'static str] {
         match self {
             Self::Chain => CHAIN,
             Self::Reconciliation => RECONCILIATION,
+            Self::Identified => IDENTIFIED,
         }
     }
 
     fn shape(self) -> &'static [Shape] {
         match self {
             Self::Chain => CHAIN_SHAPE,
-            Self::Reconciliation => RECONCILIATION_SHAPE,
+            Self::Reconciliation | Self::Identified => RECONCILIATION_SHAPE,
         }
     }
 
@@ -149,6 +154,14 @@ impl Equation {
             (Self::Chain, USERS) => add_standing(key, scan),
             (Self::Reconciliation, ENTRIES) => add_charges(key, scan),
             (Self::Reconciliation, LOG) => add_requests(key, scan),
+            (Self::Identified, ENTRIES) => {
+                let usage = "transaction_type = 'usage'";
+                scan.add_sum("charges without id", count_without("reference_id", usage));
+            }
+            (Self::Identified, LOG) => {
+                let paid = "credits_used > 0";
+                scan.add_sum("requests without id", count_without("request_id", paid));
+            }
             _ => {}
         }
     }
@@ -171,6 +184,9 @@ impl Equation {
                 let unfit = sum("charges unfit")? + sum("log unfit")?;
                 Some(unfit == 0 && sum("charged")? == sum("logged")?)
             }
+            Self::Identified => {
+                Some(sum("charges without id")? == 0 && sum("requests without id")? == 0)
+            }
         }
     }
 
@@ -179,7 +195,7 @@ impl Equation {
     pub fn pending(self, id: &str, scans: &[(&Scan, Option<&Tally>)]) -> u64 {
         let name = match id {
             "charge-without-usage" => "charges young",
-            "usage-unbilled" | "usage-amount-mismatch" => "log young",
+            "usage-unbilled" | "usage-amount-mismatch" | "usage-user-mismatch" => "log young",
             _ => return 0,
         };
         let young = scans
@@ -238,6 +254,15 @@ fn add_requests(key: i64, scan: &mut Scan) {
     scan.add_sum("log unfit", count_unless(fit));
     let young = format!("{paid} AND created_at >= {GRACE}");
     scan.add_sum("log young", format!("count(*) FILTER (WHERE {young})"));
+}
+
+/// How many of these rows have an id that says nothing. Long ids without a space are the rule, and
+/// quickly known to be none.
+fn count_without(id: &str, rows: &str) -> String {
+    format!(
+        "count(*) FILTER (WHERE {rows} AND (length({id}) > 9 AND {id} NOT LIKE '% %' \
+         OR btrim({id}) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE)"
+    )
 }
 
 fn count_unless(fit: &str) -> String {

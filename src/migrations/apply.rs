@@ -6,6 +6,7 @@ use postgres::Client;
 
 use super::history::History;
 use super::options::Options;
+use super::plan;
 use super::run::Deployer;
 use super::session::history_table_sql;
 use super::set::{File, Set};
@@ -33,7 +34,7 @@ pub fn migrate(
     // Most runs find nothing to do. They take no lock, and ask nothing that is not needed for that.
     let standing = inspect(&mut client, set).map_err(|error| preflight::explain(target, error))?;
     let is_current = standing.status.problems.is_empty() && standing.pending.is_empty();
-    if is_current && options.accept_edit.is_none() {
+    if is_current && options.accept_edit.is_none() && options.plan.is_none() {
         check_to(options.to, set, &standing.history)?;
         return report(&mut client, &standing, Vec::new(), None);
     }
@@ -46,6 +47,13 @@ pub fn migrate(
         standing = inspect(&mut client, set)?;
     }
     refuse(&standing)?;
+    plan::check(
+        &mut client,
+        set,
+        &standing,
+        options.plan.as_ref(),
+        options.to,
+    )?;
     let to = check_to(options.to, set, &standing.history)?;
     let work: Vec<&File> = set
         .files
@@ -106,9 +114,9 @@ fn run(
             .map(|file| {
                 // Again, because rows have been written since the run began.
                 precheck::pass(&options.precheck, &mut deployer.client, set, &[*file])?;
-                let applied = deployer.apply(file);
+                let applied = deployer.apply(file)?;
                 progress.advance(1);
-                applied
+                Ok(applied)
             })
             .collect();
         progress.end();
@@ -154,7 +162,7 @@ fn refuse(standing: &Standing) -> Result<()> {
 }
 
 /// refinery ignores a target above the newest file, and "succeeds" at one below the history.
-fn check_to(to: Option<i32>, set: &Set, history: &History) -> Result<Option<i32>> {
+pub(super) fn check_to(to: Option<i32>, set: &Set, history: &History) -> Result<Option<i32>> {
     let Some(wanted) = to else { return Ok(None) };
     if set.find(wanted).is_none() {
         let known: Vec<String> = set

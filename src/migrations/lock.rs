@@ -14,7 +14,7 @@ use crate::report::Progress;
 
 /// Any number will do as long as every version of the program uses the same: "creditdb" in ASCII.
 /// Advisory locks belong to one database, so deployers of two databases do not meet.
-const KEY: i64 = i64::from_be_bytes(*b"creditdb");
+pub(super) const KEY: i64 = i64::from_be_bytes(*b"creditdb");
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::plan::SavedPlan;
 use super::precheck::Precheck;
 
 /// How to apply.
@@ -29,6 +30,8 @@ pub struct Options {
     pub accept_edit: Option<i32>,
     /// Evaluates the checks that the files name.
     pub precheck: Precheck,
+    /// The plan that must still hold.
+    pub plan: Option<SavedPlan>,
     /// Set from outside to end the run at the next safe place.
     pub stop: Stop,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             max_lag: Duration::from_secs(10),
             accept_edit: None,
             precheck: Precheck::default(),
+            plan: None,
             stop: Stop::default(),
         }
     }

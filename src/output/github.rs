@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Report, SchemaDifference,
-    Severity, Status, StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Rehearsal, Report,
+    Risk, SchemaDifference, Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -19,6 +19,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Report::Lint(lint) => self::lint(lint, out),
         Report::Status(status) => self::status(status, out),
         Report::Deployment(deployment) => self::deployment(deployment, out),
+        Report::Plan(plan) => self::plan(plan, out),
+        Report::Rehearsal(rehearsal) => self::rehearsal(rehearsal, out),
         Report::Drift(drift) => differences(&drift.differences, out),
         Report::Adoption(adoption) => differences(&adoption.differences, out),
         Report::Audit(audit) => self::audit(audit, out),
@@ -86,6 +88,27 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Statements that somebody would feel.
+fn plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    for problem in &plan.problems {
+        let message = format!("{}\nhint: {}", problem.message, problem.hint);
+        annotate(out, Severity::Error, problem.code, &message)?;
+    }
+    for file in &plan.files {
+        for statement in &file.statements {
+            let severity = match statement.risk {
+                Risk::None => continue,
+                Risk::Notice => Severity::Info,
+                Risk::Danger => Severity::Error,
+            };
+            place(out, severity, &file.path, statement.line)?;
+            let message = format!("{}\n{}", statement.sql, statement.reasons.join("\n"));
+            writeln!(out, "title={}::{}", statement.risk.word(), data(&message))?;
+        }
+    }
+    Ok(())
+}
+
 fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Result<()> {
     for difference in differences {
         let nature = match difference.nature {
@@ -109,6 +132,28 @@ fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Res
         annotate(out, severity, nature, &lines.join("\n"))?;
     }
     Ok(())
+}
+
+fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(failure) = &rehearsal.failure {
+        place(out, Severity::Error, &failure.path, failure.line)?;
+        writeln!(out, "title=failed::{}", data(&failure.message))?;
+    }
+    for file in &rehearsal.files {
+        for statement in &file.statements {
+            for difference in &statement.differences {
+                place(out, Severity::Warning, &file.path, statement.line)?;
+                writeln!(out, "title=not as planned::{}", data(difference))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The beginning of an annotation of one line.
+fn place(out: &mut dyn Write, severity: Severity, path: &str, line: usize) -> io::Result<()> {
+    let (command, file) = (command(severity), property(path));
+    write!(out, "::{command} file={file},line={line},")
 }
 
 fn audit(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {

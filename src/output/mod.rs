@@ -4,6 +4,7 @@
 pub mod github;
 pub mod json;
 pub mod progress;
+pub mod sql;
 pub mod text;
 
 use std::fs::File;

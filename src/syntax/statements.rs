@@ -85,6 +85,23 @@ impl<'a> Script<'a> {
             .any(|node| matches!(node, Stmt::SetRole(_) | Stmt::SetSessionAuth(_)))
     }
 
+    /// The roles that DO blocks make: as text, because whoever makes one only where it is missing
+    /// has to write it that way.
+    pub fn roles_made(&self) -> Vec<String> {
+        self.nodes()
+            .filter(|node| matches!(node, Stmt::Do(_)))
+            .flat_map(|node| {
+                let text = node.syntax().text().to_string();
+                let names = text.split("CREATE ROLE ").skip(1).filter_map(|rest| {
+                    let ends = |c: char| !c.is_alphanumeric() && c != '_';
+                    rest.split(ends).next().map(str::to_owned)
+                });
+                names.collect::<Vec<_>>()
+            })
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
     fn each<T>(&self, tell: fn(&Stmt) -> T) -> Option<Vec<(Range<usize>, T)>> {
         let understood = self.parse.errors().is_empty();
         understood.then(|| {

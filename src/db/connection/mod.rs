@@ -186,6 +186,15 @@ impl Target {
         )
     }
 
+    /// The same server, another database of it.
+    #[must_use]
+    pub fn with_database(&self, database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// What a person who looks for the cause of trouble wants to know: where the password came
     /// from, and which password file was ignored.
     pub fn remarks(&self) -> &[String] {

@@ -27,6 +27,9 @@ pub(super) fn check(client: &mut Client, files: &[&File], history: &History) -> 
         for fact in script.facts() {
             needs.of(&fact);
         }
+        for role in script.roles_made() {
+            needs.add("role", &role);
+        }
     }
     let rows = client.query(
         include_str!("privileges.sql"),

@@ -49,5 +49,13 @@ missing (place, object, words, step) AS (
       FROM needs
      WHERE kind IN ('history', 'log') AND pg_catalog.to_regclass(name) IS NULL
        AND NOT pg_catalog.has_schema_privilege((pg_catalog.parse_ident($3))[1], 'CREATE')
+    UNION ALL
+    SELECT 7, name, pg_catalog.format('role %s: CREATEROLE is needed to make it', name),
+           pg_catalog.format('let an administrator run: CREATE ROLE %s NOLOGIN', name)
+      FROM needs
+     WHERE kind = 'role'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+                        WHERE rolname = current_user AND (rolcreaterole OR rolsuper))
 )
 SELECT words, step FROM missing GROUP BY place, object, words, step ORDER BY place, object

@@ -21,23 +21,28 @@ struct Migration<'a> {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
     code: &'static str,
     version: Option<i32>,
     message: &'a str,
     hint: &'a str,
 }
 
+/// The word of a state.
+pub(super) fn state(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Current => "current",
+        StatusState::Pending => "pending",
+        StatusState::HalfDone => "half_done",
+        StatusState::Refused => "refused",
+        StatusState::Unmanaged => "unmanaged",
+    }
+}
+
 impl<'a> From<&'a report::Status> for Status<'a> {
     fn from(status: &'a report::Status) -> Self {
         Self {
-            state: match status.state {
-                StatusState::Current => "current",
-                StatusState::Pending => "pending",
-                StatusState::HalfDone => "half_done",
-                StatusState::Refused => "refused",
-                StatusState::Unmanaged => "unmanaged",
-            },
+            state: state(status.state),
             schema_version: status.schema_version.as_deref(),
             migrations: status.migrations.iter().map(Migration::from).collect(),
             problems: (status.problems.iter().chain(&status.unfinished))

@@ -6,6 +6,8 @@ mod catalogue;
 mod drift;
 mod lint;
 mod migrations;
+mod plan;
+mod rehearsal;
 mod sample;
 mod tour;
 
@@ -26,6 +28,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::Status(status) => document(&migrations::Status::from(status), out),
         Report::Deployment(deployment) => document(&migrations::Deployment::from(deployment), out),
+        Report::Plan(plan) => document(&plan::Plan::from(plan), out),
+        Report::Rehearsal(rehearsal) => document(&rehearsal::Rehearsal::from(rehearsal), out),
         Report::Drift(drift) => document(&drift::Drift::from(drift), out),
         Report::Adoption(adoption) => document(&drift::Adoption::from(adoption), out),
         Report::Audit(audit) => document(&audit::Audit::from(audit), out),

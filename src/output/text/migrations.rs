@@ -48,7 +48,7 @@ fn line(migration: &MigrationStatus, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     writeln!(out, "\n{red}problem:{red:#} {}", problem.message)?;
     writeln!(out, "  hint: {}", problem.hint)

@@ -5,6 +5,7 @@ mod catalogue;
 mod drift;
 mod lint;
 mod migrations;
+mod plan;
 mod sample;
 mod tour;
 
@@ -22,6 +23,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::Status(status) => migrations::status(status, out),
         Report::Deployment(deployment) => migrations::deployment(deployment, out),
+        Report::Plan(plan) => plan::write(plan, out),
+        Report::Rehearsal(rehearsal) => plan::rehearsal(rehearsal, out),
         Report::Drift(drift) => drift::drift(drift, out),
         Report::Adoption(adoption) => drift::adoption(adoption, out),
         Report::Audit(audit) => audit::write(audit, out),

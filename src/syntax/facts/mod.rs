@@ -11,7 +11,7 @@ use squawk_syntax::ast::{self, AstNode};
 
 pub(crate) use function::Function;
 pub(crate) use names::{all as all_names, named, words};
-pub(crate) use table::{Column, Constraint, Kind, Reference};
+pub(crate) use table::{Column, Constraint, Kind, Reference, proven_not_null};
 
 /// One thing that a statement does. Names are folded as the server folds them, without quotes and
 /// without the schemas `public` and `pg_catalog`.

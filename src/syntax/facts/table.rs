@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode, NameLike};
+use squawk_syntax::{SourceFile, SyntaxNode};
 
 use super::{Fact, names};
 
@@ -186,7 +186,7 @@ fn constraint(node: &SyntaxNode, column: Option<&str>) -> Option<Constraint> {
         name: constraint.constraint_name().map(|name| name.text()),
         kind,
         columns: columns.unwrap_or_default(),
-        valid: !constraint.is_not_valid(),
+        valid: !constraint.is_not_valid() && !names::words(node).contains("not enforced"),
         using_index,
         at: node.text_range().into(),
     })
@@ -223,6 +223,31 @@ fn reference(
         columns,
         sets,
     })
+}
+
+/// The columns of which a condition in SQL says that they are not null, by itself or with AND.
+pub(crate) fn proven_not_null(condition: &str) -> Vec<String> {
+    let parse = SourceFile::parse(&format!("SELECT {condition}"));
+    let mut expressions = parse
+        .tree()
+        .syntax()
+        .descendants()
+        .filter_map(ast::Expr::cast);
+    expressions
+        .next()
+        .map(|e| conjuncts(&e))
+        .unwrap_or_default()
+}
+
+fn conjuncts(expression: &ast::Expr) -> Vec<String> {
+    match expression {
+        ast::Expr::ParenExpr(inner) => inner.expr().map(|e| conjuncts(&e)).unwrap_or_default(),
+        ast::Expr::BinExpr(and) if matches!(and.op(), Some(ast::BinOp::And(_))) => {
+            let sides = [and.lhs(), and.rhs()];
+            sides.iter().flatten().flat_map(conjuncts).collect()
+        }
+        other => not_null_of(other).into_iter().collect(),
+    }
 }
 
 /// The column of `column IS NOT NULL`.

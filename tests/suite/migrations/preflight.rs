@@ -31,6 +31,27 @@ impl Drop for Role {
     }
 }
 
+/// A role that a file makes where it is missing: it takes a privilege, or somebody who made it.
+#[test]
+fn whoever_may_not_make_a_role_is_told_beforehand() {
+    let database = Database::empty();
+    let role = Role::new(&database);
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
+    let made = format!("{}_made", role.0);
+    let file = |name: &str| format!("DO $$ BEGIN PERFORM 1; CREATE ROLE {name} NOLOGIN; END $$;");
+    let folder = Folder::with(&[("V1__a.sql", file(&made))]);
+    let run = migrate(&folder, &database)
+        .on(&role.url(&database))
+        .exits(4);
+    let words = format!("- role {made}: CREATEROLE is needed to make it");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    // One that is there already is not asked for; that the file fails is its own affair.
+    let folder = Folder::with(&[("V1__a.sql", file("postgres"))]);
+    migrate(&folder, &database)
+        .on(&role.url(&database))
+        .exits(5);
+}
+
 #[test]
 fn missing_privileges_are_listed_per_object() {
     let database = Database::empty();

@@ -1,30 +1,22 @@
 //! Schema 1.2.0: a reference is booked once and a request is logged once, however often and by
 //! however many the call is repeated.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::thread;
-use std::time::Duration;
-
-use fastrand::Rng;
-use postgres::{Client, Error, GenericClient};
+use postgres::{Error, GenericClient};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{
-    Answer, Arguments, USER, add, balance_of, call, contents, debit, decimal, provision, value,
-};
+use super::{Answer, Arguments, USER, add, balance_of, call, contents, decimal, value};
 use crate::support::server::Database;
 
 /// What `record_llm_request` returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Recorded {
-    answer: Answer,
-    usage_log_id: Option<i64>,
+pub struct Recorded {
+    pub answer: Answer,
+    pub usage_log_id: Option<i64>,
 }
 
 /// Records a request; what stands after the required arguments may name further ones.
-fn record(
+pub fn record(
     client: &mut impl GenericClient,
     user: Uuid,
     request: Option<&str>,
@@ -303,126 +295,4 @@ fn the_half_that_is_missing_is_made_up_for() {
     );
     let rows = "SELECT count(*) FROM llm_usage_log";
     assert_eq!(value::<i64>(&mut client, rows), 2);
-}
-
-/// A call of the storm, which several connections make, several times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Act {
-    Buy,
-    Pay,
-    Record,
-}
-
-fn act(client: &mut Client, number: usize, kind: Act) -> Result<Answer, Error> {
-    let user = Uuid::from_u128(1 + number as u128 % 5);
-    let reference = format!("ref_{number}");
-    let amount = format!("{}.25", 1 + number % 7);
-    let with = |kind| Arguments {
-        reference: Some(&reference),
-        ..Arguments::of(user, &amount, kind)
-    };
-    match kind {
-        Act::Buy => call(client, "add", with("purchase")),
-        Act::Pay => call(client, "debit", with("usage")),
-        Act::Record => record(client, user, Some(&reference), &amount, "").map(|r| r.answer),
-    }
-}
-
-/// Sixteen connections make the same calls in different orders, each call up to three times; now
-/// and then an administrator cuts a connection in the middle of a call, which is then repeated.
-#[test]
-fn sixteen_connections_that_retry_book_each_reference_once() {
-    const CALLS: usize = 90;
-    let database = Database::migrated();
-    for user in 1..=5 {
-        // Nobody runs out of credits, so that every call succeeds in the end.
-        provision(
-            &mut database.connect(),
-            Uuid::from_u128(user),
-            "enterprise",
-            None,
-        );
-    }
-    let kind = |number: usize| [Act::Buy, Act::Pay, Act::Record][number % 3];
-    let answers: Mutex<BTreeMap<usize, Vec<Answer>>> = Mutex::default();
-    let cuts = Mutex::new(0);
-    thread::scope(|scope| {
-        for seed in 0..16 {
-            let (database, answers, cuts) = (&database, &answers, &cuts);
-            scope.spawn(move || {
-                let mut random = Rng::with_seed(seed);
-                let mut client = database.connect();
-                let mut admin = database.connect();
-                for _ in 0..60 {
-                    let number = random.usize(..CALLS);
-                    for _ in 0..random.usize(1..=3) {
-                        let cut = random.u8(0..12) == 0;
-                        let pid: i32 = value(&mut client, "SELECT pg_backend_pid()");
-                        let answer = thread::scope(|scope| {
-                            if cut {
-                                let delay = Duration::from_micros(random.u64(0..1500));
-                                let admin = &mut admin;
-                                scope.spawn(move || {
-                                    thread::sleep(delay);
-                                    admin.execute("SELECT pg_terminate_backend($1)", &[&pid])
-                                });
-                            }
-                            act(&mut client, number, kind(number))
-                        });
-                        match answer {
-                            Ok(answer) => {
-                                answers
-                                    .lock()
-                                    .unwrap()
-                                    .entry(number)
-                                    .or_default()
-                                    .push(answer);
-                            }
-                            Err(error) => {
-                                assert!(cut, "{error:?}");
-                                *cuts.lock().unwrap() += 1;
-                            }
-                        }
-                        if cut {
-                            client = database.connect();
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let mut client = database.connect();
-    assert!(
-        *cuts.lock().unwrap() >= 5,
-        "too few connections were cut in a call"
-    );
-    let mut answers = answers.into_inner().unwrap();
-    for number in 0..CALLS {
-        // Those whose calls were all cut, or that nobody drew.
-        let last = act(&mut client, number, kind(number)).unwrap();
-        let all = answers.entry(number).or_default();
-        all.push(last);
-        assert!(
-            all[0].success && all.iter().all(|a| *a == all[0]),
-            "{number}: {all:?}"
-        );
-    }
-    let entries: i64 = value(&mut client, "SELECT count(*) FROM credit_transactions");
-    let logged: i64 = value(&mut client, "SELECT count(*) FROM llm_usage_log");
-    assert_eq!((entries, logged), (CALLS as i64, CALLS as i64 / 3));
-    let sum: Decimal = (0..CALLS)
-        .map(|number| {
-            let amount = Decimal::from(1 + number % 7) + decimal("0.25");
-            if kind(number) == Act::Buy {
-                amount
-            } else {
-                -amount
-            }
-        })
-        .sum();
-    assert_eq!(
-        value::<Decimal>(&mut client, "SELECT sum(balance) FROM user_credits"),
-        sum
-    );
-    assert!(!debit(&mut client, Uuid::from_u128(77), "1", "usage").success);
 }

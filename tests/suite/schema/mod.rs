@@ -1,9 +1,12 @@
-//! Schema 1.0.0: what the quick reference and the design say of it, on a real server.
+//! The schema and its versions: what the quick reference and the design say, on a real server.
 //!
 //! `document` reads the quick reference, `quick_reference` and `parameters` hold it against the
 //! database. `arguments`, `functions` and `races` are about the three functions, `histories` about
 //! all of their effects at once (`model`). `tables` and `seeds` are about rules for what is stored,
 //! `catalogue` about the whole of what each version leaves.
+//!
+//! `sequenced`, `exactly_once` with `retries`, and `guarded` are about 1.1.0, 1.2.0 and 1.3.0,
+//! `upgrades` about the ways from version to version, `prechecks` about what stops one.
 
 mod arguments;
 pub mod catalogue;
@@ -17,6 +20,7 @@ mod parameters;
 mod prechecks;
 mod quick_reference;
 mod races;
+mod retries;
 mod seeds;
 mod sequenced;
 mod tables;

@@ -31,7 +31,7 @@ SELECT format('entry %s of user %s', l.id, l.user_id) AS subject,
             WHEN l.entry_seq = l.previous THEN 'repeated-number'
             ELSE 'deleted-entry' END AS cause,
        CASE WHEN l.entry_seq > l.previous + 1
-            THEN format('%s entries are missing before it', l.entry_seq - l.previous - 1)
+            THEN format('entries missing before it: %s', l.entry_seq - l.previous - 1)
             END AS detail
   FROM links AS l
  WHERE l.entry_seq IS DISTINCT FROM l.previous + 1
@@ -43,7 +43,7 @@ SELECT 'user ' || uc.user_id,
        CASE WHEN uc.last_entry_seq > coalesce(h.entry_seq, 0) THEN 'deleted-entry'
             ELSE 'inserted-entry' END,
        CASE WHEN uc.last_entry_seq > coalesce(h.entry_seq, 0)
-            THEN format('%s entries are missing at the end',
+            THEN format('entries missing at the end: %s',
                         uc.last_entry_seq - coalesce(h.entry_seq, 0)) END
   FROM public.user_credits AS uc
   LEFT JOIN highest AS h ON h.user_id = uc.user_id

@@ -1,0 +1,46 @@
+//! `creditdb plan`.
+
+use std::path::Path;
+
+use super::{Outcome, connect, status};
+use crate::cli::{Command, Format, Global, PlanArgs};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::migrations;
+use crate::output;
+use crate::report::{Report, StatusState};
+
+pub(super) fn run(args: &PlanArgs, global: &Global) -> Result<Outcome> {
+    let set = status::set(&args.source)?;
+    let plan = migrations::plan(&mut connect::client(global)?, &set, args.to)?;
+    let exit = match plan.state {
+        StatusState::Current | StatusState::Pending => Exit::Done,
+        StatusState::HalfDone => Exit::CutOff,
+        // What `migrate` would answer; a plan that nobody can follow is not written.
+        StatusState::Refused | StatusState::Unmanaged => Exit::Refused,
+    };
+    let report = Report::Plan(plan);
+    if let (Some(path), Exit::Done) = (&args.out, exit) {
+        save(&report, path)?;
+    }
+    Ok(Outcome { report, exit })
+}
+
+fn save(report: &Report, path: &Path) -> Result<()> {
+    output::to_file(output::json::write, report, path).map_err(|error| {
+        Error::undecided(format!("cannot write \"{}\": {error}", path.display()))
+            .hint("name a file in a folder that exists and that you may write")
+    })
+}
+
+/// No other report can be said as a script.
+pub(super) fn only_plan_speaks_sql(command: &Command, global: &Global) -> Result<()> {
+    let formats = global.output.iter().map(|(format, _)| *format);
+    let mut asked = formats.chain([global.format]);
+    if matches!(command, Command::Plan(_)) || asked.all(|format| format != Format::Sql) {
+        return Ok(());
+    }
+    Err(Error::usage("the format \"sql\" is for plan only")
+        .detail("formats of this command: text, json, github")
+        .hint("creditdb plan --format sql"))
+}

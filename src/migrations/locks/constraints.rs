@@ -1,0 +1,177 @@
+//! Constraints that are added, validated and dropped.
+
+use squawk_syntax::ast::{AlterTableAction as Action, AstNode};
+
+use super::alter_column;
+use super::alter_table::bare;
+use super::level::Level::{
+    AccessExclusive, AccessShare, RowShare, ShareRowExclusive, ShareUpdateExclusive,
+};
+use super::statement::Reader;
+use super::world::{Constraint, Id, Index, Relation};
+use crate::syntax::facts::{self, Kind, words};
+
+/// A constraint of a table that is there or is being made; `using` is the index that it takes over,
+/// where it does; the columns of a foreign key that have no values yet need no check.
+pub(super) fn add(
+    reader: &mut Reader<'_>,
+    id: Id,
+    constraint: &facts::Constraint,
+    (using, has_values): (&str, bool),
+) {
+    let mut added = Constraint {
+        name: constraint.name.clone().unwrap_or_default(),
+        kind: 'c',
+        valid: constraint.valid,
+        columns: constraint.columns.clone(),
+        target: None,
+        target_columns: Vec::new(),
+        proves: Vec::new(),
+    };
+    match &constraint.kind {
+        Kind::ForeignKey(reference) => {
+            added.kind = 'f';
+            added.target = reader.world.find(&reference.table);
+            added.target_columns.clone_from(&reference.columns);
+            foreign_key(reader, id, &added, has_values);
+        }
+        Kind::Check(column) => {
+            added.proves.extend(column.clone());
+            if constraint.valid {
+                reader.effects.scan(reader.world, id, AccessExclusive);
+            }
+        }
+        Kind::NotNull => {
+            added.kind = 'n';
+            if constraint.valid {
+                for column in &constraint.columns {
+                    alter_column::not_null(reader, &[id], column);
+                }
+            }
+        }
+        Kind::PrimaryKey | Kind::Unique | Kind::Exclude => {
+            added.kind = if matches!(constraint.kind, Kind::PrimaryKey) {
+                'p'
+            } else {
+                'u'
+            };
+            key(reader, id, constraint, using);
+        }
+    }
+    reader.world.relations[id].constraints.push(added);
+}
+
+fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint, has_rows: bool) {
+    reader.effects.lock(id, ShareRowExclusive);
+    let Some(target) = constraint.target else {
+        reader
+            .effects
+            .unread("the table that the foreign key refers to is not there yet");
+        return;
+    };
+    for table in reader.world.family(target) {
+        let is_partition = table == target || reader.world.relations[target].kind == 'p';
+        if is_partition {
+            reader.effects.lock(table, ShareRowExclusive);
+        }
+    }
+    if constraint.valid && has_rows {
+        reader.effects.scan(reader.world, id, ShareRowExclusive);
+        for table in reader.world.family(target) {
+            reader.effects.may_scan(reader.world, table, AccessShare);
+        }
+    }
+}
+
+/// A key builds an index, unless it takes over one; a primary key wants NOT NULL besides.
+fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &str) {
+    if constraint.using_index {
+        // The columns are those of the index, which the statement does not repeat.
+        let relation = &reader.world.relations[id];
+        let taken = relation
+            .indexes
+            .iter()
+            .find(|i| bare(&reader.world.relations[i.id].name) == using);
+        let columns = taken.map(|index| index.columns.clone()).unwrap_or_default();
+        if matches!(constraint.kind, Kind::PrimaryKey) {
+            for column in columns {
+                alter_column::not_null(reader, &[id], &column);
+            }
+        }
+        return;
+    }
+    reader.effects.scan(reader.world, id, AccessExclusive);
+    if matches!(constraint.kind, Kind::PrimaryKey) {
+        for column in &constraint.columns {
+            alter_column::not_null(reader, &[id], column);
+        }
+    }
+    let name = constraint.name.clone().unwrap_or_default();
+    let index = reader.world.add(Relation {
+        name: format!("?.{id}.{name}"),
+        kind: 'i',
+        table: Some(id),
+        ..Relation::default()
+    });
+    reader.world.relations[id].indexes.push(Index {
+        id: index,
+        columns: constraint.columns.clone(),
+        exact: true,
+    });
+}
+
+pub(super) fn validate(reader: &mut Reader<'_>, tables: &[Id], name: &str) {
+    for table in tables {
+        let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
+            continue;
+        };
+        if !constraint.valid {
+            reader
+                .effects
+                .scan(reader.world, *table, ShareUpdateExclusive);
+            if let Some(target) = constraint.target {
+                reader.effects.lock(target, RowShare);
+                reader.effects.may_scan(reader.world, target, AccessShare);
+            }
+        }
+        let known = reader.world.relations[*table].constraints.iter_mut();
+        for constraint in known.filter(|c| c.name == name) {
+            constraint.valid = true;
+        }
+    }
+}
+
+pub(super) fn drop(reader: &mut Reader<'_>, tables: &[Id], name: &str, action: &Action) {
+    let cascade = words(action.syntax()).ends_with("cascade");
+    for table in tables {
+        let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
+            continue;
+        };
+        if let Some(target) = constraint.target {
+            reader.effects.lock(target, AccessExclusive);
+        }
+        if cascade && matches!(constraint.kind, 'p' | 'u') {
+            let mut columns = constraint.columns.clone();
+            columns.sort();
+            let uses = |c: &Constraint| {
+                let mut theirs = c.target_columns.clone();
+                theirs.sort();
+                theirs == columns || theirs.is_empty()
+            };
+            let users = reader.world.referrers(*table);
+            let users: Vec<Id> = users
+                .iter()
+                .filter(|(_, c)| uses(c))
+                .map(|(r, _)| *r)
+                .collect();
+            reader.effects.lock_all(&users, AccessExclusive);
+            for user in users {
+                let constraints = &mut reader.world.relations[user].constraints;
+                constraints.retain(|c| c.target != Some(*table));
+            }
+        }
+        reader.world.relations[*table]
+            .constraints
+            .retain(|c| c.name != name);
+    }
+}

@@ -1,0 +1,207 @@
+//! What `migrate` would do, and what it would mean for a database in use. Reads only, in one
+//! read-only transaction, with SELECT on the history, `schema_version` and `pg_catalog`.
+
+mod fingerprint;
+mod risk;
+mod saved;
+
+use postgres::Client;
+
+pub use saved::SavedPlan;
+
+pub(super) use saved::check;
+
+use super::apply::check_to;
+use super::lock;
+use super::locks::{self, Effects, Level, Scan, TableLock, World};
+use super::set::{File, Set};
+use super::standing::{Standing, inspect_within};
+use crate::db::session;
+use crate::error::Result;
+use crate::header::{Header, Mode};
+use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk};
+use crate::syntax::Script;
+use crate::syntax::step::Batch;
+
+/// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+
+/// Describes what `migrate` would do, up to a version where one is given.
+///
+/// # Errors
+/// What the server says, such as a missing privilege.
+pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
+    let mut transaction = session::read_only(client)?;
+    transaction.batch_execute(LOCK_TIMEOUT)?;
+    let standing = inspect_within(&mut transaction, set)?;
+    let mut world = World::load(&mut transaction)?;
+    if standing.status.problems.is_empty() {
+        check_to(to, set, &standing.history)?;
+    }
+    let work = work(set, &standing, to);
+    let fingerprint = fingerprint::take(&mut transaction, &standing.history, &work)?;
+    transaction.commit()?;
+    Ok(Plan {
+        files: work.iter().map(|file| describe(&mut world, file)).collect(),
+        state: standing.status.state,
+        schema_version: standing.status.schema_version,
+        problems: standing.status.problems,
+        history: PlannedHistory {
+            table: standing.history.table,
+            rows: standing
+                .history
+                .rows
+                .iter()
+                .map(|r| (r.version, r.checksum))
+                .collect(),
+            lock_key: lock::KEY,
+        },
+        fingerprint,
+    })
+}
+
+/// The files that are pending, up to a version.
+pub(super) fn work<'a>(set: &'a Set, standing: &Standing, to: Option<i32>) -> Vec<&'a File> {
+    set.files
+        .iter()
+        .filter(|file| standing.pending.contains(&file.version()))
+        .filter(|file| to.is_none_or(|to| file.version() <= to))
+        .collect()
+}
+
+/// How the statements of a file are run.
+pub(super) fn mode(file: &File) -> Mode {
+    Mode::of(&Header::parse(file.sql())).unwrap_or_default()
+}
+
+/// Each statement with its 1-based line.
+pub(super) fn statements(file: &File) -> Vec<(&str, usize)> {
+    let text = file.sql();
+    let ranges = Script::parse(text).statements();
+    let located = ranges.into_iter().map(|range| {
+        let line = text[..range.start].matches('\n').count() + 1;
+        (text[range].trim_end(), line)
+    });
+    located.collect()
+}
+
+/// Describes a file, and carries the world over it.
+pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
+    let mode = mode(file);
+    let path = world.path();
+    // In one transaction nobody else sees what the file makes.
+    let seen = match mode {
+        Mode::One => Some(world.relations.len()),
+        Mode::None | Mode::Batched => None,
+    };
+    let mut held: Vec<TableLock> = Vec::new();
+    let mut described = Vec::new();
+    for (sql, line) in statements(file) {
+        let limit = seen.unwrap_or(world.relations.len());
+        let names: Vec<String> = world.relations.iter().map(|r| r.name.clone()).collect();
+        let effects = locks::read(world, sql);
+        let mut statement = statement(world, &names, sql, line, limit, &effects);
+        if mode == Mode::One {
+            meanwhile(world, &held, &effects, &mut statement);
+            held.extend(
+                effects
+                    .locks
+                    .into_iter()
+                    .filter(|lock| lock.relation < limit),
+            );
+        }
+        described.push(statement);
+    }
+    // Settings end with their migration.
+    world.set_path(path);
+    PlannedFile {
+        version: file.version(),
+        name: file.migration.name().to_owned(),
+        path: file.path.clone(),
+        checksum: file.migration.checksum(),
+        transaction: mode.word(),
+        statements: described,
+    }
+}
+
+fn statement(
+    world: &World,
+    names: &[String],
+    sql: &str,
+    line: usize,
+    limit: usize,
+    effects: &Effects,
+) -> PlannedStatement {
+    let mut risk = Risk::None;
+    let mut reasons = Vec::new();
+    let mut locks = Vec::new();
+    for lock in effects.locks.iter().filter(|lock| lock.relation < limit) {
+        let relation = &world.relations[lock.relation];
+        let (own, reason) = risk::of(relation, lock, sql);
+        risk = risk.max(own);
+        reasons.extend(reason);
+        locks.push(PlannedLock {
+            relation: names[lock.relation].clone(),
+            mode: lock.level.words(),
+            depends: lock.depends,
+            blocks_reads: lock.level.blocks_reads(),
+            blocks_writes: lock.level.blocks_writes(),
+            rows: relation.rows,
+            bytes: relation.bytes,
+            rewrites: lock.rewrites,
+            scans: match lock.scan {
+                Scan::No => Some(false),
+                Scan::Yes => Some(true),
+                Scan::Open => None,
+            },
+        });
+    }
+    for loss in &effects.remarks {
+        risk = Risk::Danger;
+        reasons.push(loss.clone());
+    }
+    for unread in &effects.unread {
+        risk = risk.max(Risk::Notice);
+        reasons.push(format!("{unread}; creditdb rehearse shows what it locks"));
+    }
+    PlannedStatement {
+        sql: sql.to_owned(),
+        line,
+        locks,
+        risk,
+        reasons,
+        unread: effects.unread.clone(),
+        counts_by_value: counts_by_value(sql),
+    }
+}
+
+/// How the engine counts what a batch has changed.
+fn counts_by_value(sql: &str) -> bool {
+    let batches = Script::parse(sql).batches().unwrap_or_default();
+    matches!(batches.first(), Some((_, Batch::Value)))
+}
+
+/// What earlier statements locked stays locked while this one works.
+fn meanwhile(
+    world: &World,
+    held: &[TableLock],
+    effects: &Effects,
+    statement: &mut PlannedStatement,
+) {
+    let work: f64 = effects
+        .locks
+        .iter()
+        .map(|lock| risk::seconds(&world.relations[lock.relation], lock))
+        .sum();
+    let mut told: Vec<usize> = effects.locks.iter().map(|lock| lock.relation).collect();
+    for lock in held {
+        if told.contains(&lock.relation) {
+            continue;
+        }
+        told.push(lock.relation);
+        if let Some((risk, reason)) = risk::held(&world.relations[lock.relation], lock, work) {
+            statement.risk = statement.risk.max(risk);
+            statement.reasons.push(reason);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Applies the pending files to a scratch copy of the live schema and watches: the locks that are
+//! really held, the tables that are really rewritten and read, the time. The live database is only
+//! read, by `pg_dump` and in one read-only transaction.
+
+mod compare;
+mod gate;
+mod observe;
+mod run;
+mod sample;
+mod scratch;
+
+use postgres::Client;
+
+use super::apply::check_to;
+use super::locks::World;
+use super::plan::{describe, mode, work};
+use super::set::{File, Set};
+use super::standing::{Standing, inspect_within};
+use crate::db::dump::{Dumper, Omit};
+use crate::db::{Target, session};
+use crate::error::{Error, Result};
+use crate::report::{
+    PlannedFile, Progress, Rehearsal, RehearsalFailure, RehearsedFile, StatusState,
+};
+use run::Stage;
+use scratch::Scratch;
+
+/// What to rehearse, and where.
+#[derive(Clone, Debug, Default)]
+pub struct RehearsalOptions {
+    /// The last version to rehearse; the newest without it.
+    pub to: Option<i32>,
+    /// Sampled rows per table.
+    pub rows: u64,
+    /// The server for the scratch database; a throw-away one without it.
+    pub scratch_url: Option<String>,
+}
+
+/// Rehearses the pending files. `url` is what `live` was made from, for `pg_dump`.
+///
+/// # Errors
+/// Refused when `migrate` would refuse; undecided when the scratch database cannot be made.
+pub fn rehearse(
+    live: &Target,
+    url: Option<&str>,
+    set: &Set,
+    options: &RehearsalOptions,
+    progress: &dyn Progress,
+) -> Result<Rehearsal> {
+    let mut client = live.connect()?;
+    let live_major = scratch::major(&mut client)?;
+    let dumper = Dumper::for_server(live_major)?;
+    let scratch = Scratch::create(options.scratch_url.as_deref(), live_major)?;
+    let missing = scratch.missing_roles(&mut client)?;
+    let search_path: String = client.query_one("SHOW search_path", &[])?.get(0);
+    scratch.configure(&search_path)?;
+    progress.remark("reading the live schema");
+    let omit = Omit {
+        roles: !missing.is_empty(),
+    };
+    let schema = dumper.schema(url, omit)?;
+
+    let mut target = scratch.target.connect()?;
+    restore(&mut target, &schema.before_rows)?;
+
+    let mut transaction = session::read_only(&mut client)?;
+    let standing = inspect_within(&mut transaction, set)?;
+    refuse(&standing)?;
+    check_to(options.to, set, &standing.history)?;
+    let mut world = World::load(&mut transaction)?;
+    let files = work(set, &standing, options.to);
+    let tables = sample::tables(&mut transaction, &world)?;
+    let pending: Vec<&str> = files.iter().map(|file| file.sql()).collect();
+    let edges = sample::edges(&world, &tables, &pending);
+    progress.remark("copying rows");
+    let mut full = Vec::new();
+    for table in tables.iter().filter(|t| is_record(&t.plain)) {
+        sample::copy_all(&mut transaction, &mut target, table)?;
+        full.push(table.plain.clone());
+    }
+    if options.rows > 0 {
+        sample::copy(
+            &mut transaction,
+            &mut target,
+            &tables,
+            &edges,
+            options.rows,
+            &full,
+        )?;
+    }
+    let last = sample::last_steps(&mut transaction)?;
+    transaction.commit()?;
+    restore(&mut target, &schema.after_rows)?;
+    target
+        .batch_execute(&last)
+        .map_err(|e| Error::from(e).during("setting sequences, filling materialized views"))?;
+    drop(target);
+
+    let planned: Vec<PlannedFile> = files
+        .iter()
+        .map(|file| describe(&mut world, file))
+        .collect();
+    let mut rehearsal = Rehearsal {
+        server: scratch.server.clone(),
+        remarks: remarks(live_major, &scratch, &missing),
+        rows: options.rows,
+        files: Vec::new(),
+        failure: None,
+    };
+    let table = &standing.history.table;
+    perform(&scratch, &files, &planned, table, &mut rehearsal, progress)?;
+    Ok(rehearsal)
+}
+
+/// Tables that say which version the database has; files may read them.
+fn is_record(name: &str) -> bool {
+    let bare = name.rsplit_once('.').map_or(name, |(_, bare)| bare);
+    matches!(bare, "refinery_schema_history" | "schema_version")
+}
+
+fn refuse(standing: &Standing) -> Result<()> {
+    if matches!(
+        standing.status.state,
+        StatusState::Current | StatusState::Pending
+    ) {
+        return Ok(());
+    }
+    let problems = standing.status.problems.iter();
+    let error = Error::refused("migrate would refuse, so there is nothing to rehearse");
+    Err(problems
+        .fold(error, |error, p| {
+            error.detail(format!("- {}\n  hint: {}", p.message, p.hint))
+        })
+        .hint("creditdb status shows the whole history"))
+}
+
+fn restore(client: &mut Client, sql: &str) -> Result<()> {
+    client
+        .batch_execute(sql)
+        .and_then(|()| client.batch_execute("RESET ALL"))
+        .map_err(|e| Error::from(e).during("making the schema on the scratch server"))
+}
+
+fn remarks(live_major: u32, scratch: &Scratch, missing: &[String]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if scratch.major != live_major {
+        let major = scratch.major;
+        remarks.push(format!(
+            "the live server has PostgreSQL {live_major}, this one {major}: locks may differ"
+        ));
+    }
+    if !missing.is_empty() {
+        remarks.push(format!(
+            "owners and grants are left out: the scratch server has no role {}",
+            missing.join(", ")
+        ));
+    } else if scratch.is_own {
+        remarks.push(
+            "roles are made without their attributes and memberships; the files run as a superuser"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+fn perform(
+    scratch: &Scratch,
+    files: &[&File],
+    planned: &[PlannedFile],
+    table: &str,
+    rehearsal: &mut Rehearsal,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut client = scratch.target.connect()?;
+    client.batch_execute(&format!(
+        "CREATE TABLE IF NOT EXISTS {table}(version INT4 PRIMARY KEY, name VARCHAR(255),
+             applied_on VARCHAR(255), checksum VARCHAR(255))"
+    ))?;
+    drop(client);
+    let mut stage = Stage::new(&scratch.target, scratch.major)?;
+    progress.begin("rehearsing", files.len() as u64);
+    for (file, plan) in files.iter().zip(planned) {
+        let row = format!(
+            "INSERT INTO {table} VALUES ({}, '{}', to_char(clock_timestamp() AT TIME ZONE 'UTC',
+                 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{}')",
+            plan.version, plan.name, plan.checksum
+        );
+        let course = stage.file(file, plan, mode(file), &row)?;
+        progress.advance(1);
+        if let Some(error) = course.failure {
+            let at = plan.statements.get(course.statements.len());
+            rehearsal.failure = Some(RehearsalFailure {
+                path: plan.path.clone(),
+                line: at.map_or(1, |statement| statement.line),
+                message: error.message,
+                sqlstate: error.sqlstate,
+            });
+        }
+        rehearsal.files.push(RehearsedFile {
+            path: plan.path.clone(),
+            version: plan.version,
+            name: plan.name.clone(),
+            transaction: plan.transaction,
+            elapsed_ms: course
+                .statements
+                .iter()
+                .fold(0.0, |sum, s| sum + s.elapsed_ms),
+            statements: course.statements,
+        });
+        if rehearsal.failure.is_some() {
+            break;
+        }
+    }
+    progress.end();
+    Ok(())
+}

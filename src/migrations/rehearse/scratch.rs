@@ -1,0 +1,168 @@
+//! The database that a rehearsal takes place in: on a throw-away server, or on one that the caller
+//! names; gone afterwards.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use postgres::Client;
+
+use crate::db::Target;
+use crate::db::session::quote_identifier;
+use crate::db::throwaway::{Options, Throwaway, find_binaries};
+use crate::error::{Error, Result};
+
+/// Begins the name of every scratch database, so that a person finds one that was left behind.
+const PREFIX: &str = "creditdb_rehearsal_";
+
+/// What of the caller's environment is also about the scratch server: never its passwords or
+/// addresses, which belong to the live one.
+const SHARED_VARIABLES: [&str; 3] = ["HOME", "PGPASSFILE", "PGSSLROOTCERT"];
+
+/// A scratch database; dropping it drops the database.
+pub(super) struct Scratch {
+    /// To it.
+    pub target: Target,
+    /// In words.
+    pub server: String,
+    /// Whether the server is ours alone.
+    pub is_own: bool,
+    pub major: u32,
+    name: String,
+    admin: Target,
+    /// Held for as long as the rehearsal lasts.
+    _server: Option<Throwaway>,
+}
+
+impl Scratch {
+    /// Makes an empty database on the server of `url`, else on a throw-away one.
+    ///
+    /// # Errors
+    /// No server binaries, an unreachable server, a missing CREATEDB.
+    pub fn create(url: Option<&str>, live_major: u32) -> Result<Self> {
+        let (admin, server) = match url {
+            Some(url) => {
+                let shared = |name: &str| {
+                    SHARED_VARIABLES
+                        .contains(&name)
+                        .then(|| std::env::var_os(name))
+                        .flatten()
+                };
+                (Target::resolve_in(Some(url), &shared)?, None)
+            }
+            None => {
+                let server = Throwaway::start(&options(live_major)?)?;
+                (server.target("postgres")?, Some(server))
+            }
+        };
+        let mut client = admin
+            .connect()
+            .map_err(|e| e.during("the scratch server"))?;
+        let major = major(&mut client)?;
+        if major < live_major {
+            return Err(Error::undecided(format!(
+                "the scratch server has PostgreSQL {major}, the live one {live_major}"
+            ))
+            .detail("an older server cannot take the schema of a newer one")
+            .hint(format!(
+                "export CREDITDB_PG_BIN=$(ci/postgres.sh {live_major})"
+            )));
+        }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let name = format!("{PREFIX}{}_{}", std::process::id(), now.as_nanos());
+        client
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .map_err(|e| Error::from(e).during("making the scratch database"))?;
+        let place = if server.is_some() {
+            "a throw-away server"
+        } else {
+            "the scratch server"
+        };
+        Ok(Self {
+            target: admin.with_database(&name),
+            server: format!("{place} with PostgreSQL {major}"),
+            is_own: server.is_some(),
+            major,
+            name,
+            admin,
+            _server: server,
+        })
+    }
+
+    /// Settings that RESET ALL goes back to: the search path of the live database, and no parallel
+    /// workers, whose reading would be counted elsewhere.
+    pub fn configure(&self, search_path: &str) -> Result<()> {
+        let name = &self.name;
+        let settings = format!(
+            "ALTER DATABASE {name} SET max_parallel_workers_per_gather = 0;
+             ALTER DATABASE {name} SET max_parallel_maintenance_workers = 0;
+             ALTER DATABASE {name} SET search_path = {search_path}"
+        );
+        Ok(self.target.connect()?.batch_execute(&settings)?)
+    }
+
+    /// The roles of the live server that are missing here. On a server of our own they are made.
+    pub fn missing_roles(&self, live: &mut Client) -> Result<Vec<String>> {
+        const ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles ORDER BY 1";
+        let mut here = self.admin.connect()?;
+        let names = |client: &mut Client| -> Result<Vec<String>> {
+            Ok(client
+                .query(ROLES, &[])?
+                .iter()
+                .map(|row| row.get(0))
+                .collect())
+        };
+        let known = names(&mut here)?;
+        let mut missing = names(live)?;
+        missing.retain(|role| !known.contains(role));
+        if self.is_own {
+            for role in missing.drain(..).filter(|role| !role.starts_with("pg_")) {
+                here.batch_execute(&format!("CREATE ROLE {}", quote_identifier(&role)))?;
+            }
+        }
+        // Predefined roles come with the version; what is granted to them may be left out.
+        missing.retain(|role| !role.starts_with("pg_"));
+        Ok(missing)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.is_own {
+            return;
+        }
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        if let Ok(mut client) = self.admin.connect() {
+            // Nothing can be done about a failure here; the name tells where it came from.
+            let _ = client.batch_execute(&drop);
+        }
+    }
+}
+
+/// Binaries of the live server's own major where Debian has them, else what is there.
+fn options(live_major: u32) -> Result<Options> {
+    let own = std::path::PathBuf::from(format!("/usr/lib/postgresql/{live_major}/bin"));
+    let complete = ["initdb", "postgres"]
+        .iter()
+        .all(|program| own.join(program).exists());
+    let binaries = if complete && std::env::var_os("CREDITDB_PG_BIN").is_none() {
+        own
+    } else {
+        find_binaries()?
+    };
+    Ok(Options {
+        binaries: Some(binaries),
+        // Its work would be taken for that of the migrations.
+        settings: vec![("autovacuum".to_owned(), "off".to_owned())],
+        durable: false,
+    })
+}
+
+/// The major version of a server.
+pub(super) fn major(client: &mut Client) -> Result<u32> {
+    let row = client.query_one(
+        "SELECT pg_catalog.current_setting('server_version_num')::int / 10000",
+        &[],
+    )?;
+    Ok(u32::try_from(row.get::<_, i32>(0)).unwrap_or_default())
+}

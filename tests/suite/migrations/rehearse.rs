@@ -1,0 +1,240 @@
+//! `rehearse`: a scratch copy that is like the live schema, watched, and gone afterwards.
+
+use serde_json::Value;
+
+use super::{history, migrate};
+use crate::support::folder::Folder;
+use crate::support::program::{Program, creditdb};
+use crate::support::server::{Database, server};
+use crate::support::snapshots;
+
+fn rehearse(folder: &Folder, database: &Database) -> Program {
+    creditdb(["rehearse", "--format", "json", "--migrations", folder.arg()])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
+}
+
+fn statement(json: &Value, file: usize, statement: usize) -> &Value {
+    &json["files"][file]["statements"][statement]
+}
+
+#[test]
+fn our_own_migrations_lock_what_the_plan_says() {
+    let database = Database::empty();
+    let run = creditdb(["rehearse", "--format", "json"])
+        .on(&database.url)
+        .succeeds();
+    let json = run.json();
+    assert_eq!(json["agrees"], true, "{}", run.stdout);
+    let applied = history(&Database::migrated());
+    assert_eq!(json["files"].as_array().unwrap().len(), applied.len());
+    let place = json["server"].as_str().unwrap();
+    assert!(place.starts_with("a throw-away server"), "{place}");
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    let left: i64 = database.connect().query_one(tables, &[]).unwrap().get(0);
+    assert_eq!(left, 0, "the live database was written to");
+}
+
+#[test]
+fn the_later_ones_with_rows_as_well() {
+    let database = Database::empty();
+    creditdb(["migrate", "--to", "5"])
+        .on(&database.url)
+        .succeeds();
+    let sample = ["sample", "--users", "20", "--requests", "300"];
+    creditdb(sample).on(&database.url).succeeds();
+    let run = creditdb(["rehearse", "--rows", "100", "--format", "json"])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
+        .succeeds();
+    assert_eq!(run.json()["agrees"], true, "{}", run.stdout);
+}
+
+#[test]
+fn each_mode_is_watched() {
+    let folder = Folder::with(&[
+        (
+            "V1__t.sql",
+            "CREATE TABLE t (id bigint PRIMARY KEY, a int); CREATE TABLE u (i int);",
+        ),
+        (
+            "V2__one.sql",
+            "ALTER TABLE t ADD COLUMN r float8 DEFAULT random();\nALTER TABLE t ADD CONSTRAINT c CHECK (r >= 0);",
+        ),
+        (
+            "V3__none.sql",
+            "-- transaction: none\nCREATE INDEX CONCURRENTLY t_a ON t (a);",
+        ),
+        (
+            "V4__batched.sql",
+            "-- transaction: batched\nUPDATE t SET a = 1 WHERE id IN (SELECT id FROM t WHERE a IS NULL LIMIT 5);",
+        ),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    database.execute("INSERT INTO t (id) SELECT g FROM generate_series(1, 50) AS g; ANALYZE t");
+    let run = rehearse(&folder, &database)
+        .args(["--rows", "12"])
+        .succeeds();
+    let json = run.json();
+    assert_eq!(json["agrees"], true, "{}", run.stdout);
+
+    let column = &statement(&json, 0, 0)["locks"][0];
+    assert_eq!(column["relation"], "t");
+    assert_eq!(column["mode"], "ACCESS EXCLUSIVE");
+    assert_eq!(
+        (&column["rewritten"], &column["blocks_reads"]),
+        (&true.into(), &true.into())
+    );
+    // The lock is no news to the second statement, the reading is.
+    assert_eq!(statement(&json, 0, 1)["locks"].as_array().unwrap().len(), 0);
+    let index = &statement(&json, 1, 0)["locks"][0];
+    assert_eq!(index["mode"], "SHARE UPDATE EXCLUSIVE");
+    assert_eq!(
+        (&index["rewritten"], &index["blocks_writes"]),
+        (&false.into(), &false.into())
+    );
+    let batch = statement(&json, 2, 0);
+    assert_eq!(batch["runs"], 4, "5 + 5 + 2 + 0 rows");
+    assert_eq!(batch["locks"][0]["mode"], "ROW EXCLUSIVE");
+    assert_eq!(history(&database), [1]);
+}
+
+#[test]
+fn text_tells_locks_times_and_differences() {
+    let folder = Folder::with(&[
+        ("V1__t.sql", "CREATE TABLE t (i int);"),
+        (
+            "V2__do.sql",
+            "CREATE INDEX t_i ON t (i);\nDO $$ BEGIN ALTER TABLE t ADD COLUMN j int; END $$;",
+        ),
+        ("V3__bad.sql", "ALTER TABLE t ADD COLUMN i int;"),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    let run = creditdb(["rehearse", "--migrations", folder.arg()])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
+        .run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r" *\d+\.\d ms", " [time]");
+    settings.add_filter(r"PostgreSQL \d+", "PostgreSQL [major]");
+    let text = folder.scrub(&run.stdout);
+    settings.bind(|| snapshots(|| insta::assert_snapshot!("rehearsal_text", text)));
+}
+
+#[test]
+fn what_the_plan_cannot_read_is_seen_and_told() {
+    let folder = Folder::with(&[
+        ("V1__t.sql", "CREATE TABLE t (i int);"),
+        (
+            "V2__do.sql",
+            "DO $$ BEGIN ALTER TABLE t ADD COLUMN j int; END $$;",
+        ),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    let json = rehearse(&folder, &database).succeeds().json();
+    let block = statement(&json, 0, 0);
+    assert_eq!(block["locks"][0]["mode"], "ACCESS EXCLUSIVE");
+    assert!(block["unread"].to_string().contains("DO block"), "{block}");
+}
+
+#[test]
+fn a_file_that_fails_is_a_finding() {
+    let folder = Folder::with(&[
+        ("V1__t.sql", "CREATE TABLE t (i int);"),
+        (
+            "V2__bad.sql",
+            "SELECT 1;\nALTER TABLE t ADD CONSTRAINT c CHECK (i > 0);",
+        ),
+        ("V3__never.sql", "SELECT 1;"),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    database.execute("INSERT INTO t VALUES (-1)");
+    let run = rehearse(&folder, &database).args(["--rows", "10"]).exits(1);
+    let json = run.json();
+    assert_eq!(json["failure"]["line"], 2);
+    assert_eq!(json["failure"]["sqlstate"], "23514");
+    assert_eq!(json["files"].as_array().unwrap().len(), 1);
+    // Without the row nothing speaks against it.
+    rehearse(&folder, &database).succeeds();
+}
+
+#[test]
+fn samples_keep_to_foreign_keys_also_to_those_to_come() {
+    let folder = Folder::with(&[
+        (
+            "V1__t.sql",
+            "CREATE TABLE child (id bigint PRIMARY KEY, parent_id bigint, other_id bigint);
+             CREATE TABLE parent (id bigint PRIMARY KEY, boss_id bigint REFERENCES parent (id));
+             CREATE TABLE other (id bigint PRIMARY KEY);
+             ALTER TABLE child ADD CONSTRAINT child_parent
+                 FOREIGN KEY (parent_id) REFERENCES parent (id);",
+        ),
+        (
+            "V2__key.sql",
+            "ALTER TABLE child ADD CONSTRAINT child_other FOREIGN KEY (other_id) REFERENCES other;
+             DO $$ BEGIN
+                 IF (SELECT count(*) FROM child) NOT BETWEEN 1 AND 20 THEN
+                     RAISE EXCEPTION '% children', (SELECT count(*) FROM child);
+                 END IF;
+                 IF nextval('s') <> 101 THEN RAISE EXCEPTION 'the sequence begins anew'; END IF;
+             END $$;",
+        ),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    database.execute(
+        "INSERT INTO parent SELECT g, nullif(g - 1, 0) FROM generate_series(1, 500) AS g;
+         INSERT INTO other SELECT g FROM generate_series(1, 500) AS g;
+         INSERT INTO child SELECT g, 501 - g, g FROM generate_series(1, 500) AS g;
+         CREATE SEQUENCE s; SELECT setval('s', 100); ANALYZE",
+    );
+    let run = rehearse(&folder, &database).args(["--rows", "300"]).run();
+    // 300 rows cannot be right for the block above, so this also shows that rows arrive.
+    assert!(run.stdout.contains(" children"), "{}", run.stdout);
+    let run = rehearse(&folder, &database).args(["--rows", "20"]).run();
+    let json = run.json();
+    let failure = &json["failure"];
+    // A sample may be empty by chance of the chain of bosses, but it never breaks a key.
+    assert_ne!(failure["sqlstate"], "23503", "{failure}");
+}
+
+#[test]
+fn the_scratch_database_is_gone_afterwards() {
+    let folder = Folder::with(&[("V1__t.sql", "CREATE TABLE t (i int);")]);
+    let database = Database::empty();
+    let own = format!("own_{}", database.name());
+    database.execute(&format!("CREATE ROLE {own}"));
+    let run = rehearse(&folder, &database).run();
+    database.execute(&format!("DROP ROLE {own}"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let pid = "SELECT count(*) FROM pg_database WHERE datname LIKE 'creditdb_rehearsal_%'
+                  AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.datname = pg_database.datname)";
+    // Other tests rehearse at the same time; those databases are in use or about to be.
+    let mut left = i64::MAX;
+    for _ in 0..50 {
+        left = server()
+            .connect("postgres")
+            .query_one(pid, &[])
+            .unwrap()
+            .get(0);
+        if left == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_refused_set_is_not_rehearsed() {
+    let folder = Folder::with(&[("V1__t.sql", "CREATE TABLE t (i int);")]);
+    let database = Database::empty();
+    migrate(&folder, &database).succeeds();
+    folder.write("V1__t.sql", "CREATE TABLE t (i bigint);");
+    rehearse(&folder, &database).exits(4);
+}
