@@ -3,6 +3,7 @@
 mod catalogue;
 mod damage;
 mod guards;
+mod mutation;
 mod output;
 mod trust;
 
