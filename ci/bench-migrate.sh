@@ -48,7 +48,11 @@ if is_root; then
   chown "$name" "$work/server"
 fi
 # Not every tool speaks over a unix socket, so all of them take the same way, TCP on the loopback.
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(python3 -c '
+import socket
+with socket.socket() as any:
+    any.bind(("127.0.0.1", 0))
+    print(any.getsockname()[1])')
 cd /
 "${account[@]}" "$bin/initdb" -A trust -U postgres -E UTF8 --locale=C.UTF-8 \
   -D "$work/server/data" >"$work/initdb.log" 2>&1 || {

@@ -1,8 +1,8 @@
 -- why: proves for the old rows what V26 to V29 demand of new ones; the audit then believes it and
 --   reads nothing.
--- locks: share update exclusive on the table that is read, and row share on user_credits for the
---   foreign keys; nobody waits. One statement at a time, so no lock outlasts its table.
--- transaction: none
+-- locks: share update exclusive on the four tables while they are read, one after the other, and
+--   row share on user_credits for the foreign keys; nobody but a VACUUM waits.
+-- transaction: one
 -- undo: nothing to undo.
 
 ALTER TABLE public.user_credits VALIDATE CONSTRAINT user_credits_balance_check;

@@ -1,14 +1,15 @@
 """Times migration tools side by side; started by ci/bench-migrate.sh.
 
-Every round, in an order that rotates: for each tool a new, empty database, the run that applies
-everything, a look at what it made, and the run that finds nothing to do. Prints medians and
-ratios to creditdb, as a table and as JSON.
+Every round, in an order of its own: for each tool a new, empty database, the run that applies
+everything, and a look at what it made; then, in turns, runs that find nothing to do. Prints medians
+and ratios to creditdb, as a table and as JSON.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import time
 
 COUNT = 100
 TABLES = COUNT // 5
+# Runs that find nothing to do, of each tool in each round; their median counts.
+NOTHING_TURNS = 7
+ORDERS = random.Random(1)
 
 
 def migration(number):
@@ -66,7 +70,7 @@ class Tool:
         self.work, self.base = work, base
 
     def run(self, database):
-        """Seconds that the run takes, from its start to its end."""
+        """Milliseconds that the run takes, from its start to its end."""
         url = f"postgres://{self.base}/{database}?sslmode=disable"
         folder, environment = self.work, {**os.environ, "NO_COLOR": "1"}
         command = {
@@ -84,7 +88,7 @@ class Tool:
         started = time.perf_counter()
         done = subprocess.run([self.program, *command], cwd=folder, env=environment,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        elapsed = time.perf_counter() - started
+        elapsed = (time.perf_counter() - started) * 1000
         if done.returncode != 0:
             sys.exit(f"{self.name} failed:\n{done.stdout}{done.stderr}")
         return elapsed
@@ -113,11 +117,18 @@ MADE = f"""SELECT count(*) FROM pg_class c
  WHERE c.relname LIKE 'table\\___' AND obj_description(c.oid, 'pg_class') IS NOT NULL"""
 
 
+def shuffled(tools):
+    """Another order each time: whoever always follows the slowest tool would run while the last
+    sessions of that one end."""
+    return ORDERS.sample(tools, len(tools))
+
+
 def measure(tools, base, rounds):
+    """Milliseconds, by tool and kind of run. Round 0 only warms caches."""
     times = {tool.name: {"apply": [], "nothing": []} for tool in tools}
     for number in range(rounds + 1):
-        shift = number % len(tools)
-        for tool in tools[shift:] + tools[:shift]:
+        found = {tool.name: [] for tool in tools}
+        for tool in shuffled(tools):
             database = "bench_" + tool.name
             psql(base, "postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
             psql(base, "postgres", f"CREATE DATABASE {database} TEMPLATE template0")
@@ -126,27 +137,31 @@ def measure(tools, base, rounds):
             made = psql(base, database, MADE)
             if made != str(TABLES):
                 sys.exit(f"{tool.name} made {made} whole tables of {TABLES}")
-            nothing = [tool.run(database) for _ in range(3)]
-            if number > 0:  # round 0 warms caches
+            if number > 0:
                 times[tool.name]["apply"].append(apply)
-                times[tool.name]["nothing"].extend(nothing)
+        for _ in range(NOTHING_TURNS):
+            for tool in shuffled(tools):
+                found[tool.name].append(tool.run("bench_" + tool.name))
+        if number > 0:
+            for name, values in found.items():
+                times[name]["nothing"].append(statistics.median(values))
     return times
 
 
 def report(tools, left_out, times, rounds, server):
-    ours = {what: statistics.median(values) for what, values in times["creditdb"].items()}
-    results = []
-    print(f"\n{COUNT} migrations, PostgreSQL {server} with fsync on, {rounds} rounds, medians;"
+    """A round compares what ran within the same seconds, so each has its own ratios."""
+    ours, results = times["creditdb"], []
+    print(f"\n{COUNT} migrations, PostgreSQL {server} with fsync on, medians of {rounds} rounds;"
           " a ratio above 1.00 means slower than creditdb\n")
     print(f"{'tool':<10} {'version':<9} {'apply':>10} {'ratio':>7} {'no-op':>10} {'ratio':>7}")
     for tool in tools:
         line = {"tool": tool.name, "version": tool.version}
         for what, values in times[tool.name].items():
-            median = statistics.median(values)
-            line[what] = {"median_ms": round(median * 1000, 1),
-                          "fastest_ms": round(min(values) * 1000, 1),
-                          "slowest_ms": round(max(values) * 1000, 1),
-                          "ratio": round(median / ours[what], 3)}
+            ratios = [theirs / own for theirs, own in zip(values, ours[what])]
+            line[what] = {"median_ms": round(statistics.median(values), 1),
+                          "fastest_ms": round(min(values), 1),
+                          "slowest_ms": round(max(values), 1),
+                          "ratio": round(statistics.median(ratios), 3)}
         results.append(line)
         print(f"{tool.name:<10} {tool.version:<9}"
               f" {line['apply']['median_ms']:>7.1f} ms {line['apply']['ratio']:>7.2f}"

@@ -91,9 +91,9 @@ fn audit(client: &mut Client, progress: &dyn Progress) -> Result<Audit> {
     let checks = catalogue.select(&[], &[])?;
     let options = invariants::Options {
         evidence: EVIDENCE,
-        distrust: false,
+        ..invariants::Options::default()
     };
-    invariants::audit(client, &checks, &options, progress)
+    invariants::audit(client, &mut [], &checks, &options, progress)
 }
 
 /// Damage that hits no row would prove nothing.

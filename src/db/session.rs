@@ -61,6 +61,31 @@ pub fn rows(
     Ok(rows.collect())
 }
 
+/// The rows of several queries, sent in one message; nobody else's change comes between them in a
+/// snapshot only.
+///
+/// # Errors
+/// What the server says about the first that fails.
+pub fn rows_of_each(
+    client: &mut impl GenericClient,
+    queries: &[String],
+) -> std::result::Result<Vec<Vec<SimpleQueryRow>>, postgres::Error> {
+    let mut answers = vec![Vec::new()];
+    for message in client.simple_query(&queries.join(";\n"))? {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                if let Some(rows) = answers.last_mut() {
+                    rows.push(row);
+                }
+            }
+            SimpleQueryMessage::CommandComplete(_) => answers.push(Vec::new()),
+            _ => {}
+        }
+    }
+    answers.truncate(queries.len());
+    Ok(answers)
+}
+
 /// Whether the single answer of a query is true.
 ///
 /// # Errors
@@ -73,29 +98,48 @@ pub fn is_true(
     Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
 }
 
-/// The newest row of `public.schema_version`, where that table exists and has one. A table of
-/// that name that somebody else made may have other columns: then it says nothing.
+/// Whether there is a table `public.schema_version` like ours. One of that name that somebody else
+/// made may have other columns: then it says nothing.
+pub const HAS_SCHEMA_VERSION: &str = "SELECT count(*) = 2 FROM pg_catalog.pg_attribute
+      WHERE attrelid = pg_catalog.to_regclass('public.schema_version')
+        AND attname IN ('version', 'applied_at') AND NOT attisdropped";
+
+/// Its newest row. Rows of one deployment can share a time stamp, so the version itself breaks the
+/// tie.
+pub const NEWEST_SCHEMA_VERSION: &str = "SELECT version FROM public.schema_version
+      ORDER BY applied_at DESC,
+               CASE WHEN version::text ~ '^[0-9]{1,9}([.][0-9]{1,9})*$'
+                    THEN string_to_array(version::text, '.')::int[] END DESC NULLS LAST
+      LIMIT 1";
+
+/// The newest row of `public.schema_version`, where that table exists and has one.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
-    let is_ours = is_true(
-        client,
-        "SELECT count(*) = 2 FROM pg_catalog.pg_attribute
-          WHERE attrelid = pg_catalog.to_regclass('public.schema_version')
-            AND attname IN ('version', 'applied_at') AND NOT attisdropped",
-    )?;
-    if !is_ours {
+    if !is_true(client, HAS_SCHEMA_VERSION)? {
         return Ok(None);
     }
-    // Rows of one deployment can share a time stamp, so the version itself breaks the tie.
-    let newest = rows(
+    Ok(single(&rows(client, NEWEST_SCHEMA_VERSION)?))
+}
+
+/// The first value of the first row.
+pub fn single(rows: &[SimpleQueryRow]) -> Option<String> {
+    rows.first().and_then(|row| row.get(0)).map(str::to_owned)
+}
+
+/// How many further sessions an ordinary role may open, as far as the server says.
+///
+/// # Errors
+/// What the server says.
+pub fn free_connections(client: &mut Client) -> Result<usize> {
+    let free = rows(
         client,
-        "SELECT version FROM public.schema_version
-          ORDER BY applied_at DESC,
-                   CASE WHEN version::text ~ '^[0-9]{1,9}([.][0-9]{1,9})*$'
-                        THEN string_to_array(version::text, '.')::int[] END DESC NULLS LAST
-          LIMIT 1",
+        "SELECT current_setting('max_connections')::int
+              - current_setting('superuser_reserved_connections')::int
+              - (SELECT count(*) FROM pg_catalog.pg_stat_activity
+                  WHERE backend_type = 'client backend')",
     )?;
-    Ok(newest.first().and_then(|row| row.get(0)).map(str::to_owned))
+    let free = free.first().and_then(|row| row.get(0)?.parse().ok());
+    Ok(free.unwrap_or_default())
 }

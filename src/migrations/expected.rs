@@ -23,21 +23,40 @@ include!(concat!(env!("OUT_DIR"), "/expected.rs"));
 /// # Errors
 /// A version that this build does not know.
 pub(super) fn embedded(version: i32) -> Result<Catalogue> {
-    let mut steps: Vec<_> = STEPS.iter().filter(|(v, _)| *v <= version).collect();
+    let mut known = all_embedded(&[version])?;
+    let catalogue = known.pop().map(|(_, catalogue)| catalogue);
+    catalogue.ok_or_else(|| unknown(version))
+}
+
+/// The catalogues of the given versions of the embedded migrations, ascending.
+///
+/// # Errors
+/// A version that this build does not know.
+pub(super) fn all_embedded(versions: &[i32]) -> Result<Vec<(i32, Catalogue)>> {
+    let mut steps: Vec<_> = STEPS.iter().collect();
     steps.sort_by_key(|(version, _)| *version);
-    if steps.last().is_none_or(|(newest, _)| *newest != version) {
-        let message = format!("this build does not know the catalogue of version {version}");
-        return Err(Error::undecided(message)
-            .hint("run the version of the program that made this database, or a newer one"));
-    }
     let mut catalogue = Catalogue::default();
+    let mut known = Vec::new();
     for (version, text) in steps {
         let step: Step = serde_json::from_str(text).map_err(|error| {
             Error::undecided(format!("expected/V{version}.json cannot be read: {error}"))
         })?;
         step.apply(&mut catalogue);
+        if versions.contains(version) {
+            known.push((*version, catalogue.clone()));
+        }
     }
-    Ok(catalogue)
+    let is_known = |version: &&i32| known.iter().any(|(other, _)| other == *version);
+    match versions.iter().find(|version| !is_known(version)) {
+        Some(version) => Err(unknown(*version)),
+        None => Ok(known),
+    }
+}
+
+fn unknown(version: i32) -> Error {
+    let message = format!("this build does not know the catalogue of version {version}");
+    Error::undecided(message)
+        .hint("run the version of the program that made this database, or a newer one")
 }
 
 /// A version that was replayed.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use postgres::{GenericClient, SimpleQueryRow};
 
+use super::log;
 use crate::db::session::{self, quote_identifier};
 use crate::error::{Error, Result};
 
@@ -33,41 +34,25 @@ impl History {
     /// A missing privilege, or a table of that name that refinery did not write: refinery itself
     /// would panic on it.
     pub fn read(client: &mut impl GenericClient, schema: Option<&str>) -> Result<Self> {
-        let wanted = schema.map_or_else(
-            || TABLE.to_owned(),
-            |schema| format!("{}.{TABLE}", quote_identifier(schema)),
-        );
-        // Both names come quoted. The function asks the server's caches; a join of the catalogue's
-        // tables costs a new session more than all other questions together.
-        let default = schema.map_or_else(
-            || "pg_catalog.current_schema()".to_owned(),
-            session::quote_literal,
-        );
-        let query = format!(
-            "SELECT (pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass,
-                        pg_catalog.to_regclass({}), 0)).schema,
-                    pg_catalog.quote_ident({default})",
-            session::quote_literal(&wanted)
-        );
-        let found = session::rows(client, &query)?;
-        let name = |at: usize| Some(found.first()?.get(at)?.to_owned());
-        let existing = name(0);
-        let exists = existing.is_some();
-        let schema = existing.or_else(|| name(1)).ok_or_else(|| {
-            Error::refused("the search path names no schema that exists")
-                .detail("the history table needs a schema to be created in")
-                .hint("ALTER ROLE … SET search_path = public")
-        })?;
-        let table = format!("{schema}.{TABLE}");
-        let rows = if exists {
-            rows(client, &table)?
-        } else {
-            Vec::new()
-        };
+        let place = Place::find(client, schema)?;
+        let rows = session::rows(client, &place.rows_query())
+            .map_err(|e| Error::from(e).during("reading the history"))?;
+        Self::of(place, &rows)
+    }
+
+    /// Makes sense of what [`Place::rows_query`] returned.
+    ///
+    /// # Errors
+    /// A row that refinery did not write.
+    pub fn of(place: Place, rows: &[SimpleQueryRow]) -> Result<Self> {
+        let rows: Result<Vec<Row>> = rows
+            .iter()
+            .map(|row| read(row).ok_or_else(|| malformed(&place.table, row)))
+            .collect();
         Ok(Self {
-            table,
-            schema,
-            rows,
+            rows: rows?,
+            table: place.table,
+            schema: place.schema,
         })
     }
 
@@ -82,13 +67,72 @@ impl History {
     }
 }
 
-fn rows(client: &mut impl GenericClient, table: &str) -> Result<Vec<Row>> {
-    let query = format!("SELECT version, name, applied_on, checksum FROM {table} ORDER BY version");
-    let rows =
-        session::rows(client, &query).map_err(|e| Error::from(e).during("reading the history"))?;
-    rows.iter()
-        .map(|row| read(row).ok_or_else(|| malformed(table, row)))
-        .collect()
+/// Where the history is or will be, and what is beside it.
+pub(super) struct Place {
+    /// Qualified and quoted name.
+    pub table: String,
+    /// Quoted name of its schema.
+    pub schema: String,
+    /// Whether there is a history.
+    exists: bool,
+    /// Whether our log is beside it.
+    pub has_log: bool,
+    /// Whether there is a table `public.schema_version` like ours.
+    pub has_schema_version: bool,
+}
+
+impl Place {
+    /// # Errors
+    /// Refused when there is neither a history nor a schema to create it in.
+    pub fn find(client: &mut impl GenericClient, schema: Option<&str>) -> Result<Self> {
+        let wanted = schema.map_or_else(
+            || TABLE.to_owned(),
+            |schema| format!("{}.{TABLE}", quote_identifier(schema)),
+        );
+        // Both names come quoted. The function asks the server's caches; a join of the catalogue's
+        // tables costs a new session more than all other questions together.
+        let default = schema.map_or_else(
+            || "pg_catalog.current_schema()".to_owned(),
+            session::quote_literal,
+        );
+        let query = format!(
+            "SELECT h.schema, h.fallback,
+                    pg_catalog.to_regclass(coalesce(h.schema, h.fallback) || '.{}') IS NOT NULL,
+                    ({})
+               FROM (SELECT (pg_catalog.pg_identify_object(
+                                'pg_catalog.pg_class'::pg_catalog.regclass,
+                                pg_catalog.to_regclass({}), 0)).schema,
+                            pg_catalog.quote_ident({default})) AS h (schema, fallback)",
+            log::TABLE,
+            session::HAS_SCHEMA_VERSION,
+            session::quote_literal(&wanted)
+        );
+        let found = session::rows(client, &query)?;
+        let text = |at: usize| found.first().and_then(|row| row.get(at));
+        let schema = text(0).or(text(1)).map(str::to_owned).ok_or_else(|| {
+            Error::refused("the search path names no schema that exists")
+                .detail("the history table needs a schema to be created in")
+                .hint("ALTER ROLE … SET search_path = public")
+        })?;
+        Ok(Self {
+            table: format!("{schema}.{TABLE}"),
+            schema,
+            exists: text(0).is_some(),
+            has_log: text(2) == Some("t"),
+            has_schema_version: text(3) == Some("t"),
+        })
+    }
+
+    /// Reads all rows, by version; none where there is no history.
+    pub fn rows_query(&self) -> String {
+        if self.exists {
+            return format!(
+                "SELECT version, name, applied_on, checksum FROM {} ORDER BY version",
+                self.table
+            );
+        }
+        "SELECT WHERE false".to_owned()
+    }
 }
 
 fn read(row: &SimpleQueryRow) -> Option<Row> {

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 
 use postgres::{GenericClient, SimpleQueryRow};
 
-use super::history::History;
-use crate::db::session;
-use crate::error::{Error, Result};
+use super::history::{History, Place};
+use crate::error::Result;
 
-const TABLE: &str = "creditdb_migration_log";
+pub(super) const TABLE: &str = "creditdb_migration_log";
 
 /// Qualified and quoted name of the log beside a history.
 pub(super) fn table(history: &History) -> String {
@@ -82,32 +81,24 @@ pub(super) struct Progress {
 }
 
 impl Log {
-    /// Reads the log beside a history; needs SELECT only, and no log is an empty one.
-    ///
-    /// # Errors
-    /// A missing privilege.
-    pub fn read(client: &mut impl GenericClient, history: &History) -> Result<Self> {
-        let table = table(history);
-        let query = format!(
-            "SELECT pg_catalog.to_regclass({}) IS NOT NULL",
-            session::quote_literal(&table)
-        );
-        let exists = session::is_true(client, &query)?;
-        let mut log = Self {
-            table,
-            exists,
-            entries: Vec::new(),
-        };
-        if log.exists {
-            let query = format!(
-                "SELECT version, event, statement, digest FROM {} ORDER BY id",
-                log.table
+    /// Reads all of the log beside a history; none where there is no log, which is an empty one.
+    pub fn rows_query(place: &Place) -> String {
+        if place.has_log {
+            return format!(
+                "SELECT version, event, statement, digest FROM {}.{TABLE} ORDER BY id",
+                place.schema
             );
-            let rows = session::rows(client, &query)
-                .map_err(|e| Error::from(e).during("reading the migration log"))?;
-            log.entries = rows.iter().filter_map(entry).collect();
         }
-        Ok(log)
+        "SELECT WHERE false".to_owned()
+    }
+
+    /// Makes sense of what [`Self::rows_query`] returned.
+    pub fn of(place: &Place, rows: &[SimpleQueryRow]) -> Self {
+        Self {
+            table: format!("{}.{TABLE}", place.schema),
+            exists: place.has_log,
+            entries: rows.iter().filter_map(entry).collect(),
+        }
     }
 
     /// Makes the table where there is none yet. Only under the lock of the deployer: IF NOT EXISTS

@@ -19,7 +19,6 @@ pub struct Set {
     pub(super) problems: Vec<Problem>,
     /// Schema of the history table; for foreign sets the search path decides, as in refinery.
     pub(super) history_schema: Option<&'static str>,
-    embedded: bool,
     /// What the set is called in messages.
     pub(super) origin: String,
 }
@@ -91,7 +90,6 @@ impl Set {
     /// The migrations of the credit database, embedded in the program.
     pub fn embedded() -> Self {
         let mut set = Self::new(Some("public"), "this build of creditdb".to_owned());
-        set.embedded = true;
         for (name, text) in FILES {
             set.add(name, (*name).to_owned(), text);
         }
@@ -138,20 +136,19 @@ impl Set {
         Self {
             files: Vec::new(),
             problems: Vec::new(),
-            embedded: false,
             history_schema,
             origin,
         }
     }
 
+    /// Whether these are the migrations of the credit database.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.history_schema.is_some()
+    }
+
     /// Path and text of each file, by version.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().map(|file| (&file.path[..], file.sql()))
-    }
-
-    /// Whether it is the set that the program carries, whose catalogues it knows.
-    pub(super) fn is_embedded(&self) -> bool {
-        self.embedded
     }
 
     /// The newest version of the set.

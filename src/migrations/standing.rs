@@ -7,11 +7,11 @@ use postgres::{Client, Transaction};
 
 use super::edits::{self, Edit};
 use super::half_done;
-use super::history::{History, Row};
+use super::history::{History, Place, Row};
 use super::log::Log;
 use super::set::{File, Set};
 use crate::db::session;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::{MigrationState, MigrationStatus, Problem, Status, StatusState};
 use crate::syntax::Script;
 
@@ -41,9 +41,17 @@ pub(super) fn inspect(client: &mut Client, set: &Set) -> Result<Standing> {
 
 /// The same within a transaction that asks more.
 pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Result<Standing> {
-    let history = History::read(transaction, set.history_schema)?;
-    let log = Log::read(transaction, &history)?;
-    let schema_version = session::schema_version(transaction)?;
+    let place = Place::find(transaction, set.history_schema)?;
+    let mut queries = vec![place.rows_query(), Log::rows_query(&place)];
+    if place.has_schema_version {
+        queries.push(session::NEWEST_SCHEMA_VERSION.to_owned());
+    }
+    let answers = session::rows_of_each(transaction, &queries)
+        .map_err(|e| Error::from(e).during("reading the history"))?;
+    let rows = |at: usize| answers.get(at).map_or(&[][..], Vec::as_slice);
+    let log = Log::of(&place, rows(1));
+    let schema_version = session::single(rows(2));
+    let history = History::of(place, rows(0))?;
     let mut problems = set.problems.clone();
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));

@@ -7,6 +7,10 @@ use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report,
 /// How long DDL may wait for a lock: everybody behind it waits as well.
 const LOCK_TIMEOUT: &str = "2s";
 
+/// Tenths of a second: the session of a deployer that has ended takes a moment to let go. Not more,
+/// because an index that the holder builds concurrently waits for this statement.
+const LOCK_ATTEMPTS: u32 = 30;
+
 /// Writes a plan as a script; other reports cannot be said in SQL.
 ///
 /// # Errors
@@ -68,9 +72,13 @@ fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
     let busy = literal("another deployer holds the migration lock");
     let lock = format!(
         "BEGIN
-    IF NOT pg_catalog.pg_try_advisory_lock({lock_key}) THEN
-        RAISE EXCEPTION USING MESSAGE = {busy};
-    END IF;
+    FOR attempt IN 1 .. {LOCK_ATTEMPTS} LOOP
+        IF pg_catalog.pg_try_advisory_lock({lock_key}) THEN
+            RETURN;
+        END IF;
+        PERFORM pg_catalog.pg_sleep(0.1);
+    END LOOP;
+    RAISE EXCEPTION USING MESSAGE = {busy};
 END"
     );
     writeln!(
@@ -147,18 +155,30 @@ fn file(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> 
 
 /// A statement that is repeated until it changes no row, each time in a transaction of its own.
 fn batches(statement: &PlannedStatement, out: &mut dyn Write) -> io::Result<()> {
+    let sql = dollar_quoted(&statement.sql);
+    let (into, count) = if statement.counts_by_value {
+        let wrong = literal("the batch does not say how many rows it changed");
+        let check = format!(
+            "IF changed IS NULL THEN
+            RAISE EXCEPTION USING MESSAGE = {wrong};
+        END IF"
+        );
+        (" INTO STRICT changed", check)
+    } else {
+        let count = "GET DIAGNOSTICS changed = ROW_COUNT";
+        ("", count.to_owned())
+    };
     let body = format!(
         "DECLARE
     changed bigint;
 BEGIN
     LOOP
-        EXECUTE {};
-        GET DIAGNOSTICS changed = ROW_COUNT;
+        EXECUTE {sql}{into};
+        {count};
         COMMIT;
         EXIT WHEN changed = 0;
     END LOOP;
-END",
-        dollar_quoted(&statement.sql)
+END"
     );
     writeln!(out, "DO {};", dollar_quoted(&body))
 }

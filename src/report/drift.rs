@@ -85,6 +85,18 @@ pub struct Candidate {
     pub harmless: usize,
 }
 
+impl Candidate {
+    /// Counts the differences from a version.
+    pub fn new(version: i32, differences: &[SchemaDifference]) -> Self {
+        let blocking = differences.iter().filter(|d| d.counts).count();
+        Self {
+            version,
+            blocking,
+            harmless: differences.len() - blocking,
+        }
+    }
+}
+
 /// Of `adopt`.
 #[derive(Clone, Debug)]
 pub struct Adoption {

@@ -92,6 +92,9 @@ pub struct PlannedStatement {
     pub reasons: Vec<String>,
     /// What could not be told from its text.
     pub unread: Vec<String>,
+    /// In batches: whether it returns the number of rows that it changed, and the command tag says
+    /// nothing.
+    pub counts_by_value: bool,
 }
 
 /// A lock on a relation.
@@ -177,7 +180,7 @@ pub struct RehearsedFile {
     pub name: String,
     /// `one`, `none` or `batched`.
     pub transaction: &'static str,
-    /// From its first statement to COMMIT.
+    /// Sum of its statements; the observation between them is left out.
     pub elapsed_ms: f64,
     /// Its statements, in order.
     pub statements: Vec<RehearsedStatement>,

@@ -57,6 +57,7 @@ fn try_endpoint(
     let addresses = match &endpoint.place {
         Place::Socket(_) => vec![None],
         Place::Tcp(_, Some(address)) => vec![Some(*address)],
+        Place::Tcp(host, None) if host.parse::<IpAddr>().is_ok() => vec![host.parse().ok()],
         Place::Tcp(host, None) => look_up(target, endpoint, host)
             .map_err(|error| (error, false))?
             .into_iter()

@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::header::{Header, Mode};
 use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk};
 use crate::syntax::Script;
+use crate::syntax::step::Batch;
 
 /// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
@@ -170,7 +171,14 @@ fn statement(
         risk,
         reasons,
         unread: effects.unread.clone(),
+        counts_by_value: counts_by_value(sql),
     }
+}
+
+/// How the engine counts what a batch has changed.
+fn counts_by_value(sql: &str) -> bool {
+    let batches = Script::parse(sql).batches().unwrap_or_default();
+    matches!(batches.first(), Some((_, Batch::Value)))
 }
 
 /// What earlier statements locked stays locked while this one works.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 
 use super::compare::Sight;
 use super::gate::Watch;
@@ -17,7 +17,7 @@ use crate::migrations::set::File;
 use crate::report::{PlannedFile, PlannedStatement, RehearsedStatement};
 
 /// A batch that changes rows for ever would never end; no sample has work for so many.
-const MOST_RUNS: u64 = 10_000;
+const MOST_RUNS: u64 = 1_000;
 
 /// Up to 14 counters reach other sessions late. Within this time after a session's last report they
 /// are all still in the session itself, where they can be read.
@@ -26,7 +26,6 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(400);
 /// How a file went.
 pub(super) struct Course {
     pub statements: Vec<RehearsedStatement>,
-    pub elapsed: Duration,
     /// Of the first statement that failed, which is the one after those above.
     pub failure: Option<ServerError>,
 }
@@ -68,10 +67,8 @@ impl<'a> Stage<'a> {
         row: &str,
     ) -> Result<Course> {
         self.client.batch_execute("RESET ROLE; RESET ALL")?;
-        let started = Instant::now();
         let mut course = Course {
             statements: Vec::new(),
-            elapsed: Duration::ZERO,
             failure: None,
         };
         let outcome = match mode {
@@ -79,7 +76,6 @@ impl<'a> Stage<'a> {
             Mode::None => self.statements(plan, row, &mut course),
             Mode::Batched => self.batches(plan, row, &mut course),
         };
-        course.elapsed = started.elapsed();
         match outcome {
             Ok(()) => Ok(course),
             Err(Stop::Statement(error)) => {
@@ -97,7 +93,7 @@ impl<'a> Stage<'a> {
         // What the transaction makes itself, nobody else can see.
         let mut own = BTreeSet::new();
         for statement in &plan.statements {
-            let (sight, elapsed, _) = within(&mut transaction, &mut self.known, &statement.sql)?;
+            let (sight, elapsed, _) = within(&mut transaction, &mut self.known, statement)?;
             let told = told(statement, &sight, &own, &self.known, elapsed, 1);
             course.statements.push(told);
             let made = |oid: &&u32| !sight.before.contains_key(oid);
@@ -110,25 +106,24 @@ impl<'a> Stage<'a> {
     fn batches(&mut self, plan: &PlannedFile, row: &str, course: &mut Course) -> Run {
         for statement in &plan.statements {
             let started = Instant::now();
-            let mut first = None;
-            let mut runs = 0;
-            loop {
+            let mut transaction = self.client.transaction()?;
+            let (sight, _, mut changed) = within(&mut transaction, &mut self.known, statement)?;
+            transaction.commit().map_err(Stop::Statement)?;
+            let mut runs = 1;
+            while changed > 0 && runs < MOST_RUNS {
                 let mut transaction = self.client.transaction()?;
-                let (sight, _, changed) =
-                    within(&mut transaction, &mut self.known, &statement.sql)?;
+                changed = run(&mut transaction, statement).map_err(Stop::Statement)?;
                 transaction.commit().map_err(Stop::Statement)?;
-                first.get_or_insert(sight);
                 runs += 1;
-                if changed == 0 || runs == MOST_RUNS {
-                    break;
-                }
             }
-            if let Some(sight) = first {
-                let own = BTreeSet::new();
-                let elapsed = started.elapsed();
-                let told = told(statement, &sight, &own, &self.known, elapsed, runs);
-                course.statements.push(told);
+            let own = BTreeSet::new();
+            let elapsed = started.elapsed();
+            let mut told = told(statement, &sight, &own, &self.known, elapsed, runs);
+            if changed > 0 {
+                told.differences
+                    .push(format!("after {runs} runs it still changes rows"));
             }
+            course.statements.push(told);
         }
         self.client.batch_execute(row)?;
         Ok(())
@@ -230,16 +225,16 @@ impl From<postgres::Error> for Stop {
 fn within(
     transaction: &mut postgres::Transaction<'_>,
     known: &mut Relations,
-    sql: &str,
+    plan: &PlannedStatement,
 ) -> std::result::Result<(Sight, Duration, u64), Stop> {
     let (held, _) = observe::locks(transaction, None)?;
     let reads_before = observe::own_reads(transaction)?;
     let started = Instant::now();
-    let changed = run(transaction, sql).map_err(Stop::Statement)?;
+    let changed = run(transaction, plan).map_err(Stop::Statement)?;
     let elapsed = started.elapsed();
     let (holds, _) = observe::locks(transaction, None)?;
     let before = among(known, &holds);
-    refresh(transaction, known, &holds, sql)?;
+    refresh(transaction, known, &holds, &plan.sql)?;
     let sight = Sight {
         before,
         after: among(known, &holds),
@@ -247,7 +242,7 @@ fn within(
         holds,
         reads_before,
         reads_after: Some(observe::own_reads(transaction)?),
-        sees_indexes: true,
+        sees_all: true,
     };
     Ok((sight, elapsed, changed))
 }
@@ -276,15 +271,22 @@ fn refresh(
     Ok(())
 }
 
-/// The number of rows that it changed.
+/// The number of rows that it changed, as the engine counts them.
 fn run(
     transaction: &mut postgres::Transaction<'_>,
-    sql: &str,
+    plan: &PlannedStatement,
 ) -> std::result::Result<u64, postgres::Error> {
     let mut changed = 0;
-    for message in transaction.simple_query(sql)? {
-        if let postgres::SimpleQueryMessage::CommandComplete(rows) = message {
-            changed = rows;
+    for message in transaction.simple_query(&plan.sql)? {
+        match message {
+            SimpleQueryMessage::CommandComplete(rows) if !plan.counts_by_value => changed = rows,
+            SimpleQueryMessage::Row(row) if plan.counts_by_value => {
+                let value = row.try_get(0).ok().flatten();
+                changed = value
+                    .and_then(|value| value.parse().ok())
+                    .unwrap_or_default();
+            }
+            _ => {}
         }
     }
     Ok(changed)

@@ -146,7 +146,7 @@ fn blocks(reads: bool, writes: bool) -> &'static str {
 }
 
 fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)];
+    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let unit = UNITS.iter().find(|(_, unit)| bytes >= *unit);
     #[allow(clippy::cast_precision_loss)]
     unit.map_or_else(

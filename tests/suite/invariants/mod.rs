@@ -1,6 +1,7 @@
 //! The audit, through the real program.
 
 mod catalogue;
+mod crew;
 mod damage;
 mod guards;
 mod mutation;

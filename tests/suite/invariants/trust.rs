@@ -80,34 +80,6 @@ fn an_expression_that_is_null_has_decided_nothing() {
     );
 }
 
-#[test]
-fn a_lost_connection_leaves_the_rest_unread() {
-    let database = Database::migrated();
-    let folder = Folder::with(&[
-        ("own/a.sql", check("query", &[], EVERY_ENTRY)),
-        (
-            "own/b.sql",
-            check(
-                "query",
-                &[],
-                "SELECT pg_terminate_backend(pg_backend_pid()) AS subject, NULL AS expected, NULL AS actual, NULL AS difference, NULL AS cause, NULL AS detail",
-            ),
-        ),
-        ("own/c.sql", check("query", &[], EVERY_ENTRY)),
-    ]);
-    let audit = verify_own(&database, &folder, 3);
-    let status = |id| result(&audit, id)["status"].as_str().unwrap().to_owned();
-    assert_eq!(
-        [status("a"), status("b"), status("c")],
-        ["holds", "error", "error"]
-    );
-    let reason = result(&audit, "c")["reason"].as_str().unwrap();
-    assert!(
-        reason.starts_with("not evaluated: the connection was lost"),
-        "{reason}"
-    );
-}
-
 /// Verifies as a role that may read everything that the statements do not take away.
 fn verify_as_reader(database: &Database, statements: &str) -> Run {
     let role = format!("{}_reader", database.name());

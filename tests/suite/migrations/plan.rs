@@ -84,6 +84,20 @@ fn the_same_statement_is_nothing_on_few_rows_and_a_danger_on_many() {
 }
 
 #[test]
+fn github_gets_a_line_for_each_danger() {
+    let folder = Folder::with(&FILES);
+    let database = with_rows(&folder, 10);
+    database.execute("UPDATE pg_class SET reltuples = 10000000 WHERE relname = 't'");
+    let run = plan(&folder, &database)
+        .args(["--format", "github"])
+        .succeeds();
+    let text = folder.scrub(&run.stdout);
+    let place = "::error file=DIR/V2__column.sql,line=2,title=danger::ALTER TABLE t";
+    assert!(text.contains(place), "{text}");
+    assert!(!text.contains("V3__index"), "{text}");
+}
+
+#[test]
 fn a_later_statement_keeps_earlier_locks() {
     let folder = Folder::with(&[
         (

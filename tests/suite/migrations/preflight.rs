@@ -31,6 +31,27 @@ impl Drop for Role {
     }
 }
 
+/// A role that a file makes where it is missing: it takes a privilege, or somebody who made it.
+#[test]
+fn whoever_may_not_make_a_role_is_told_beforehand() {
+    let database = Database::empty();
+    let role = Role::new(&database);
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
+    let made = format!("{}_made", role.0);
+    let file = |name: &str| format!("DO $$ BEGIN PERFORM 1; CREATE ROLE {name} NOLOGIN; END $$;");
+    let folder = Folder::with(&[("V1__a.sql", file(&made))]);
+    let run = migrate(&folder, &database)
+        .on(&role.url(&database))
+        .exits(4);
+    let words = format!("- role {made}: CREATEROLE is needed to make it");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
+    // One that is there already is not asked for; that the file fails is its own affair.
+    let folder = Folder::with(&[("V1__a.sql", file("postgres"))]);
+    migrate(&folder, &database)
+        .on(&role.url(&database))
+        .exits(5);
+}
+
 #[test]
 fn missing_privileges_are_listed_per_object() {
     let database = Database::empty();
@@ -46,8 +67,7 @@ fn missing_privileges_are_listed_per_object() {
         "ALTER TABLE a ADD COLUMN j int;
          CREATE INDEX b_by_i ON b (i);
          CREATE TABLE c (i int, CONSTRAINT c_a_fkey FOREIGN KEY (i) REFERENCES a);
-         CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';
-         DO $$ BEGIN CREATE ROLE not_there_yet NOLOGIN; END $$;",
+         CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';",
     );
     let role = Role::new(&database);
     database.execute(&format!(
@@ -58,7 +78,6 @@ fn missing_privileges_are_listed_per_object() {
         .on(&role.url(&database))
         .exits(4);
     for words in [
-        "- role not_there_yet: CREATEROLE is needed to make it",
         "- a: only its owner, postgres",
         "- b: only its owner, postgres",
         "- a: REFERENCES is needed",

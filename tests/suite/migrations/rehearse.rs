@@ -6,6 +6,7 @@ use super::{history, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};
 use crate::support::server::{Database, server};
+use crate::support::snapshots;
 
 fn rehearse(folder: &Folder, database: &Database) -> Program {
     creditdb(["rehearse", "--format", "json", "--migrations", folder.arg()])
@@ -97,6 +98,30 @@ fn each_mode_is_watched() {
     assert_eq!(batch["runs"], 4, "5 + 5 + 2 + 0 rows");
     assert_eq!(batch["locks"][0]["mode"], "ROW EXCLUSIVE");
     assert_eq!(history(&database), [1]);
+}
+
+#[test]
+fn text_tells_locks_times_and_differences() {
+    let folder = Folder::with(&[
+        ("V1__t.sql", "CREATE TABLE t (i int);"),
+        (
+            "V2__do.sql",
+            "CREATE INDEX t_i ON t (i);\nDO $$ BEGIN ALTER TABLE t ADD COLUMN j int; END $$;",
+        ),
+        ("V3__bad.sql", "ALTER TABLE t ADD COLUMN i int;"),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    let run = creditdb(["rehearse", "--migrations", folder.arg()])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
+        .run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r" *\d+\.\d ms", " [time]");
+    settings.add_filter(r"PostgreSQL \d+", "PostgreSQL [major]");
+    let text = folder.scrub(&run.stdout);
+    settings.bind(|| snapshots(|| insta::assert_snapshot!("rehearsal_text", text)));
 }
 
 #[test]

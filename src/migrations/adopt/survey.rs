@@ -1,0 +1,177 @@
+//! Which version a live schema comes closest to. For the embedded migrations the expected catalogues
+//! are known, so only the version that is chosen has to be replayed; of any other set all are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::{Client, IsolationLevel, Transaction};
+
+use super::rules;
+use crate::catalogue::{self, Catalogue, Context, Key, Kind, Nature};
+use crate::error::{Error, Result};
+use crate::migrations::drift::describe;
+use crate::migrations::expected::{self, Replayed};
+use crate::migrations::set::{File, Set};
+use crate::report::{Candidate, Progress, SchemaDifference};
+
+/// What the survey found.
+pub(super) struct Survey {
+    /// The versions that were compared.
+    pub candidates: Vec<Candidate>,
+    /// What the migrations after the chosen version make.
+    pub later: BTreeSet<Key>,
+    /// The catalogue of every version of the set, ascending.
+    pub known: Vec<(i32, Catalogue)>,
+}
+
+/// The differences from a version.
+pub(super) struct Compared {
+    pub differences: Vec<SchemaDifference>,
+    /// How many of them later migrations make: signs that the version is too low.
+    later: usize,
+}
+
+/// Compares with the given versions (ascending), chooses one, and replays it.
+///
+/// # Errors
+/// Refused when none of the tables exist; what the server or the replay says.
+pub(super) fn make(
+    client: &mut Client,
+    set: &Set,
+    versions: &[i32],
+    progress: &dyn Progress,
+) -> Result<(Survey, Replayed)> {
+    let all: Vec<i32> = set.files.iter().map(File::version).collect();
+    let mut replayed = BTreeMap::new();
+    let known: Vec<(i32, Catalogue)> = if set.is_embedded() {
+        expected::all_embedded(&all)?
+    } else {
+        for version in expected::replay(set, &all, progress)? {
+            replayed.insert(version.version, version);
+        }
+        let known = replayed.values().map(|r| (r.version, r.catalogue.clone()));
+        known.collect()
+    };
+    let (candidates, best) = choose(client, &known, versions)?;
+    let replayed = match replayed.remove(&best) {
+        Some(replayed) => Some(replayed),
+        None => expected::replay(set, &[best], progress)?.pop(),
+    };
+    let replayed =
+        replayed.ok_or_else(|| Error::undecided(format!("version {best} was not replayed")))?;
+    let later = made_after(&known, best);
+    let survey = Survey {
+        candidates,
+        later,
+        known,
+    };
+    Ok((survey, replayed))
+}
+
+/// Every candidate, and the version of the newest that nothing speaks against, or else of the one
+/// that comes closest.
+fn choose(
+    client: &mut Client,
+    known: &[(i32, Catalogue)],
+    versions: &[i32],
+) -> Result<(Vec<Candidate>, i32)> {
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()?;
+    let (live, owner) = live(&mut transaction, known)?;
+    transaction.commit()?;
+    let mut compared = Vec::new();
+    for (version, catalogue) in known.iter().rev().filter(|(v, _)| versions.contains(v)) {
+        let found = compare(catalogue, &live, &owner, &made_after(known, *version));
+        compared.push((found.later, Candidate::new(*version, &found.differences)));
+    }
+    let closeness = |(later, candidate): &&(usize, Candidate)| (*later, candidate.blocking);
+    let best = compared.iter().min_by_key(closeness);
+    let best = best.map(|(_, candidate)| candidate.version);
+    let best = best.ok_or_else(|| Error::usage("there is no version to adopt"))?;
+    Ok((
+        compared
+            .into_iter()
+            .map(|(_, candidate)| candidate)
+            .collect(),
+        best,
+    ))
+}
+
+fn made_after(known: &[(i32, Catalogue)], version: i32) -> BTreeSet<Key> {
+    let later = known.iter().filter(|(other, _)| *other > version);
+    later
+        .flat_map(|(_, catalogue)| catalogue.iter().map(catalogue::Object::key))
+        .collect()
+}
+
+/// The live objects of the schemas of all versions, and who owns most of their tables.
+///
+/// # Errors
+/// Refused when there are tables to adopt, and none of them exists.
+pub(super) fn live(
+    transaction: &mut Transaction<'_>,
+    known: &[(i32, Catalogue)],
+) -> Result<(Catalogue, String)> {
+    let expected = || known.iter().map(|(_, catalogue)| catalogue);
+    let schemas: BTreeSet<String> = expected().flat_map(|c| c.schemas()).collect();
+    let schemas: Vec<String> = schemas.into_iter().collect();
+    let live = catalogue::read(transaction, Some(&schemas))?;
+    let is_table = |object: &&catalogue::Object| object.kind == Kind::Table;
+    let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+    for table in live.iter().filter(is_table) {
+        let is_ours = expected().any(|c| c.get(&table.key()).is_some());
+        if let (true, Some(owner)) = (is_ours, &table.owner) {
+            *owners.entry(owner.clone()).or_default() += 1;
+        }
+    }
+    if owners.is_empty() && expected().any(|c| c.iter().any(|o| is_table(&o))) {
+        return Err(
+            Error::refused("there is nothing to adopt: none of the tables exist")
+                .hint("creditdb migrate makes them"),
+        );
+    }
+    let most = owners.into_iter().max_by_key(|(_, count)| *count);
+    let owner = match most {
+        Some((owner, _)) => owner,
+        None => transaction
+            .query_one("SELECT current_user::text", &[])?
+            .get(0),
+    };
+    Ok((live, owner))
+}
+
+/// Judges all that tells the live objects apart from those of a version.
+pub(super) fn compare(
+    expected: &Catalogue,
+    live: &Catalogue,
+    owner: &str,
+    made_later: &BTreeSet<Key>,
+) -> Compared {
+    let context = Context {
+        expected,
+        actual: live,
+        owner,
+    };
+    let mut differences = Vec::new();
+    let mut later = 0;
+    for difference in catalogue::compare(expected, live, Some(owner)) {
+        let is_later = |object: &catalogue::Object| made_later.contains(&object.key());
+        let (counts, because) = rules::judge(&difference, expected, is_later);
+        later += usize::from(because == rules::LATER.1);
+        let mut described = describe(&difference, &context, counts, Some(&because));
+        if let (Nature::Extra, Some(column)) = (difference.nature, difference.object())
+            && (column.kind, counts) == (Kind::Column, true)
+        {
+            // Enough to be able to leave it out, and nothing is lost.
+            let table = column.table.as_deref().unwrap_or_default();
+            let name = &column.name;
+            described.sql = vec![format!(
+                "ALTER TABLE {table} ALTER COLUMN {name} DROP NOT NULL;"
+            )];
+        }
+        differences.push(described);
+    }
+    Compared { differences, later }
+}
