@@ -225,7 +225,13 @@ impl Ledger {
         let charge = Num::Is(Decimal::new(125, 2));
         self.book(user, at, "usage", -charge, Some("req_unlogged"), None);
         let id = self.users[user].id.clone();
-        self.log(at + SECOND, id, Some("req_unbilled".to_owned()), 100, charge);
+        self.log(
+            at + SECOND,
+            id,
+            Some("req_unbilled".to_owned()),
+            100,
+            charge,
+        );
     }
 
     /// Something happens to a user.
@@ -241,19 +247,38 @@ impl Ledger {
             3 => {
                 let amount = Num::from(rng.i64(-20..20) * 2 + 1);
                 let case = format!("case_{n}");
-                self.book(user, at, "admin_adjustment", amount, Some(&case), Some("Agreed"));
+                self.book(
+                    user,
+                    at,
+                    "admin_adjustment",
+                    amount,
+                    Some(&case),
+                    Some("Agreed"),
+                );
             }
             4 | 5 => self.refund(rng, user, at),
             6 => {
                 let id = self.users[user].id.clone();
-                self.log(at, id, Some(format!("req_{n}")), rng.i64(10..2000), Num::ZERO);
+                self.log(
+                    at,
+                    id,
+                    Some(format!("req_{n}")),
+                    rng.i64(10..2000),
+                    Num::ZERO,
+                );
                 let row = self.log.last_mut().unwrap();
                 (row.success, row.error) = (false, Some("503 overloaded".to_owned()));
                 row.request = row.request.take().filter(|_| rng.bool());
             }
             7 => {
                 let id = self.users[user].id.clone();
-                self.log(at, id, Some(format!("req_{n}")), rng.i64(10..2000), Num::ZERO);
+                self.log(
+                    at,
+                    id,
+                    Some(format!("req_{n}")),
+                    rng.i64(10..2000),
+                    Num::ZERO,
+                );
                 self.log.last_mut().unwrap().byok = true;
             }
             _ => {
@@ -293,7 +318,14 @@ impl Ledger {
         let origin = candidates[rng.usize(0..candidates.len())].clone();
         let part = Decimal::new([10, 5][rng.usize(0..2)], 1);
         let amount = -origin.amount.times(part);
-        self.book(user, at, "refund", amount, origin.reference.as_deref(), Some("Cut off"));
+        self.book(
+            user,
+            at,
+            "refund",
+            amount,
+            origin.reference.as_deref(),
+            Some("Cut off"),
+        );
     }
 
     /// Appends an entry as the functions do.

@@ -18,37 +18,87 @@ type Operator = fn(&mut Ledger, &mut Rng) -> Option<Damage>;
 
 /// Everything that can be done; one that finds no place does nothing.
 pub const OPERATORS: &[(&str, Operator)] = &[
-    ("edit amount", |l, r| on_entry(l, r, |e, r| e.amount = e.amount + cents(r))),
-    ("edit balance_after", |l, r| on_entry(l, r, |e, r| e.after = e.after + cents(r))),
-    ("edit balance", |l, r| on_user(l, r, |u, r| u.balance = u.balance + cents(r))),
+    ("edit amount", |l, r| {
+        on_entry(l, r, |e, r| e.amount = e.amount + cents(r))
+    }),
+    ("edit balance_after", |l, r| {
+        on_entry(l, r, |e, r| e.after = e.after + cents(r))
+    }),
+    ("edit balance", |l, r| {
+        on_user(l, r, |u, r| u.balance = u.balance + cents(r))
+    }),
     ("edit two consistently", edit_consistently),
     ("delete first", |l, r| delete(l, r, |_, _| 0)),
-    ("delete middle", |l, r| delete(l, r, |r, last| r.usize(0..=last))),
+    ("delete middle", |l, r| {
+        delete(l, r, |r, last| r.usize(0..=last))
+    }),
     ("delete last", |l, r| delete(l, r, |_, last| last)),
     ("swap two", swap),
     ("duplicate", duplicate),
     ("repeat a reference", repeat_reference),
-    ("reference to NULL", |l, r| on_entry(l, r, |e, _| e.reference = None)),
-    ("request to NULL", |l, r| on_log(l, r, |row, _| row.request = None)),
-    ("amount to NaN", |l, r| on_entry(l, r, |e, _| e.amount = Num::NaN)),
-    ("balance_after to NaN", |l, r| on_entry(l, r, |e, _| e.after = Num::NaN)),
-    ("balance to NaN", |l, r| on_user(l, r, |u, _| u.balance = Num::NaN)),
-    ("cost to NaN", |l, r| on_log(l, r, |row, _| row.credits = Num::NaN)),
-    ("counter to NaN", |l, r| on_user(l, r, |u, _| u.used = Num::NaN)),
-    ("flip the sign", |l, r| on_entry(l, r, |e, _| e.amount = -e.amount)),
-    ("flip the sign of a cost", |l, r| on_log(l, r, |row, _| row.credits = -row.credits)),
-    ("amount in another unit", |l, r| on_entry(l, r, |e, r| e.amount = e.amount.times(unit(r)))),
-    ("balance in another unit", |l, r| on_user(l, r, |u, r| u.balance = u.balance.times(unit(r)))),
-    ("cost in another unit", |l, r| on_log(l, r, |row, r| row.credits = row.credits.times(unit(r)))),
-    ("truncate an amount", |l, r| on_entry(l, r, |e, _| e.amount = e.amount.map(to_cents))),
-    ("truncate a balance", |l, r| on_user(l, r, |u, _| u.balance = u.balance.map(to_cents))),
-    ("truncate a cost", |l, r| on_log(l, r, |row, _| row.credits = row.credits.map(to_cents))),
-    ("shift an entry by a zone", |l, r| on_entry(l, r, |e, r| e.created += zone(r))),
-    ("shift a log row by a zone", |l, r| on_log(l, r, |row, r| row.created += zone(r))),
-    ("entry from the future", |l, r| on_entry(l, r, |e, _| e.created += 40 * DAY)),
-    ("log row from the future", |l, r| on_log(l, r, |row, _| row.created += 40 * DAY)),
-    ("entry from 1970", |l, r| on_entry(l, r, |e, _| e.created = 0)),
-    ("log row is back-dated", |l, r| on_log(l, r, |row, _| row.created -= 5 * DAY)),
+    ("reference to NULL", |l, r| {
+        on_entry(l, r, |e, _| e.reference = None)
+    }),
+    ("request to NULL", |l, r| {
+        on_log(l, r, |row, _| row.request = None)
+    }),
+    ("amount to NaN", |l, r| {
+        on_entry(l, r, |e, _| e.amount = Num::NaN)
+    }),
+    ("balance_after to NaN", |l, r| {
+        on_entry(l, r, |e, _| e.after = Num::NaN)
+    }),
+    ("balance to NaN", |l, r| {
+        on_user(l, r, |u, _| u.balance = Num::NaN)
+    }),
+    ("cost to NaN", |l, r| {
+        on_log(l, r, |row, _| row.credits = Num::NaN)
+    }),
+    ("counter to NaN", |l, r| {
+        on_user(l, r, |u, _| u.used = Num::NaN)
+    }),
+    ("flip the sign", |l, r| {
+        on_entry(l, r, |e, _| e.amount = -e.amount)
+    }),
+    ("flip the sign of a cost", |l, r| {
+        on_log(l, r, |row, _| row.credits = -row.credits)
+    }),
+    ("amount in another unit", |l, r| {
+        on_entry(l, r, |e, r| e.amount = e.amount.times(unit(r)))
+    }),
+    ("balance in another unit", |l, r| {
+        on_user(l, r, |u, r| u.balance = u.balance.times(unit(r)))
+    }),
+    ("cost in another unit", |l, r| {
+        on_log(l, r, |row, r| row.credits = row.credits.times(unit(r)))
+    }),
+    ("truncate an amount", |l, r| {
+        on_entry(l, r, |e, _| e.amount = e.amount.map(to_cents))
+    }),
+    ("truncate a balance", |l, r| {
+        on_user(l, r, |u, _| u.balance = u.balance.map(to_cents))
+    }),
+    ("truncate a cost", |l, r| {
+        on_log(l, r, |row, _| row.credits = row.credits.map(to_cents))
+    }),
+    ("shift an entry by a zone", |l, r| {
+        on_entry(l, r, |e, r| e.created += zone(r))
+    }),
+    ("shift a log row by a zone", |l, r| {
+        on_log(l, r, |row, r| row.created += zone(r))
+    }),
+    ("entry from the future", |l, r| {
+        on_entry(l, r, |e, _| e.created += 40 * DAY)
+    }),
+    ("log row from the future", |l, r| {
+        on_log(l, r, |row, _| row.created += 40 * DAY)
+    }),
+    ("entry from 1970", |l, r| {
+        on_entry(l, r, |e, _| e.created = 0)
+    }),
+    ("log row is back-dated", |l, r| {
+        on_log(l, r, |row, _| row.created -= 5 * DAY)
+    }),
     ("user of an entry", other_user_of_entry),
     ("user of a log row", other_user_of_row),
     ("delete a log row", |l, r| {
@@ -63,40 +113,75 @@ pub const OPERATORS: &[(&str, Operator)] = &[
         let failed = |row: &Logged| !row.success;
         on_some(l, r, failed, |row, r| row.credits = cents(r))
     }),
-    ("charge an own key", |l, r| on_some(l, r, |row| row.byok, |row, r| row.credits = cents(r))),
-    ("lose the cost", |l, r| on_log(l, r, |row, _| row.credits = Num::ZERO)),
-    ("status without its error", |l, r| on_log(l, r, |row, _| row.success = !row.success)),
-    ("count tokens wrongly", |l, r| on_log(l, r, |row, r| row.tokens[2] += r.i64(1..9))),
-    ("negative tokens", |l, r| on_log(l, r, |row, _| row.tokens[0] = -1)),
-    ("latency in microseconds", |l, r| on_log(l, r, |row, _| row.latency = Some(90_000_000))),
+    ("charge an own key", |l, r| {
+        on_some(l, r, |row| row.byok, |row, r| row.credits = cents(r))
+    }),
+    ("lose the cost", |l, r| {
+        on_log(l, r, |row, _| row.credits = Num::ZERO)
+    }),
+    ("status without its error", |l, r| {
+        on_log(l, r, |row, _| row.success = !row.success)
+    }),
+    ("count tokens wrongly", |l, r| {
+        on_log(l, r, |row, r| row.tokens[2] += r.i64(1..9))
+    }),
+    ("negative tokens", |l, r| {
+        on_log(l, r, |row, _| row.tokens[0] = -1)
+    }),
+    ("latency in microseconds", |l, r| {
+        on_log(l, r, |row, _| row.latency = Some(90_000_000))
+    }),
     ("echo a key", |l, r| {
         let text = format!("401 invalid key sk-{}-{}", "ant", "0a1B".repeat(9));
         let failed = |row: &Logged| !row.success;
         on_some(l, r, failed, move |row, _| row.error = Some(text.clone()))
     }),
-    ("edit the counter", |l, r| on_user(l, r, |u, r| u.used = u.used + cents(r))),
-    ("reset the counter", |l, r| on_user(l, r, |u, _| u.used = Num::ZERO)),
-    ("negative counter", |l, r| on_user(l, r, |u, _| u.used = Num::from(-1))),
-    ("upgrade half done", |l, r| on_user(l, r, |u, _| u.allowance = Some(777))),
-    ("cycle in the future", |l, r| on_user(l, r, |u, _| u.cycle += 60 * DAY)),
+    ("edit the counter", |l, r| {
+        on_user(l, r, |u, r| u.used = u.used + cents(r))
+    }),
+    ("reset the counter", |l, r| {
+        on_user(l, r, |u, _| u.used = Num::ZERO)
+    }),
+    ("negative counter", |l, r| {
+        on_user(l, r, |u, _| u.used = Num::from(-1))
+    }),
+    ("upgrade half done", |l, r| {
+        on_user(l, r, |u, _| u.allowance = Some(777))
+    }),
+    ("cycle in the future", |l, r| {
+        on_user(l, r, |u, _| u.cycle += 60 * DAY)
+    }),
     ("dead job", |l, r| on_user(l, r, |u, _| u.cycle -= 60 * DAY)),
-    ("created after its update", |l, r| on_user(l, r, |u, _| u.created = u.updated + MINUTE)),
-    ("type of another dialect", |l, r| on_entry(l, r, |e, _| e.kind = "debit")),
-    ("blank the reason", |l, r| on_entry(l, r, |e, _| e.description = Some(" ".to_owned()))),
+    ("created after its update", |l, r| {
+        on_user(l, r, |u, _| u.created = u.updated + MINUTE)
+    }),
+    ("type of another dialect", |l, r| {
+        on_entry(l, r, |e, _| e.kind = "debit")
+    }),
+    ("blank the reason", |l, r| {
+        on_entry(l, r, |e, _| e.description = Some(" ".to_owned()))
+    }),
     ("key to plaintext", |l, r| {
-        on_key(l, r, |k, _| k.ciphertext = format!("sk-{}-{}", "ant", "0a1B".repeat(9)))
+        on_key(l, r, |k, _| {
+            k.ciphertext = format!("sk-{}-{}", "ant", "0a1B".repeat(9))
+        })
     }),
     ("copy a ciphertext", |l, r| {
         let text = l.keys[index(r, l.keys.len())?].ciphertext.clone();
         on_key(l, r, move |k, _| k.ciphertext = text.clone())
     }),
-    ("switch a default key off", |l, r| on_key(l, r, |k, _| k.is_active = false)),
+    ("switch a default key off", |l, r| {
+        on_key(l, r, |k, _| k.is_active = false)
+    }),
     ("second default key", |l, r| {
         let mut key = l.keys[index(r, l.keys.len())?].clone();
         key.id = 1000 + i64::try_from(l.keys.len()).unwrap();
         key.ciphertext = format!("enc:v1:{:032x}", r.u128(..));
         l.keys.push(key.clone());
-        done(format!("key {}", key.id), &["DROP INDEX IF EXISTS public.user_provider_keys_default_key"])
+        done(
+            format!("key {}", key.id),
+            &["DROP INDEX IF EXISTS public.user_provider_keys_default_key"],
+        )
     }),
     ("invalidate an index", |_, _| {
         schema(
@@ -125,13 +210,13 @@ pub const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("shadow a table", |_, _| {
         schema(
-            "CREATE SCHEMA IF NOT EXISTS pg_monitor_shadow;
-             CREATE TABLE pg_monitor_shadow.user_credits ();
+            "CREATE SCHEMA IF NOT EXISTS tooling;
+             CREATE TABLE tooling.user_credits ();
              DO $do$ BEGIN
-                 EXECUTE format('ALTER DATABASE %I SET search_path = pg_monitor_shadow, public',
+                 EXECUTE format('ALTER DATABASE %I SET search_path = tooling, public',
                                 current_database());
              END $do$",
-            ("search-path-shadow", "pg_monitor_shadow.user_credits"),
+            ("search-path-shadow", "tooling.user_credits"),
         )
     }),
 ];
@@ -169,7 +254,11 @@ fn done(what: String, ddl: &[&'static str]) -> Option<Damage> {
 
 fn schema(ddl: &'static str, found: (&'static str, &'static str)) -> Option<Damage> {
     let what = found.1.to_owned();
-    Some(Damage { what, ddl: vec![ddl], found: vec![found] })
+    Some(Damage {
+        what,
+        ddl: vec![ddl],
+        found: vec![found],
+    })
 }
 
 fn index(rng: &mut Rng, length: usize) -> Option<usize> {
@@ -182,7 +271,11 @@ fn cents(rng: &mut Rng) -> Num {
 
 fn unit(rng: &mut Rng) -> Decimal {
     let ratio = Decimal::from([10, 100, 1000][rng.usize(0..3)]);
-    if rng.bool() { ratio } else { Decimal::ONE / ratio }
+    if rng.bool() {
+        ratio
+    } else {
+        Decimal::ONE / ratio
+    }
 }
 
 fn to_cents(number: Decimal) -> Decimal {
@@ -234,8 +327,9 @@ fn on_key(l: &mut Ledger, r: &mut Rng, change: impl Fn(&mut Key, &mut Rng)) -> O
 /// Places of a random user's entries, in the order of the chain.
 fn chain(l: &Ledger, r: &mut Rng) -> Option<Vec<usize>> {
     let user = &l.entries[index(r, l.entries.len())?].user;
-    let mut chain: Vec<usize> =
-        (0..l.entries.len()).filter(|n| l.entries[*n].user == *user).collect();
+    let mut chain: Vec<usize> = (0..l.entries.len())
+        .filter(|n| l.entries[*n].user == *user)
+        .collect();
     chain.sort_by_key(|n| l.place(&l.entries[*n]));
     Some(chain)
 }
@@ -287,7 +381,10 @@ fn duplicate(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
 fn repeat_reference(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     let (from, to) = (index(r, l.entries.len())?, index(r, l.entries.len())?);
     l.entries[to].reference = l.entries[from].reference.clone();
-    done(format!("from entry {} to {}", l.entries[from].id, l.entries[to].id), UNIQUE)
+    done(
+        format!("from entry {} to {}", l.entries[from].id, l.entries[to].id),
+        UNIQUE,
+    )
 }
 
 fn other_user_of_entry(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {

@@ -87,7 +87,9 @@ impl Predictor<'_> {
             if ledger.numbered && row.last_seq != last {
                 self.add("chain-sequence", format!("user {}", row.id));
             }
-            let debits: Num = (entries.iter().filter(|e| is_debit(e))).map(|e| e.amount).sum();
+            let debits: Num = (entries.iter().filter(|e| is_debit(e)))
+                .map(|e| e.amount)
+                .sum();
             let is_negative = row.balance < Num::ZERO && row.tier != "enterprise";
             if row.balance.is_nan() || is_negative && row.balance < debits {
                 self.add("balance-negative-unexplained", format!("user {}", row.id));
@@ -121,9 +123,12 @@ impl Predictor<'_> {
     }
 
     fn order(&mut self, user: &str, chain: &[&Entry]) {
-        let in_time = |at: i64| (1_577_836_800 * SECOND..=self.ledger.now + 5 * MINUTE).contains(&at);
+        let in_time =
+            |at: i64| (1_577_836_800 * SECOND..=self.ledger.now + 5 * MINUTE).contains(&at);
         let dated: Vec<&&Entry> = chain.iter().filter(|e| in_time(e.created)).collect();
-        let first = dated.windows(2).find(|pair| pair[1].created < pair[0].created - SECOND);
+        let first = dated
+            .windows(2)
+            .find(|pair| pair[1].created < pair[0].created - SECOND);
         if let Some(pair) = first {
             let subject = format!("user {user} entry {}", pair[1].id);
             self.add("entry-order-disagrees", subject);
@@ -134,14 +139,21 @@ impl Predictor<'_> {
         let mut before = 0;
         for entry in chain {
             if entry.seq != before + 1 {
-                self.add("chain-sequence", format!("entry {} of user {user}", entry.id));
+                self.add(
+                    "chain-sequence",
+                    format!("entry {} of user {user}", entry.id),
+                );
             }
             before = entry.seq;
         }
     }
 
     fn overdrafts(&mut self, user: &str, chain: &[&Entry]) {
-        if self.ledger.user(user).is_some_and(|u| u.tier == "enterprise") {
+        if self
+            .ledger
+            .user(user)
+            .is_some_and(|u| u.tier == "enterprise")
+        {
             return;
         }
         let mut debits = Num::ZERO;
@@ -160,7 +172,11 @@ impl Predictor<'_> {
     pub fn refunds(&mut self) {
         let ledger = self.ledger;
         for refund in ledger.entries.iter().filter(|e| e.kind == "refund") {
-            let kind = if refund.amount < Num::ZERO { "purchase" } else { "usage" };
+            let kind = if refund.amount < Num::ZERO {
+                "purchase"
+            } else {
+                "usage"
+            };
             let is_origin = |e: &Entry| {
                 e.user == refund.user
                     && e.kind == kind
@@ -175,9 +191,9 @@ impl Predictor<'_> {
             }
         }
         let finite = ledger.entries.iter().filter(|e| !e.amount.is_nan());
-        for ((user, reference), group) in
-            grouped(finite, |e| Some((e.user.clone(), said(&e.reference)?.to_owned())))
-        {
+        for ((user, reference), group) in grouped(finite, |e| {
+            Some((e.user.clone(), said(&e.reference)?.to_owned()))
+        }) {
             let sum = |kind: &str, sign: i64| -> Num {
                 let of_sign = |e: &&&Entry| {
                     e.kind == kind && (sign == 0 || (e.amount > Num::ZERO) == (sign > 0))
@@ -200,13 +216,20 @@ impl Predictor<'_> {
     pub fn references(&mut self) {
         let ledger = self.ledger;
         let of = |kinds: &'static [&'static str]| {
-            ledger.entries.iter().filter(move |e| kinds.contains(&e.kind))
+            ledger
+                .entries
+                .iter()
+                .filter(move |e| kinds.contains(&e.kind))
         };
         let count = |group: &[&Entry], kind: &str| group.iter().filter(|e| e.kind == kind).count();
-        let money = of(&["purchase", "refund"])
-            .filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
+        let money =
+            of(&["purchase", "refund"]).filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
         for (payment, group) in grouped(money, |e| said(&e.reference)) {
-            let once = group.iter().map(|e| e.amount).filter(|a| *a > Num::ZERO).min();
+            let once = group
+                .iter()
+                .map(|e| e.amount)
+                .filter(|a| *a > Num::ZERO)
+                .min();
             let sum: Num = group.iter().map(|e| e.amount).sum();
             if count(&group, "purchase") > 1 && once.is_some_and(|once| sum > once) {
                 self.add("purchase-reference-duplicate", format!("payment {payment}"));
@@ -214,9 +237,7 @@ impl Predictor<'_> {
         }
         let credits =
             of(&["usage", "refund"]).filter(|e| e.kind == "usage" || e.amount > Num::ZERO);
-        for ((user, request), group) in
-            grouped(credits, |e| Some((&e.user, said(&e.reference)?)))
-        {
+        for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
             let charges = group.iter().filter(|e| e.kind == "usage").map(|e| e.amount);
             let sum: Num = group.iter().map(|e| e.amount).sum();
             if count(&group, "usage") > 1 && charges.max().is_some_and(|once| sum < once) {
@@ -229,11 +250,15 @@ impl Predictor<'_> {
             grouped(all, |e| Some((&e.user, e.kind, said(&e.reference)?)))
         {
             if group.len() > 1 {
-                self.add("reference-reused", format!("reference {reference} of user {user}"));
+                self.add(
+                    "reference-reused",
+                    format!("reference {reference} of user {user}"),
+                );
             }
         }
-        let payments: BTreeSet<&str> =
-            of(&["purchase"]).filter_map(|e| said(&e.reference)).collect();
+        let payments: BTreeSet<&str> = of(&["purchase"])
+            .filter_map(|e| said(&e.reference))
+            .collect();
         for usage in of(&["usage"]) {
             if let Some(reference) = usage.reference.as_deref().filter(|r| payments.contains(r)) {
                 self.add("reference-type-collision", format!("reference {reference}"));

@@ -38,24 +38,33 @@ impl Predictor<'_> {
     }
 
     fn charges<'a>(ledger: &'a Ledger, user: &str, request: &Option<String>) -> Vec<&'a Entry> {
-        let is_charge =
-            |e: &&Entry| e.kind == "usage" && e.user == user && e.reference == *request;
+        let is_charge = |e: &&Entry| e.kind == "usage" && e.user == user && e.reference == *request;
         ledger.entries.iter().filter(is_charge).collect()
     }
 
     fn usage(&mut self) {
         let ledger = self.ledger;
         let is_logged = |user: &str, request: &Option<String>| {
-            ledger.log.iter().any(|row| row.user == user && row.request == *request)
+            ledger
+                .log
+                .iter()
+                .any(|row| row.user == user && row.request == *request)
         };
-        for row in ledger.log.iter().filter(|row| is_paid(row) && said(&row.request).is_some()) {
+        for row in ledger
+            .log
+            .iter()
+            .filter(|row| is_paid(row) && said(&row.request).is_some())
+        {
             let request = row.request.as_deref().unwrap();
             if !self.is_old(row.created)
                 || !Self::charges(ledger, &row.user, &row.request).is_empty()
             {
                 continue;
             }
-            self.add("usage-unbilled", format!("request {request} of user {}", row.user));
+            self.add(
+                "usage-unbilled",
+                format!("request {request} of user {}", row.user),
+            );
             let elsewhere = |e: &&Entry| {
                 e.kind == "usage" && e.reference == row.request && !is_logged(&e.user, &e.reference)
             };
@@ -63,7 +72,12 @@ impl Predictor<'_> {
                 self.add("usage-user-mismatch", format!("request {request}"));
             }
         }
-        let oldest = ledger.log.iter().map(|row| row.created).filter(|at| *at >= YEAR_2020).min();
+        let oldest = ledger
+            .log
+            .iter()
+            .map(|row| row.created)
+            .filter(|at| *at >= YEAR_2020)
+            .min();
         let oldest = oldest.unwrap_or(ledger.now - 30 * DAY);
         let unlogged = (ledger.entries.iter())
             .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO)
@@ -71,10 +85,15 @@ impl Predictor<'_> {
         for (_, group) in grouped(unlogged, |e| Some((&e.user, said(&e.reference)?))) {
             let charges: Vec<&&Entry> = group.iter().filter(|e| e.kind == "usage").collect();
             let sum: Num = group.iter().map(|e| e.amount).sum();
-            let Some(first) = charges.iter().map(|e| e.created).min() else { continue };
+            let Some(first) = charges.iter().map(|e| e.created).min() else {
+                continue;
+            };
             if sum < Num::ZERO && self.is_old(first) && first >= oldest {
                 let id = charges.iter().map(|e| e.id).min().unwrap();
-                self.add("charge-without-usage", format!("user {} entry {id}", group[0].user));
+                self.add(
+                    "charge-without-usage",
+                    format!("user {} entry {id}", group[0].user),
+                );
             }
         }
         for (_, group) in grouped(&ledger.log, |row| Some((&row.user, row.request.clone()?))) {
@@ -101,7 +120,10 @@ impl Predictor<'_> {
             grouped(&ledger.log, |row| Some((said(&row.request)?, &row.user)))
         {
             if group.len() > 1 {
-                self.add("request-id-duplicate", format!("request {request} of user {user}"));
+                self.add(
+                    "request-id-duplicate",
+                    format!("request {request} of user {user}"),
+                );
             }
         }
         for (request, group) in grouped(&ledger.log, |row| said(&row.request)) {
@@ -126,8 +148,12 @@ impl Predictor<'_> {
     /// Requests without an id: sums by user and by days that follow each other.
     fn days(&mut self) {
         let ledger = self.ledger;
-        let Some(oldest) =
-            ledger.log.iter().map(|row| row.created).filter(|at| *at >= YEAR_2020).min()
+        let Some(oldest) = ledger
+            .log
+            .iter()
+            .map(|row| row.created)
+            .filter(|at| *at >= YEAR_2020)
+            .min()
         else {
             return;
         };
@@ -137,8 +163,12 @@ impl Predictor<'_> {
         let logged = (ledger.log.iter())
             .filter(|row| is_paid(row) && said(&row.request).is_none())
             .map(|row| (&row.user, row.created, -row.credits));
-        let all = charged.chain(logged).filter(|(_, at, _)| *at >= oldest - 15 * MINUTE);
-        let by_day = grouped(all, |(user, at, _)| Some((user.to_owned(), at.div_euclid(DAY))));
+        let all = charged
+            .chain(logged)
+            .filter(|(_, at, _)| *at >= oldest - 15 * MINUTE);
+        let by_day = grouped(all, |(user, at, _)| {
+            Some((user.to_owned(), at.div_euclid(DAY)))
+        });
         let uneven = by_day.into_iter().filter_map(|((user, day), group)| {
             let sum: Num = group.iter().map(|(_, _, amount)| *amount).sum();
             let last = group.iter().map(|(_, at, _)| *at).max()?;
@@ -190,9 +220,15 @@ impl Predictor<'_> {
                 ("type-domain", kind == "debit"),
                 ("sign-purchase", kind == "purchase" && amount <= zero),
                 ("sign-bonus", kind == "bonus" && amount <= zero),
-                ("sign-usage", kind == "usage" && amount >= zero && !amount.is_nan()),
+                (
+                    "sign-usage",
+                    kind == "usage" && amount >= zero && !amount.is_nan(),
+                ),
                 ("entry-amount-zero", is_either && amount == zero),
-                ("adjustment-explained", kind == "admin_adjustment" && blank(&e.description)),
+                (
+                    "adjustment-explained",
+                    kind == "admin_adjustment" && blank(&e.description),
+                ),
                 ("amount-not-finite", amount.is_nan() || e.after.is_nan()),
                 (
                     "purchase-reference-missing",
@@ -222,8 +258,14 @@ impl Predictor<'_> {
                 ),
                 ("failed-but-charged", !row.success && is_positive),
                 ("byok-charged", row.byok && row.success && is_positive),
-                ("success-but-free", row.success && !row.byok && total > 0 && is_free),
-                ("credits-negative", row.credits < Num::ZERO || row.credits.is_nan()),
+                (
+                    "success-but-free",
+                    row.success && !row.byok && total > 0 && is_free,
+                ),
+                (
+                    "credits-negative",
+                    row.credits < Num::ZERO || row.credits.is_nan(),
+                ),
                 ("tokens-add-up", parts_fit && total != prompt + completion),
                 ("tokens-negative", !parts_fit || total < 0),
                 (
@@ -236,7 +278,10 @@ impl Predictor<'_> {
                 self.add(check, subject.clone());
             }
             if row.error.as_deref().is_some_and(|e| e.contains("sk-ant-")) {
-                self.add("secret-in-text", format!("user {} log row {}", row.user, row.id));
+                self.add(
+                    "secret-in-text",
+                    format!("user {} log row {}", row.user, row.id),
+                );
             }
             self.times(&subject, row.created);
         }
@@ -247,7 +292,11 @@ impl Predictor<'_> {
             Num::Is(credits) => credits / Decimal::from(row.tokens[2]),
             Num::NaN => unreachable!("only paid rows have a rate"),
         };
-        let paid = self.ledger.log.iter().filter(|row| is_paid(row) && row.tokens[2] > 0);
+        let paid = self
+            .ledger
+            .log
+            .iter()
+            .filter(|row| is_paid(row) && row.tokens[2] > 0);
         for group in grouped(paid, |row| Some(row.model)).into_values() {
             let mut rates: Vec<Decimal> = group.iter().map(|row| rate(row)).collect();
             rates.sort();
@@ -275,7 +324,10 @@ impl Predictor<'_> {
             let is_over = user.allowance.is_some_and(|a| user.used > Num::from(a));
             let violated = [
                 ("balance-not-finite", user.balance.is_nan()),
-                ("quota-negative", user.used < Num::ZERO || user.used.is_nan()),
+                (
+                    "quota-negative",
+                    user.used < Num::ZERO || user.used.is_nan(),
+                ),
                 ("quota-exceeded", is_over && !user.used.is_nan()),
                 ("cycle-start-future", user.cycle > ledger.now + 5 * MINUTE),
                 ("cycle-stale", user.updated > user.cycle + 34 * DAY),
@@ -309,14 +361,21 @@ impl Predictor<'_> {
         }
         for (user, group) in grouped(&ledger.keys, |key| key.is_default.then_some(&key.user)) {
             if group.len() > 1 {
-                self.add("key-default-duplicate", format!("user {user} provider openai"));
+                self.add(
+                    "key-default-duplicate",
+                    format!("user {user} provider openai"),
+                );
             }
         }
         let without = |key: &&super::ledger::Key| {
             ledger.user(&key.user).is_none() && ledger.chain(&key.user).is_empty()
         };
-        let users: BTreeSet<&String> =
-            ledger.keys.iter().filter(without).map(|key| &key.user).collect();
+        let users: BTreeSet<&String> = ledger
+            .keys
+            .iter()
+            .filter(without)
+            .map(|key| &key.user)
+            .collect();
         for user in users {
             self.add("balance-row-missing", format!("user {user}"));
         }
@@ -324,8 +383,14 @@ impl Predictor<'_> {
 
     fn inversions(&mut self) {
         let ledger = self.ledger;
-        let entries = ledger.entries.iter().map(|e| (e.id, e.created, "entry", &e.user));
-        let log = ledger.log.iter().map(|row| (row.id, row.created, "log row", &row.user));
+        let entries = ledger
+            .entries
+            .iter()
+            .map(|e| (e.id, e.created, "entry", &e.user));
+        let log = ledger
+            .log
+            .iter()
+            .map(|row| (row.id, row.created, "log row", &row.user));
         let mut tables = [entries.collect::<Vec<_>>(), log.collect()];
         for rows in &mut tables {
             rows.sort();

@@ -9,7 +9,10 @@ struct Insert(String, Vec<String>);
 
 impl Insert {
     fn into(table: &str, columns: &str) -> Self {
-        Self(format!("INSERT INTO public.{table} ({columns}) VALUES"), Vec::new())
+        Self(
+            format!("INSERT INTO public.{table} ({columns}) VALUES"),
+            Vec::new(),
+        )
     }
 
     fn row(&mut self, values: &[String]) {
@@ -19,7 +22,9 @@ impl Insert {
     fn run(self, client: &mut Client) {
         if !self.1.is_empty() {
             let sql = format!("{}\n{}", self.0, self.1.join(",\n"));
-            client.batch_execute(&sql).unwrap_or_else(|e| panic!("{e:?}\n{sql}"));
+            client
+                .batch_execute(&sql)
+                .unwrap_or_else(|e| panic!("{e:?}\n{sql}"));
         }
     }
 }
@@ -39,7 +44,9 @@ fn time(at: i64) -> String {
 /// Without triggers and foreign keys; what a CHECK or a unique index forbids, whoever damages the
 /// ledger drops first.
 pub fn write(ledger: &Ledger, client: &mut Client) {
-    client.batch_execute("SET session_replication_role = replica").unwrap();
+    client
+        .batch_execute("SET session_replication_role = replica")
+        .unwrap();
     write_users(ledger, client);
     write_entries(ledger, client);
     write_log(ledger, client);
@@ -69,7 +76,11 @@ pub fn write(ledger: &Ledger, client: &mut Client) {
 }
 
 fn write_users(ledger: &Ledger, client: &mut Client) {
-    let seq = if ledger.numbered { ", last_entry_seq" } else { "" };
+    let seq = if ledger.numbered {
+        ", last_entry_seq"
+    } else {
+        ""
+    };
     let columns = format!(
         "user_id, balance, tier, monthly_allowance, credits_used_this_month, billing_cycle_start,
          created_at, updated_at{seq}"
