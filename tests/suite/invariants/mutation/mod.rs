@@ -28,14 +28,22 @@ const DAMAGES: usize = 5;
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {value}")),
+    )
 }
 
 #[test]
 fn the_audit_finds_what_was_damaged_and_nothing_else() {
     let damages = variable("CREDITDB_MUTATIONS").unwrap_or(20);
     let first = variable("CREDITDB_MUTATION_SEED");
-    let rounds = if first.is_some() { 1 } else { damages.div_ceil(DAMAGES as u64) };
+    let rounds = if first.is_some() {
+        1
+    } else {
+        damages.div_ceil(DAMAGES as u64)
+    };
     let next = AtomicU64::new(0);
     let failures: Vec<String> = thread::scope(|scope| {
         let workers: Vec<_> = (0..2)
@@ -52,10 +60,20 @@ fn the_audit_finds_what_was_damaged_and_nothing_else() {
                 })
             })
             .collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
     });
-    let (number, shown) = (failures.len(), failures.into_iter().take(5).collect::<Vec<_>>());
-    assert!(number == 0, "{number} of {rounds} ledgers:\n{}", shown.join("\n"));
+    let (number, shown) = (
+        failures.len(),
+        failures.into_iter().take(5).collect::<Vec<_>>(),
+    );
+    assert!(
+        number == 0,
+        "{number} of {rounds} ledgers:\n{}",
+        shown.join("\n")
+    );
 }
 
 /// Damages the ledger of a seed. Every seventh is left as it is: there must be nothing to find.
@@ -64,21 +82,32 @@ fn try_seed(seed: u64) -> Result<(), String> {
     let schema = if rng.bool() { "1.0.0" } else { NEWEST.0 };
     let now: i64 = server()
         .connect("postgres")
-        .query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[])
+        .query_one(
+            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+            &[],
+        )
         .unwrap()
         .get(0);
     let mut ledger = Ledger::correct(&mut rng, now, schema != "1.0.0");
     let untouched = predict_rows::predict(&ledger);
     if !untouched.is_empty() {
-        return Err(format!("seed {seed}: the model finds fault with a correct ledger: {untouched:?}"));
+        return Err(format!(
+            "seed {seed}: the model finds fault with a correct ledger: {untouched:?}"
+        ));
     }
     let limit = variable("CREDITDB_MUTATION_DAMAGES").unwrap_or(DAMAGES as u64);
-    let damages = if seed % 7 == 6 { Vec::new() } else { plant(&mut ledger, &mut rng, limit) };
+    let damages = if seed % 7 == 6 {
+        Vec::new()
+    } else {
+        plant(&mut ledger, &mut rng, limit)
+    };
 
     let database = Database::at(schema);
     let mut client = database.connect();
     for ddl in damages.iter().flat_map(|(_, damage)| &damage.ddl) {
-        client.batch_execute(ddl).unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{ddl}"));
+        client
+            .batch_execute(ddl)
+            .unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{ddl}"));
     }
     store::write(&ledger, &mut client);
     let mut expected = predict_rows::predict(&ledger);
@@ -92,8 +121,10 @@ fn try_seed(seed: u64) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }
-    let done: Vec<String> =
-        damages.iter().map(|(name, damage)| format!("{name} ({})", damage.what)).collect();
+    let done: Vec<String> = damages
+        .iter()
+        .map(|(name, damage)| format!("{name} ({})", damage.what))
+        .collect();
     Err(format!(
         "seed {seed}, schema {schema}, {}:\n{}",
         done.join(", "),
@@ -106,9 +137,8 @@ fn plant(ledger: &mut Ledger, rng: &mut Rng, limit: u64) -> Vec<(&'static str, D
     while damages.len() < DAMAGES {
         let (name, operator) = OPERATORS[rng.usize(0..OPERATORS.len())];
         // What is done to the schema can be done once.
-        let is_repeated = |(known, damage): &(&str, Damage)| {
-            *known == name && !damage.found.is_empty()
-        };
+        let is_repeated =
+            |(known, damage): &(&str, Damage)| *known == name && !damage.found.is_empty();
         if damages.iter().any(is_repeated) {
             continue;
         }
@@ -126,10 +156,16 @@ fn audit(database: &Database, distrust: bool) -> Findings {
     let run = creditdb(arguments.iter().chain(distrust.then_some(&"--distrust")))
         .on(&database.url)
         .run();
-    assert!(run.code < 2, "exit {}: {}{}", run.code, run.stdout, run.stderr);
+    assert!(
+        run.code < 2,
+        "exit {}: {}{}",
+        run.code,
+        run.stdout,
+        run.stderr
+    );
     let audit = run.json();
-    let violated = (audit["checks"].as_array().unwrap().iter())
-        .filter(|check| check["status"] == "violated");
+    let violated =
+        (audit["checks"].as_array().unwrap().iter()).filter(|check| check["status"] == "violated");
     violated
         .map(|check| {
             let evidence = check["evidence"].as_array().unwrap();
@@ -146,7 +182,10 @@ fn audit(database: &Database, distrust: bool) -> Findings {
 fn difference(expected: &Findings, found: &Findings) -> String {
     let lines = |all: &Findings| -> Vec<String> {
         let line = |(check, subjects): (&String, &Vec<String>)| {
-            subjects.iter().map(|s| format!("{check}: {s}")).collect::<Vec<_>>()
+            subjects
+                .iter()
+                .map(|s| format!("{check}: {s}"))
+                .collect::<Vec<_>>()
         };
         all.iter().flat_map(line).collect()
     };

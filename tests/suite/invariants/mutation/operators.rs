@@ -5,6 +5,7 @@ use fastrand::Rng;
 use rust_decimal::Decimal;
 
 use super::ledger::{DAY, Entry, Key, Ledger, Logged, MINUTE, Num};
+use super::store::{CHECKS, FOREIGN_KEYS, UNIQUE};
 
 /// What was done, for the message of a failure, and the DDL that made it possible.
 pub struct Damage {
@@ -219,32 +220,6 @@ pub const OPERATORS: &[(&str, Operator)] = &[
             ("search-path-shadow", "tooling.user_credits"),
         )
     }),
-];
-
-/// What forbids wrong values, in the versions that have it.
-const CHECKS: &[&str] = &[
-    "ALTER TABLE public.credit_transactions
-         DROP CONSTRAINT IF EXISTS credit_transactions_finite_check,
-         DROP CONSTRAINT IF EXISTS credit_transactions_sign_check,
-         DROP CONSTRAINT IF EXISTS credit_transactions_transaction_type_check",
-    "ALTER TABLE public.user_credits
-         DROP CONSTRAINT IF EXISTS user_credits_balance_check,
-         DROP CONSTRAINT IF EXISTS user_credits_quota_check",
-    "ALTER TABLE public.llm_usage_log
-         DROP CONSTRAINT IF EXISTS llm_usage_log_credits_check,
-         DROP CONSTRAINT IF EXISTS llm_usage_log_tokens_check",
-];
-
-const UNIQUE: &[&str] = &[
-    "DROP INDEX IF EXISTS public.credit_transactions_reference_key",
-    "DROP INDEX IF EXISTS public.llm_usage_log_request_key",
-];
-
-const FOREIGN_KEYS: &[&str] = &[
-    "ALTER TABLE public.credit_transactions
-         DROP CONSTRAINT IF EXISTS credit_transactions_user_id_fkey",
-    "ALTER TABLE public.user_provider_keys
-         DROP CONSTRAINT IF EXISTS user_provider_keys_user_id_fkey",
 ];
 
 fn done(what: String, ddl: &[&'static str]) -> Option<Damage> {

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{Entry, Ledger, MINUTE, Num, PACKAGES, SECOND};
+use super::ledger::{DAY, Entry, Ledger, MINUTE, Num, PACKAGES, SECOND};
+use super::predict_rows::YEAR_2020;
 
 /// Subjects by check, sorted; a subject may come twice.
 pub type Findings = BTreeMap<String, Vec<String>>;
@@ -295,6 +296,33 @@ impl Predictor<'_> {
         for amount in grouped(bought, |e| Some(e.amount)).into_keys() {
             if !PACKAGES.iter().any(|size| Num::from(*size) == amount) {
                 self.add("purchase-matches-package", format!("purchases of {amount}"));
+            }
+        }
+    }
+
+    /// Rows that are more than a day older than one with a lower id.
+    pub fn inversions(&mut self) {
+        let ledger = self.ledger;
+        let entries = ledger
+            .entries
+            .iter()
+            .map(|e| (e.id, e.created, "entry", &e.user));
+        let log = ledger
+            .log
+            .iter()
+            .map(|row| (row.id, row.created, "log row", &row.user));
+        let mut tables = [entries.collect::<Vec<_>>(), log.collect()];
+        for rows in &mut tables {
+            rows.sort();
+            let mut newest = i64::MIN / 2;
+            for (id, created, kind, user) in rows {
+                if !(YEAR_2020..=ledger.now + 5 * MINUTE).contains(created) {
+                    continue;
+                }
+                if *created < newest - DAY {
+                    self.add("id-time-inversion", format!("user {user} {kind} {id}"));
+                }
+                newest = newest.max(*created);
             }
         }
     }

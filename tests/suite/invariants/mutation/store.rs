@@ -4,6 +4,34 @@ use postgres::Client;
 
 use super::ledger::Ledger;
 
+/// What forbids wrong values, in the versions that have it.
+pub const CHECKS: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         DROP CONSTRAINT IF EXISTS credit_transactions_finite_check,
+         DROP CONSTRAINT IF EXISTS credit_transactions_sign_check,
+         DROP CONSTRAINT IF EXISTS credit_transactions_transaction_type_check",
+    "ALTER TABLE public.user_credits
+         DROP CONSTRAINT IF EXISTS user_credits_balance_check,
+         DROP CONSTRAINT IF EXISTS user_credits_quota_check",
+    "ALTER TABLE public.llm_usage_log
+         DROP CONSTRAINT IF EXISTS llm_usage_log_credits_check,
+         DROP CONSTRAINT IF EXISTS llm_usage_log_tokens_check",
+];
+
+/// What refuses a repeated reference or request id.
+pub const UNIQUE: &[&str] = &[
+    "DROP INDEX IF EXISTS public.credit_transactions_reference_key",
+    "DROP INDEX IF EXISTS public.llm_usage_log_request_key",
+];
+
+/// What refuses rows of users without a balance row.
+pub const FOREIGN_KEYS: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         DROP CONSTRAINT IF EXISTS credit_transactions_user_id_fkey",
+    "ALTER TABLE public.user_provider_keys
+         DROP CONSTRAINT IF EXISTS user_provider_keys_user_id_fkey",
+];
+
 /// Rows of one table, inserted in one statement.
 struct Insert(String, Vec<String>);
 
