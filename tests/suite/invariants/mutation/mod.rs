@@ -27,6 +27,9 @@ use crate::support::server::{Database, NEWEST, server};
 /// Damages in one ledger. They may meet, and the model knows what comes of it.
 const DAMAGES: usize = 5;
 
+/// Connections of an audit.
+const JOBS: [&str; 3] = ["1", "2", "8"];
+
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(
@@ -118,7 +121,10 @@ fn try_seed(seed: u64) -> Result<(), String> {
             subjects.push((*subject).to_owned());
         }
     }
-    let found = audit(&database, rng.bool());
+    let found = audit(&database, rng.bool(), JOBS[rng.usize(0..JOBS.len())]);
+    if seed.is_multiple_of(8) {
+        assert_same_bytes(&database, seed);
+    }
     let disagreements = naive::disagreements(&mut client, ledger.numbered, &found);
     if found == expected && disagreements.is_empty() {
         return Ok(());
@@ -154,9 +160,10 @@ fn plant(ledger: &mut Ledger, rng: &mut Rng, limit: u64) -> Vec<(&'static str, D
 }
 
 /// What `creditdb verify` finds, subjects by check.
-fn audit(database: &Database, distrust: bool) -> Findings {
+fn audit(database: &Database, distrust: bool, jobs: &str) -> Findings {
     let arguments = ["verify", "--format", "json", "--evidence", "100000"];
     let run = creditdb(arguments.iter().chain(distrust.then_some(&"--distrust")))
+        .args(["--jobs", jobs])
         .on(&database.url)
         .run();
     assert!(
@@ -179,6 +186,27 @@ fn audit(database: &Database, distrust: bool) -> Findings {
             (check["id"].as_str().unwrap().to_owned(), subjects)
         })
         .collect()
+}
+
+/// What is printed does not depend on the number of connections, times aside.
+fn assert_same_bytes(database: &Database, seed: u64) {
+    let texts = JOBS.map(|jobs| {
+        let arguments = [
+            "verify",
+            "--format",
+            "json",
+            "--evidence",
+            "3",
+            "--jobs",
+            jobs,
+        ];
+        let mut audit = creditdb(arguments).on(&database.url).run().json();
+        audit["elapsed_ms"] = Value::Null;
+        audit["snapshot"] = Value::Null;
+        audit.to_string()
+    });
+    assert_eq!(texts[0], texts[1], "seed {seed}: one job and two");
+    assert_eq!(texts[0], texts[2], "seed {seed}: one job and eight");
 }
 
 /// One line for each subject that is on one side only.
