@@ -4,6 +4,8 @@ mod catalogue;
 mod crew;
 mod damage;
 mod guards;
+mod live;
+mod mutation;
 mod output;
 mod trust;
 
