@@ -8,6 +8,7 @@
 #              CREDITDB_PG_BIN, CREDITDB_PG_CACHE   see ci/postgres.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$ci_dir/bench/server.sh"
 source "$ci_dir/bench/tools.sh"
 cd "$repo_root"
 
@@ -37,32 +38,8 @@ trap finish EXIT
 
 install_tools "$work/tools.tsv" "$bin"
 
-# As root, the server runs as another account, which must own its folder.
-account=()
-mkdir "$work/server"
-if is_root; then
-  name=postgres
-  id "$name" >/dev/null 2>&1 || name=nobody
-  account=(setpriv --reuid "$name" --regid "$(id -g "$name")" --clear-groups)
-  chmod 755 "$work"
-  chown "$name" "$work/server"
-fi
 # Not every tool speaks over a unix socket, so all of them take the same way, TCP on the loopback.
-port=$(python3 -c '
-import socket
-with socket.socket() as any:
-    any.bind(("127.0.0.1", 0))
-    print(any.getsockname()[1])')
-cd /
-"${account[@]}" "$bin/initdb" -A trust -U postgres -E UTF8 --locale=C.UTF-8 \
-  -D "$work/server/data" >"$work/initdb.log" 2>&1 || {
-  cat "$work/initdb.log" >&2
-  fail 'initdb failed'
-}
-"${account[@]}" "$bin/postgres" -D "$work/server/data" -k "$work/server" -p "$port" \
-  -c listen_addresses=127.0.0.1 -c fsync=on >"$work/server.log" 2>&1 &
-server=$!
-cd "$repo_root"
+start_server "$bin" "$work"
 
 PSQL=$(command -v psql || echo "$bin/psql")
 [ -x "$bin/psql" ] && PSQL=$bin/psql

@@ -6,7 +6,8 @@
 //! `catalogue` about the whole of what each version leaves.
 //!
 //! `sequenced`, `exactly_once` with `retries`, and `guarded` are about 1.1.0, 1.2.0 and 1.3.0,
-//! `upgrades` about the ways from version to version, `prechecks` about what stops one.
+//! `upgrades` about the ways from version to version, `live` about those under traffic, `prechecks`
+//! about what stops one.
 
 mod arguments;
 pub mod catalogue;
@@ -15,6 +16,7 @@ mod exactly_once;
 mod functions;
 mod guarded;
 mod histories;
+mod live;
 mod model;
 mod parameters;
 mod prechecks;
