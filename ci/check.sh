@@ -110,7 +110,8 @@ program=$(cargo_program test --locked --no-run)
 [ -x "$program" ] || fail "the build made no creditdb"
 
 # Examples in the documentation need no server: they run once, with the first major. The long test
-# of killed deployers, and most of the damaged ledgers, run on the last one; a handful on the others.
+# of killed deployers, and most of the damaged ledgers, run on the last one; a handful of each run
+# on the others.
 targets=()
 for major in "${majors[@]}"; do
   begin "tests on PostgreSQL $major"

@@ -284,7 +284,11 @@ impl Ledger {
             _ => {
                 let tokens = rng.i64(20..4000);
                 let cost = Num::Is(Decimal::new(tokens * rng.i64(150_000..450_000), 8));
-                if cost > self.users[user].balance && !is_free {
+                let row = &self.users[user];
+                let is_over = row
+                    .allowance
+                    .is_some_and(|most| row.used + cost > most.into());
+                if (cost > row.balance || is_over) && !is_free {
                     return self.purchase(rng, user, at);
                 }
                 let request = format!("req_{n}");

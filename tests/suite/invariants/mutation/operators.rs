@@ -196,7 +196,8 @@ pub const OPERATORS: &[(&str, Operator)] = &[
             return None;
         }
         schema(
-            "ALTER TABLE public.credit_transactions DISABLE TRIGGER credit_transactions_number_entry",
+            "ALTER TABLE public.credit_transactions
+                 DISABLE TRIGGER credit_transactions_number_entry",
             (
                 "trigger-disabled",
                 "trigger credit_transactions_number_entry of table public.credit_transactions",
