@@ -5,7 +5,7 @@
 //! and nothing is left out.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use postgres::{Client, Transaction};
@@ -92,8 +92,12 @@ impl<'a> Crew<'a> {
         helpers: &mut [Client],
         setup: &str,
     ) {
+        // A snapshot can be imported only as long as the connection that exported it lives, and any
+        // check may be the end of that one: so nobody begins before everybody has tried to join.
+        let ready = Barrier::new(helpers.len() + 1);
         std::thread::scope(|scope| {
             for client in helpers {
+                let ready = &ready;
                 scope.spawn(move || {
                     let joined = exported
                         .ok_or_else(|| Error::undecided("no snapshot was exported"))
@@ -102,6 +106,7 @@ impl<'a> Crew<'a> {
                         transaction.batch_execute(setup)?;
                         Ok(transaction)
                     });
+                    ready.wait();
                     match joined {
                         Ok(mut transaction) => self.work(&mut transaction),
                         // Nothing was begun, so nothing is lost: the others do it.
@@ -113,6 +118,7 @@ impl<'a> Crew<'a> {
                     }
                 });
             }
+            ready.wait();
             self.work(snapshot);
         });
     }
