@@ -110,12 +110,13 @@ program=$(cargo_program test --locked --no-run)
 [ -x "$program" ] || fail "the build made no creditdb"
 
 # Examples in the documentation need no server: they run once, with the first major. The long test
-# of killed deployers runs on the last one; a handful of its rounds run on the others.
+# of killed deployers, and most of the damaged ledgers, run on the last one; a handful of each run
+# on the others.
 targets=()
 for major in "${majors[@]}"; do
   begin "tests on PostgreSQL $major"
   if [ "$major" = "${majors[-1]}" ] && [ -z "$quick" ]; then
-    export CREDITDB_TORTURE_ROUNDS=200
+    export CREDITDB_TORTURE_ROUNDS=200 CREDITDB_MUTATIONS=200
   fi
   INSTA_SNAPSHOT_REFERENCES_FILE=$references CREDITDB_EXPECT_MAJOR=$major \
     CREDITDB_PG_BIN=${bin[$major]} cargo test --locked "${targets[@]}"

@@ -275,6 +275,16 @@ pub struct VerifyArgs {
     /// Believe no constraint and no index: read the tables themselves.
     #[arg(long)]
     pub distrust: bool,
+    /// Connections that read at the same time [default: the server's cores, as far as known, at
+    /// most 4, and fewer where connections are scarce].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Stop after so long; what was not decided by then is named, and the exit code is 3.
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    pub deadline: Option<Duration>,
+    /// Read no more rows in a second, for a server that is busy; single queries are not slowed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rows_per_second: Option<u64>,
 }
 
 /// Arguments of `explain`.

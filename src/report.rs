@@ -236,6 +236,8 @@ pub struct CheckResult {
     pub status: CheckStatus,
     /// Number of all violations, also of those without evidence here.
     pub violations: u64,
+    /// Rows that are too young to be judged; they are neither violations nor clean.
+    pub pending: u64,
     /// Credits: sum of the absolute differences of all violations.
     pub at_risk: Decimal,
     /// The first violations, by subject.

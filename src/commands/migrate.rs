@@ -43,9 +43,9 @@ fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
     let selection = catalogue.select(ids, &[])?;
     let options = invariants::Options {
         evidence: SHOWN,
-        distrust: false,
+        ..invariants::Options::default()
     };
-    let audit = invariants::audit(client, &selection, &options, &Terminal::default())?;
+    let audit = invariants::audit(client, &mut [], &selection, &options, &Terminal::default())?;
     for check in &audit.checks {
         if let CheckStatus::Error(reason) = &check.status {
             let check = &check.check.id;

@@ -1,12 +1,15 @@
 //! `creditdb verify`.
 
+use postgres::Client;
+
 use super::{Outcome, connect};
 use crate::cli::{Global, VerifyArgs};
+use crate::db::{Target, session};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::invariants::{self, Catalogue, Options};
 use crate::output::progress::Terminal;
-use crate::report::{Report, Verdict};
+use crate::report::{Progress, Report, Verdict};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     let catalogue = Catalogue::load(args.catalogue.checks.as_deref())?;
@@ -14,9 +17,18 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     let options = Options {
         evidence: args.evidence,
         distrust: args.distrust,
+        deadline: args.deadline,
+        rows_per_second: args.max_rows_per_second,
     };
-    let mut client = connect::client(global)?;
-    let audit = invariants::audit(&mut client, &selection, &options, &Terminal::default())?;
+    let target = connect::target(global)?;
+    let progress = Terminal::default();
+    let mut client = target.connect()?;
+    let jobs = match args.jobs {
+        Some(jobs) => usize::from(jobs),
+        None => jobs_for(&mut client, &target)?,
+    };
+    let mut helpers = helpers(&target, jobs - 1, &progress);
+    let audit = invariants::audit(&mut client, &mut helpers, &selection, &options, &progress)?;
     let exit = match audit.verdict {
         Verdict::Clean => Exit::Done,
         Verdict::Findings => Exit::Findings,
@@ -26,4 +38,37 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
         report: Report::Audit(audit),
         exit,
     })
+}
+
+/// Connections that are of use on a server of which nothing is known.
+const JOBS_AFAR: usize = 2;
+
+/// More connections than this are a matter for `--jobs`: the gateway needs the server, too.
+const JOBS_AT_MOST: usize = 4;
+
+/// How many connections to use: one for each core of the server, where it runs on this machine,
+/// and never more than a quarter of those that are free.
+fn jobs_for(client: &mut Client, target: &Target) -> Result<usize> {
+    let cores = if target.is_local() {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        JOBS_AFAR
+    };
+    let free = session::free_connections(client)?;
+    Ok(cores.min(JOBS_AT_MOST).min(1 + free / 4))
+}
+
+/// Further connections; fewer where the server grants no more.
+fn helpers(target: &Target, wanted: usize, progress: &dyn Progress) -> Vec<Client> {
+    let mut helpers = Vec::new();
+    for _ in 0..wanted {
+        match target.connect() {
+            Ok(client) => helpers.push(client),
+            Err(error) => {
+                progress.remark(&format!("one connection less: {error}"));
+                break;
+            }
+        }
+    }
+    helpers
 }

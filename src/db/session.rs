@@ -127,3 +127,19 @@ pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>>
 pub fn single(rows: &[SimpleQueryRow]) -> Option<String> {
     rows.first().and_then(|row| row.get(0)).map(str::to_owned)
 }
+
+/// How many further sessions an ordinary role may open, as far as the server says.
+///
+/// # Errors
+/// What the server says.
+pub fn free_connections(client: &mut Client) -> Result<usize> {
+    let free = rows(
+        client,
+        "SELECT current_setting('max_connections')::int
+              - current_setting('superuser_reserved_connections')::int
+              - (SELECT count(*) FROM pg_catalog.pg_stat_activity
+                  WHERE backend_type = 'client backend')",
+    )?;
+    let free = free.first().and_then(|row| row.get(0)?.parse().ok());
+    Ok(free.unwrap_or_default())
+}

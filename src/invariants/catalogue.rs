@@ -146,6 +146,15 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invariants::equations::Equation;
+
+    #[test]
+    fn equations_stand_for_checks_that_exist() {
+        let catalogue = Catalogue::load(None).unwrap();
+        for id in Equation::ALL.iter().flat_map(|e| e.checks()) {
+            assert_ne!(catalogue.find(id).unwrap().contract.kind, Kind::Row);
+        }
+    }
 
     #[test]
     fn every_embedded_check_is_read_and_found_by_its_id() {
@@ -155,6 +164,13 @@ mod tests {
             let check = catalogue.find(embedded.id).unwrap();
             assert_eq!(check.contract.area, embedded.area);
             assert_eq!(check.native.is_some(), check.contract.kind == Kind::Native);
+            let has_canary = check.contract.canary.is_some();
+            assert_eq!(
+                has_canary,
+                check.contract.kind == Kind::Row,
+                "{}",
+                embedded.id
+            );
         }
     }
 }

@@ -22,6 +22,7 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("expected"),
     Key::optional("actual"),
     Key::optional("difference"),
+    Key::optional("canary"),
 ];
 
 /// Declares an enum whose words in files and reports are its lower-case variant names.
@@ -184,6 +185,8 @@ pub struct Contract {
     pub actual: Option<String>,
     /// Row checks: an SQL expression (numeric, credits) for the money at stake.
     pub difference: Option<String>,
+    /// Row checks: values of columns (a JSON object) that violate it; the others are NULL.
+    pub canary: Option<String>,
     /// The expression or the query, without the header.
     pub sql: String,
 }
@@ -263,6 +266,7 @@ impl Reader<'_> {
             expected: self.text("expected"),
             actual: self.text("actual"),
             difference: self.text("difference"),
+            canary: self.text("canary"),
             sql,
         })
     }
@@ -348,7 +352,7 @@ impl Reader<'_> {
                 self.problems.push(Problem::new(1, message));
             }
         }
-        for key in ["table", "expected", "actual", "difference"] {
+        for key in ["table", "expected", "actual", "difference", "canary"] {
             if !is_row && kind.is_some() && self.header.get(key).is_some() {
                 self.reject(
                     key,

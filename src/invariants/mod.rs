@@ -2,21 +2,29 @@
 //!
 //! `catalogue` knows which checks there are (`folder` reads those of a user, `select` picks),
 //! `plan` decides which of them have to be evaluated on this database (`guards` says which are
-//! proven by a constraint), `runner` evaluates them: `row`, `query` and `native`, one for each
-//! kind. A different way to evaluate changes `runner` only. `chain` names causes.
+//! proven by a constraint). `runner` has them evaluated by a `crew` of connections that take jobs
+//! from a `board`: ranges of a fused `scan`, whose sums `equations` interpret, and single checks
+//! (`row`, `query` and `native`, one for each kind), once each `canary` was found. `chain` names
+//! causes.
 
+mod board;
+mod canary;
 mod catalogue;
 mod chain;
 pub mod contract;
+mod crew;
+mod equations;
 mod evidence;
 mod folder;
 mod guards;
 mod native;
+mod outcome;
 mod plan;
 mod query;
 mod relations;
 mod row;
 mod runner;
+mod scan;
 mod select;
 
 pub use catalogue::{Catalogue, Check};

@@ -27,6 +27,8 @@ pub(super) enum Decision {
 pub(super) struct Plan<'a> {
     /// The checks and their decisions.
     pub steps: Vec<(&'a Check, Decision)>,
+    /// Of the schema.
+    pub version: SchemaVersion,
     /// The relations that the checks name, as far as they exist.
     pub relations: BTreeMap<String, Relation>,
 }
@@ -69,6 +71,7 @@ pub(super) fn plan<'a>(
     let steps = selection.iter().map(|check| (*check, decide(check)));
     Ok(Plan {
         steps: steps.collect(),
+        version,
         relations,
     })
 }

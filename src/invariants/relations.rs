@@ -13,11 +13,15 @@ const READ_RELATIONS: &str = include_str!("relations.sql");
 #[derive(Clone, Debug, Default)]
 pub(super) struct Relation {
     /// `pg_class.relkind`.
-    kind: String,
+    pub kind: String,
     /// Columns of the primary key, in its order; empty where there is none.
     pub key_columns: Vec<String>,
     /// Whether it has a column `user_id`.
     pub has_user: bool,
+    /// Pages to go through in ranges; `None` where it has no pages that could be named.
+    pub pages: Option<u64>,
+    /// Its columns, each `name type`.
+    pub columns: Vec<String>,
 }
 
 impl Relation {
@@ -43,6 +47,10 @@ pub(super) fn read(
         kind: row.get("kind"),
         key_columns: row.get("key_columns"),
         has_user: row.get("has_user"),
+        pages: row
+            .get::<_, Option<i64>>("pages")
+            .and_then(|pages| u64::try_from(pages).ok()),
+        columns: row.get("columns"),
     };
     Ok(rows
         .iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use postgres::Transaction;
+use rust_decimal::Decimal;
 
 use super::contract::Contract;
 use super::evidence::{Violations, evidence, totals};
@@ -15,6 +16,26 @@ const COUNT: &str = include_str!("row_count.sql");
 /// Fetches the first rows of a truth value, by key.
 const EVIDENCE: &str = include_str!("row_evidence.sql");
 
+/// What a count of one table has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub violations: u64,
+    /// Rows about which the expression is NULL.
+    pub undecided: u64,
+    /// Credits.
+    pub at_risk: Decimal,
+}
+
+impl Count {
+    /// Adds what another part of the table holds.
+    pub fn add(&mut self, other: Self) {
+        self.violations += other.violations;
+        self.undecided += other.undecided;
+        self.at_risk = self.at_risk.saturating_add(other.at_risk);
+    }
+}
+
+/// Evaluates the check by itself, table by table.
 pub(super) fn run(
     snapshot: &mut Transaction<'_>,
     contract: &Contract,
@@ -22,32 +43,57 @@ pub(super) fn run(
     limit: u32,
 ) -> Result<Violations> {
     let unknown = Relation::default();
-    let mut all = Violations::default();
+    let mut counts = Vec::new();
     for table in &contract.tables {
         let relation = relations.get(table).unwrap_or(&unknown);
         let row = snapshot.query_one(&fill(COUNT, contract, table, relation), &[])?;
         let found = totals(&row, "violations", "at_risk");
-        let undecided: i64 = row.get("undecided");
+        counts.push(Count {
+            violations: found.count,
+            undecided: u64::try_from(row.get::<_, i64>("undecided")).unwrap_or_default(),
+            at_risk: found.at_risk,
+        });
+        // A table that decided nothing spares the others the reading.
+        if counts.last().is_some_and(|count| count.undecided > 0) {
+            break;
+        }
+    }
+    judge(snapshot, contract, relations, limit, &counts)
+}
+
+/// Fetches evidence for what was counted in the tables of a check, in their order.
+pub(super) fn judge(
+    snapshot: &mut Transaction<'_>,
+    contract: &Contract,
+    relations: &BTreeMap<String, Relation>,
+    limit: u32,
+    counts: &[Count],
+) -> Result<Violations> {
+    let unknown = Relation::default();
+    let mut all = Violations::default();
+    for (table, count) in contract.tables.iter().zip(counts) {
+        let relation = relations.get(table).unwrap_or(&unknown);
         let select = fill(EVIDENCE, contract, table, relation);
-        if undecided > 0 {
+        if count.undecided > 0 {
             let first = snapshot.query(&select.replace("$truth", "UNKNOWN"), &[&1i64])?;
             let first = first.first().map(|row| evidence(row).subject);
-            return Err(null_verdict(table, undecided, found.count, first));
+            return Err(null_verdict(table, *count, first));
         }
         let room = limit.saturating_sub(u32::try_from(all.evidence.len()).unwrap_or(limit));
-        if found.count > 0 && room > 0 {
+        if count.violations > 0 && room > 0 {
             let rows = snapshot.query(&select.replace("$truth", "TRUE"), &[&i64::from(room)])?;
             all.evidence.extend(rows.iter().map(evidence));
         }
-        all.count += found.count;
-        all.at_risk = all.at_risk.saturating_add(found.at_risk);
+        all.count += count.violations;
+        all.at_risk = all.at_risk.saturating_add(count.at_risk);
     }
     Ok(all)
 }
 
 /// An expression that is NULL has decided nothing about its row, and to take that for "holds"
 /// would be a guess.
-fn null_verdict(table: &str, undecided: i64, violations: u64, first: Option<String>) -> Error {
+fn null_verdict(table: &str, count: Count, first: Option<String>) -> Error {
+    let (undecided, violations) = (count.undecided, count.violations);
     let first = first.map_or_else(String::new, |subject| format!(", first {subject}"));
     Error::undecided(format!(
         "the expression is NULL for {undecided} rows of \"public.{table}\"{first}; \

@@ -1,19 +1,19 @@
-//! Runs an audit: takes the snapshot, plans, evaluates each check, and sums up.
+//! Runs an audit: takes the snapshot, plans, has the crew evaluate the checks, and sums up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use postgres::{Client, Transaction};
-use rust_decimal::Decimal;
 
+use super::board::Board;
 use super::catalogue::Check;
-use super::contract::{Kind, SchemaVersion, Severity};
-use super::evidence::Violations;
-use super::plan::{self, Decision, Plan};
-use super::{query, row};
+use super::contract::SchemaVersion;
+use super::crew::Crew;
+use super::outcome::verdict;
+use super::{canary, equations, plan};
 use crate::db::session;
 use crate::db::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::report::{Audit, AuditedDatabase, CheckResult, CheckStatus, Progress, Verdict};
+use crate::report::{Audit, AuditedDatabase, Progress};
 
 /// Without indexes a scan reads the rows that are stored, not those that an index finds.
 const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
@@ -21,36 +21,57 @@ const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
     SET LOCAL enable_bitmapscan = off;";
 
 /// How to run an audit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// How many violations of each check to keep as evidence; all are counted.
     pub evidence: u32,
     /// Believe no constraint and no index.
     pub distrust: bool,
+    /// When to stop, from the beginning of the audit; what is not evaluated by then says so.
+    pub deadline: Option<Duration>,
+    /// How many rows the scans may read in a second, all connections together.
+    pub rows_per_second: Option<u64>,
 }
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
-/// A check that cannot be evaluated becomes a result of its own and makes the verdict incomplete;
-/// the others are evaluated all the same.
+/// `helpers` are further connections to the same database, which evaluate in the same snapshot; a
+/// helper that cannot join is done without. A check that cannot be evaluated becomes a result of
+/// its own and makes the verdict incomplete; the others are evaluated all the same.
 ///
 /// # Errors
 /// When there is nothing to audit (no schema version), or no snapshot to be had.
 pub fn audit(
     client: &mut Client,
+    helpers: &mut [Client],
     selection: &[&Check],
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Audit> {
     let started = Instant::now();
-    let mut snapshot = Snapshot::take(client, &plan::tables(selection))?;
+    let tables = plan::tables(selection);
+    let mut snapshot = Snapshot::take(client, &tables)?;
+    let exported = match helpers {
+        [] => None,
+        _ => Some(snapshot.export(&tables)?),
+    };
     let (database, version) = describe(&mut snapshot.transaction)?;
     let transaction = &mut snapshot.transaction;
-    let plan = plan::plan(transaction, selection, version, options.distrust)?;
-    if options.distrust {
-        transaction.batch_execute(READ_THE_HEAP)?;
-    }
-    let checks = run(transaction, plan, options.evidence, progress);
+    let mut plan = plan::plan(transaction, selection, version, options.distrust)?;
+    let setup = if options.distrust { READ_THE_HEAP } else { "" };
+    transaction.batch_execute(setup)?;
+    canary::sing(transaction, &mut plan)?;
+    let key = equations::key(transaction)?;
+    let board = Board::new(&plan, options.evidence, Some(key));
+    progress.begin("pages", 0);
+    Crew::new(&board, options, started, progress, 1 + helpers.len()).run(
+        transaction,
+        exported.as_ref(),
+        helpers,
+        setup,
+    );
+    progress.end();
+    let checks = board.results();
     Ok(Audit {
         verdict: verdict(&checks),
         database,
@@ -88,117 +109,4 @@ fn describe(snapshot: &mut Transaction<'_>) -> Result<(AuditedDatabase, SchemaVe
         standby: row.get(2),
     };
     Ok((database, version))
-}
-
-/// Evaluates what the plan says, check by check.
-fn run(
-    snapshot: &mut Transaction<'_>,
-    plan: Plan<'_>,
-    limit: u32,
-    progress: &dyn Progress,
-) -> Vec<CheckResult> {
-    progress.begin("checks", plan.steps.len() as u64);
-    let mut lost: Option<String> = None;
-    let mut results = Vec::with_capacity(plan.steps.len());
-    for (check, decision) in &plan.steps {
-        let result = match decision {
-            Decision::Guarded(names) => unread(check, CheckStatus::Guarded(names.clone())),
-            Decision::Skip(reason) => unread(check, CheckStatus::Skipped(reason.clone())),
-            Decision::Fail(reason) => unread(check, CheckStatus::Error(reason.clone())),
-            Decision::Evaluate => match &lost {
-                Some(error) => {
-                    let reason = format!("not evaluated: the connection was lost: {error}");
-                    unread(check, CheckStatus::Error(reason))
-                }
-                None => match evaluate(snapshot, check, &plan, limit) {
-                    Ok(violations) => judged(check, violations),
-                    Err(error) => {
-                        lost = error.connection_lost().then(|| error.to_string());
-                        unread(check, CheckStatus::Error(words(&error)))
-                    }
-                },
-            },
-        };
-        results.push(result);
-        progress.advance(1);
-    }
-    progress.end();
-    results
-}
-
-/// Evaluates one check in a savepoint, so that its failure leaves the snapshot usable.
-fn evaluate(
-    snapshot: &mut Transaction<'_>,
-    check: &Check,
-    plan: &Plan<'_>,
-    limit: u32,
-) -> Result<Violations> {
-    let mut savepoint = snapshot.transaction()?;
-    let contract = &check.contract;
-    let violations = match (contract.kind, check.native) {
-        (Kind::Row, _) => row::run(&mut savepoint, contract, &plan.relations, limit),
-        (Kind::Query, _) => query::run(&mut savepoint, contract, limit),
-        (Kind::Native, Some(native)) => native(&mut savepoint, contract, limit),
-        (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
-    }?;
-    savepoint.commit()?;
-    Ok(violations)
-}
-
-fn unread(check: &Check, status: CheckStatus) -> CheckResult {
-    CheckResult {
-        check: check.summary(),
-        status,
-        violations: 0,
-        at_risk: Decimal::ZERO,
-        evidence: Vec::new(),
-    }
-}
-
-fn judged(check: &Check, violations: Violations) -> CheckResult {
-    CheckResult {
-        check: check.summary(),
-        status: match violations.count {
-            0 => CheckStatus::Holds,
-            _ => CheckStatus::Violated,
-        },
-        violations: violations.count,
-        at_risk: violations.at_risk,
-        evidence: violations.evidence,
-    }
-}
-
-/// An error in one line: what, details, SQLSTATE, next step.
-fn words(error: &Error) -> String {
-    let mut words = error.primary().to_owned();
-    if let Some(state) = error.sqlstate() {
-        words.push_str(&format!(" (SQLSTATE {state})"));
-    }
-    for part in error
-        .details()
-        .iter()
-        .map(String::as_str)
-        .chain(error.next_step())
-    {
-        words.push_str("; ");
-        words.push_str(part);
-    }
-    words
-}
-
-/// An unread check outweighs all findings: they may not be all. Where no check applies at all,
-/// nothing was audited.
-fn verdict(checks: &[CheckResult]) -> Verdict {
-    let failed = |c: &CheckResult| matches!(c.status, CheckStatus::Error(_));
-    let found = |c: &CheckResult| {
-        c.status == CheckStatus::Violated && c.check.severity != Severity::Info.word()
-    };
-    let skipped = |c: &CheckResult| matches!(c.status, CheckStatus::Skipped(_));
-    if checks.iter().any(failed) || checks.iter().all(skipped) {
-        Verdict::Incomplete
-    } else if checks.iter().any(found) {
-        Verdict::Findings
-    } else {
-        Verdict::Clean
-    }
 }

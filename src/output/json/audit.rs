@@ -38,6 +38,9 @@ struct Check<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     violations: u64,
+    /// Rows that are too young to be judged.
+    #[serde(skip_serializing_if = "is_zero")]
+    pending: u64,
     at_risk: String,
     evidence: Vec<Evidence<'a>>,
 }
@@ -92,6 +95,7 @@ impl<'a> From<&'a report::CheckResult> for Check<'a> {
             status,
             reason,
             violations: result.violations,
+            pending: result.pending,
             at_risk: credits(result.at_risk),
             evidence: result.evidence.iter().map(Evidence::from).collect(),
         }
@@ -109,6 +113,12 @@ impl<'a> From<&'a report::Evidence> for Evidence<'a> {
             detail: evidence.detail.as_deref(),
         }
     }
+}
+
+// The signature is serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Eight decimals, always: text that compares equal when the amounts do.

@@ -169,8 +169,13 @@ fn rest(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let mut holds = Vec::new();
     let mut guarded = Vec::new();
     let mut skipped = Vec::new();
+    let mut pending = Vec::new();
     for result in &audit.checks {
         let id = &result.check.id;
+        if result.pending > 0 {
+            let rows = if result.pending == 1 { "row" } else { "rows" };
+            pending.push(format!("{id} ({} {rows} too young)", result.pending));
+        }
         match &result.status {
             CheckStatus::Holds => holds.push(id.clone()),
             CheckStatus::Guarded(names) => guarded.push(format!("{id} (by {})", names.join(", "))),
@@ -178,7 +183,12 @@ fn rest(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             CheckStatus::Violated | CheckStatus::Error(_) => {}
         }
     }
-    for (word, names) in [("hold", holds), ("guarded", guarded), ("skipped", skipped)] {
+    for (word, names) in [
+        ("hold", holds),
+        ("guarded", guarded),
+        ("skipped", skipped),
+        ("pending", pending),
+    ] {
         let head = format!("{word:<7} {:>3}  ", names.len());
         match names.len() {
             0 => {}

@@ -1,8 +1,11 @@
 //! The audit, through the real program.
 
 mod catalogue;
+mod crew;
 mod damage;
 mod guards;
+mod live;
+mod mutation;
 mod output;
 mod trust;
 

@@ -12,6 +12,7 @@ use postgres::{Client, NoTls};
 use crate::schema::catalogue::catalogue;
 use crate::support::folder::Folder;
 use crate::support::program::{Program, Run, creditdb, signal};
+use crate::support::wait_until;
 
 /// Each file leaves a mark that tells whether it is applied.
 const FILES: &[(&str, &str)] = &[
@@ -134,12 +135,21 @@ fn inflict(fault: Fault, child: &mut std::process::Child, folder: &Folder, datab
             connect(database).execute(&end, &[]).unwrap();
         }
         Fault::CrashServer => {
-            for row in connect(database).query(backends, &[]).unwrap() {
-                let pid: i32 = row.get(0);
+            let starts = || SERVER.log().matches("ready to accept connections").count();
+            let before = starts();
+            let pids = connect(database).query(backends, &[]).unwrap();
+            let mut killed = false;
+            for row in &pids {
                 // It may have ended by itself meanwhile.
-                let _ = std::process::Command::new("kill")
+                let pid: i32 = row.get(0);
+                let kill = std::process::Command::new("kill")
                     .args(["-9", &pid.to_string()])
                     .status();
+                killed |= kill.is_ok_and(|status| status.success());
+            }
+            // Until the server notices, it still lets in sessions that it is about to end.
+            if killed {
+                wait_until("the server has recovered", || starts() > before);
             }
         }
     }

@@ -101,9 +101,9 @@ fn the_order_is_that_by_which_the_balances_follow() {
         .batch_execute(
             "INSERT INTO credit_transactions (id, user_id, transaction_type, amount, balance_after)
              SELECT 100000 - n, '00000000-0000-0000-0000-000000000006', 'bonus', 1, n
-               FROM generate_series(1, 5200) AS n;
+               FROM generate_series(1, 20200) AS n;
              INSERT INTO user_credits (user_id, balance)
-             VALUES ('00000000-0000-0000-0000-000000000006', 5200);
+             VALUES ('00000000-0000-0000-0000-000000000006', 20200);
              INSERT INTO credit_transactions (id, user_id, transaction_type, amount, balance_after)
              SELECT 200000 + n, '00000000-0000-0000-0000-000000000007', 'bonus', 1, n
                FROM generate_series(1, 3) AS n",

@@ -12,6 +12,7 @@
 --   credit_packages_discount_range_check.
 -- expected: '0 to below 100'
 -- actual: coalesce(discount::text, 'NULL')
+-- canary: {"discount": 100}
 
 -- A fraction, 0.1 for 10 %, is in range but does not fit the price: package-price-arithmetic.
 (discount >= 0 AND discount < 100) IS NOT TRUE

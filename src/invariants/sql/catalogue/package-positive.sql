@@ -13,6 +13,7 @@
 --   credit_packages_positive_check.
 -- expected: 'credits and price above 0'
 -- actual: format('credits %s, price %s', trim_scale(credits), price_usd)
+-- canary: {"credits": 0, "price_usd": 1}
 
 -- Whether the price fits the credits is package-price-arithmetic.
 (credits > 0 AND credits < 'Infinity' AND price_usd > 0 AND price_usd < 'Infinity') IS NOT TRUE

@@ -11,6 +11,7 @@
 --   SET discount = <percent>, updated_at = now() WHERE name = <package>.
 -- expected: round(credits * 0.10 * (1 - discount / 100), 2)::text
 -- actual: coalesce(price_usd::text, 'NULL')
+-- canary: {"credits": 100, "price_usd": 1, "discount": 0, "is_active": true}
 
 -- In dollars, so there is no difference in credits. Packages that are no longer sold may keep a
 -- price of another time. Values out of range are package-positive and package-discount-range.

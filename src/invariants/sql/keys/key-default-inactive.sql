@@ -11,6 +11,7 @@
 --   <id>, and let the user choose another default.
 -- expected: 'active, or no default'
 -- actual: 'inactive default of provider ' || left(provider, 20)
+-- canary: {"is_default": true, "is_active": false}
 
 -- A user without any default is fine: requests then use the gateway's keys.
 is_default IS TRUE AND is_active IS NOT TRUE

@@ -15,6 +15,7 @@
 -- actual: format('%s characters for provider %s, shape %s', length(encrypted_key), left(provider,
 --   20), coalesce(substring(encrypted_key FROM
 --   '^[\s"'']*(sk-ant-|sk-or-|sk-|AIza|gsk_|hf_|xai-|r8_|AKIA|-----BEGIN|\{)'), 'Bearer'))
+-- canary: {"encrypted_key": "sk-canary-0123456789"}
 
 -- The value is never shown: provider, length and the fixed beginning of its kind are. Base64 may
 -- start with such letters by chance, so what follows must look like a key as well; JSON that

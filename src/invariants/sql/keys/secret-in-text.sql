@@ -17,12 +17,12 @@ WITH texts AS (
     SELECT ct.user_id, ct.id, 'entry' AS kind, v.field, v.text
       FROM public.credit_transactions AS ct
      CROSS JOIN LATERAL (VALUES ('description', ct.description),
-                                ('metadata', ct.metadata::text)) AS v (field, text)
+                                ('metadata', nullif(ct.metadata, '{}')::text)) AS v (field, text)
     UNION ALL
     SELECT l.user_id, l.id, 'log row', v.field, v.text
       FROM public.llm_usage_log AS l
      CROSS JOIN LATERAL (VALUES ('error_message', l.error_message),
-                                ('metadata', l.metadata::text)) AS v (field, text)
+                                ('metadata', nullif(l.metadata, '{}')::text)) AS v (field, text)
 )
 SELECT format('user %s %s %s', user_id, kind, id) AS subject,
        'no key'::text AS expected,

@@ -13,6 +13,7 @@
 -- expected: format('not after %s', (SELECT current_setting('creditdb.now')::timestamptz) +
 --   interval '5 minutes')
 -- actual: coalesce(billing_cycle_start::text, 'NULL')
+-- canary: {"billing_cycle_start": "2999-01-01"}
 
 -- Five minutes are left for clocks that differ.
 (billing_cycle_start <= (SELECT current_setting('creditdb.now')::timestamptz)

@@ -15,6 +15,7 @@
 -- expected: 'factor and latency above 0, quality 0 to 100, a list of providers'
 -- actual: format('factor %s, latency %s ms, quality %s, providers %s', cost_multiplier,
 --   max_latency_ms, min_quality_score, preferred_providers)
+-- canary: {"cost_multiplier": 0, "max_latency_ms": 1, "min_quality_score": 1}
 
 -- Whether eco is cheaper than precision is a decision, not an invariant of a row.
 (cost_multiplier > 0 AND cost_multiplier < 'Infinity'

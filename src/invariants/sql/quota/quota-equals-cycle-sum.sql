@@ -11,27 +11,37 @@
 --   cycle on by setting billing_cycle_start and the counter in one UPDATE.
 
 -- Only usage counts: refunds do not lower the counter. Compared exactly, and for every user with
--- a balance row; users without one are balance-row-missing.
+-- a balance row; users without one are balance-row-missing. No entry before the earliest start of
+-- a cycle counts for anybody; what was used before is added up for the users that differ.
 WITH used AS (
-    SELECT ct.user_id,
-           -sum(ct.amount) AS ever,
-           -sum(ct.amount) FILTER (WHERE ct.created_at >= uc.billing_cycle_start) AS in_cycle,
-           count(*) FILTER (WHERE ct.created_at >= uc.billing_cycle_start) AS entries
+    SELECT ct.user_id, -sum(ct.amount) AS in_cycle, count(*) AS entries
       FROM public.credit_transactions AS ct
       JOIN public.user_credits AS uc ON uc.user_id = ct.user_id
      WHERE ct.transaction_type = 'usage'
+       AND ct.created_at >= (SELECT min(billing_cycle_start) FROM public.user_credits)
+       AND ct.created_at >= uc.billing_cycle_start
+     GROUP BY ct.user_id
+), different AS MATERIALIZED (
+    SELECT uc.user_id, uc.credits_used_this_month, uc.billing_cycle_start,
+           coalesce(u.in_cycle, 0) AS in_cycle, coalesce(u.entries, 0) AS entries
+      FROM public.user_credits AS uc
+      LEFT JOIN used AS u ON u.user_id = uc.user_id
+     WHERE uc.credits_used_this_month IS DISTINCT FROM coalesce(u.in_cycle, 0)
+), ever AS (
+    SELECT ct.user_id, -sum(ct.amount) AS total
+      FROM public.credit_transactions AS ct
+     WHERE ct.transaction_type = 'usage'
+       AND ct.user_id IN (SELECT d.user_id FROM different AS d)
      GROUP BY ct.user_id
 )
-SELECT 'user ' || uc.user_id AS subject,
-       trim_scale(coalesce(u.in_cycle, 0))::text AS expected,
-       coalesce(trim_scale(uc.credits_used_this_month)::text, 'NULL') AS actual,
-       nullif(uc.credits_used_this_month - coalesce(u.in_cycle, 0), 'NaN') AS difference,
-       CASE WHEN uc.credits_used_this_month = 0 THEN 'not-counted'
-            WHEN uc.credits_used_this_month = u.ever THEN 'not-reset'
+SELECT 'user ' || d.user_id AS subject,
+       trim_scale(d.in_cycle)::text AS expected,
+       coalesce(trim_scale(d.credits_used_this_month)::text, 'NULL') AS actual,
+       nullif(d.credits_used_this_month - d.in_cycle, 'NaN') AS difference,
+       CASE WHEN d.credits_used_this_month = 0 THEN 'not-counted'
+            WHEN d.credits_used_this_month = e.total THEN 'not-reset'
             ELSE 'unknown' END AS cause,
        format('%s usage entries since %s; %s credits used in all',
-              coalesce(u.entries, 0), uc.billing_cycle_start, trim_scale(coalesce(u.ever, 0)))
-           AS detail
-  FROM public.user_credits AS uc
-  LEFT JOIN used AS u ON u.user_id = uc.user_id
- WHERE uc.credits_used_this_month IS DISTINCT FROM coalesce(u.in_cycle, 0);
+              d.entries, d.billing_cycle_start, trim_scale(coalesce(e.total, 0))) AS detail
+  FROM different AS d
+  LEFT JOIN ever AS e ON e.user_id = d.user_id;

@@ -12,6 +12,7 @@
 -- expected: 'numbers, 0 or above'
 -- actual: format('used %s, allowance %s', coalesce(trim_scale(credits_used_this_month)::text,
 --   'NULL'), coalesce(trim_scale(monthly_allowance)::text, 'unlimited'))
+-- canary: {"credits_used_this_month": -1, "monthly_allowance": 100}
 
 -- A counter that is positive and wrong is quota-equals-cycle-sum.
 (credits_used_this_month >= 0 AND credits_used_this_month < 'Infinity') IS NOT TRUE

@@ -12,6 +12,7 @@
 --   user_credits_tier_check.
 -- expected: 'trial, starter, professional or enterprise'
 -- actual: coalesce(quote_literal(tier), 'NULL')
+-- canary: {"tier": "gold"}
 
 -- Spelling counts: 'Trial' is another word to every query.
 (tier IN ('trial', 'starter', 'professional', 'enterprise')) IS NOT TRUE

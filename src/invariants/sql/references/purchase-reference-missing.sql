@@ -14,6 +14,7 @@
 -- expected: 'a payment'
 -- actual: coalesce(quote_literal(reference_id), 'NULL')
 -- difference: nullif(amount, 'NaN')
+-- canary: {"transaction_type": "purchase", "reference_id": "null"}
 
 -- Payments that are credited twice are purchase-reference-duplicate.
 transaction_type IS NOT DISTINCT FROM 'purchase'

@@ -9,7 +9,8 @@
 -- remedy: ALTER TABLE public.<table> VALIDATE CONSTRAINT <constraint>. When it fails, the message
 --   names a row: repair it and validate again. During an upgrade, wait for its next step.
 
--- NOT ENFORCED (PostgreSQL 18) implies not valid. Whether all constraints exist is schema-drift.
+-- NOT ENFORCED (PostgreSQL 18) implies not valid. Whether all constraints exist
+-- is "creditdb drift".
 SELECT format('constraint %s of table public.%s', con.conname, t.relname) AS subject,
        'valid'::text AS expected,
        'not valid'::text AS actual,

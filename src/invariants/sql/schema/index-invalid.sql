@@ -10,7 +10,7 @@
 --   is what a cut-off REINDEX left behind: DROP INDEX CONCURRENTLY public.<index>.
 
 -- An index that is being built right now is not reported, as far as this user may see other
--- sessions. Whether the right indexes exist, with the right columns, is schema-drift.
+-- sessions. Whether the right indexes exist, with the right columns, is "creditdb drift".
 SELECT 'index public.' || c.relname AS subject,
        'valid and ready'::text AS expected,
        concat_ws(' and ', CASE WHEN NOT i.indisvalid THEN 'invalid' END,

@@ -9,7 +9,7 @@
 -- remedy: ALTER TABLE public.<table> SET LOGGED. It rewrites the table and locks it meanwhile, so
 --   plan it; take a backup first.
 
--- Tables that are missing altogether are schema-drift.
+-- Tables that are missing altogether are "creditdb drift".
 SELECT 'table public.' || t.relname AS subject,
        'logged'::text AS expected,
        CASE t.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'temporary' END AS actual,

@@ -9,7 +9,8 @@
 -- remedy: ALTER TABLE public.<table> ENABLE TRIGGER <trigger>; then look for what came in
 --   meanwhile: "creditdb verify".
 
--- Triggers that somebody else added count too, as they were made to run. Whether a trigger belongs here at all is schema-drift.
+-- Triggers that somebody else added count too, as they were made to run. Whether a trigger belongs here at all is
+-- "creditdb drift".
 SELECT format('trigger %s of table public.%s', g.tgname, t.relname) AS subject,
        'enabled'::text AS expected,
        CASE g.tgenabled WHEN 'R' THEN 'for replication only' ELSE 'disabled' END AS actual,

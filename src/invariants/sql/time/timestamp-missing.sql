@@ -12,6 +12,7 @@
 --   public.llm_usage_log WHERE id BETWEEN <id> - 5 AND <id> + 5.
 -- expected: 'after 2020'
 -- actual: coalesce(created_at::text, 'NULL')
+-- canary: {"created_at": "1970-01-01"}
 
 -- The far side, infinity included, is timestamp-future.
 (created_at >= '2020-01-01 00:00:00 UTC') IS NOT TRUE

@@ -12,6 +12,7 @@
 --   public.credit_transactions WHERE user_id = <user>.
 -- expected: format('not before %s', created_at)
 -- actual: updated_at::text
+-- canary: {"created_at": "2026-01-02", "updated_at": "2026-01-01"}
 
 -- Missing times are timestamp-missing.
 (updated_at < created_at) IS TRUE

@@ -13,6 +13,7 @@
 --   them for the users who sent them; then let the gateway refuse requests without a user.
 -- expected: 'a user'
 -- actual: coalesce(user_id::text, 'NULL')
+-- canary: {"user_id": "00000000-0000-0000-0000-000000000000"}
 
 -- NULL counts as well.
 (user_id <> '00000000-0000-0000-0000-000000000000') IS NOT TRUE

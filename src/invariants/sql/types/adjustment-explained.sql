@@ -13,6 +13,7 @@
 -- expected: 'a description'
 -- actual: coalesce(quote_literal(description), 'NULL')
 -- difference: nullif(amount, 'NaN')
+-- canary: {"transaction_type": "admin_adjustment", "description": " "}
 
 -- The words are not judged, only that there are some.
 transaction_type IS NOT DISTINCT FROM 'admin_adjustment'

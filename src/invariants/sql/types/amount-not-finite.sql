@@ -14,6 +14,7 @@
 -- expected: 'finite numbers'
 -- actual: format('amount %s, balance_after %s', coalesce(trim_scale(amount)::text, 'NULL'),
 --   coalesce(trim_scale(balance_after)::text, 'NULL'))
+-- canary: {"amount": 1, "balance_after": "NaN"}
 
 -- A balance of NaN is balance-not-finite, a logged cost of NaN credits-negative, a
 -- counter or allowance of NaN quota-negative. In PostgreSQL NaN is greater than Infinity.

@@ -11,6 +11,7 @@
 --   balance-equals-last" names both. When the entries hold NaN as well, see amount-not-finite.
 -- expected: 'a finite number'
 -- actual: coalesce(balance::text, 'NULL')
+-- canary: {"balance": "NaN"}
 
 -- NaN in entries is amount-not-finite. In PostgreSQL NaN is greater than Infinity.
 (balance > '-Infinity' AND balance < 'Infinity') IS NOT TRUE

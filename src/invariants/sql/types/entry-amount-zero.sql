@@ -12,6 +12,7 @@
 --   look for the writer that does not use them.
 -- expected: 'not 0'
 -- actual: '0'
+-- canary: {"transaction_type": "refund", "amount": 0}
 
 -- A zero in the other types is sign-purchase, sign-usage and sign-bonus.
 (transaction_type IN ('refund', 'admin_adjustment') AND amount = 0) IS TRUE

@@ -14,6 +14,7 @@
 -- expected: 'above 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount
+-- canary: {"transaction_type": "purchase", "amount": -1}
 
 -- NULL and NaN are amount-not-finite; refund and admin_adjustment have either sign, and a zero in
 -- them is entry-amount-zero.

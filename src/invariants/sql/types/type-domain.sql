@@ -14,6 +14,7 @@
 -- expected: 'purchase, usage, refund, admin_adjustment or bonus'
 -- actual: coalesce(transaction_type, 'NULL')
 -- difference: nullif(amount, 'NaN')
+-- canary: {"transaction_type": "debit"}
 
 -- Spelling counts: 'Purchase' and 'purchase ' are other words to every query.
 (transaction_type IN ('purchase', 'usage', 'refund', 'admin_adjustment', 'bonus')) IS NOT TRUE

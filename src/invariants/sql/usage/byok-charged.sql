@@ -12,6 +12,7 @@
 -- expected: '0'
 -- actual: trim_scale(credits_used)::text
 -- difference: credits_used
+-- canary: {"byok_used": true, "success": true, "credits_used": 1}
 
 -- Logged as free but charged in the ledger is usage-amount-mismatch, failed and charged is
 -- failed-but-charged; negative costs and NaN are credits-negative.

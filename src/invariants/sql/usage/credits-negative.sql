@@ -13,6 +13,7 @@
 -- expected: 'a number, 0 or above'
 -- actual: coalesce(trim_scale(credits_used)::text, 'NULL')
 -- difference: nullif(credits_used, 'NaN')
+-- canary: {"credits_used": "NaN"}
 
 -- "credits_used >= 0" is true for NaN, which is greater than Infinity.
 (credits_used >= 0 AND credits_used < 'Infinity') IS NOT TRUE

@@ -12,6 +12,7 @@
 -- expected: '0'
 -- actual: trim_scale(credits_used)::text
 -- difference: credits_used
+-- canary: {"success": false, "credits_used": 1}
 
 -- Logged as free but charged in the ledger is usage-amount-mismatch; NULL, NaN and negative costs
 -- are credits-negative.

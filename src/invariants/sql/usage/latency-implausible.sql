@@ -12,6 +12,7 @@
 --   NULL.
 -- expected: '0 to 3600000 ms'
 -- actual: latency_ms || ' ms'
+-- canary: {"latency_ms": -1}
 
 -- NULL is a request that failed before it could be timed.
 (latency_ms < 0 OR latency_ms > 3600000) IS TRUE

@@ -14,6 +14,7 @@
 --   ELSE 'true or false' END
 -- actual: CASE WHEN success IS NULL THEN 'success is NULL' WHEN success THEN format('an error
 --   message of %s characters', length(error_message)) ELSE 'none' END
+-- canary: {"success": true, "error_message": "timeout"}
 
 -- The message itself is not shown: it may hold what secret-in-text looks for.
 success IS NULL OR success IS NOT DISTINCT FROM (btrim(coalesce(error_message, '')) <> '')

@@ -12,6 +12,7 @@
 --   the missing kind of tokens to the side that it is priced with.
 -- expected: (prompt_tokens::numeric + completion_tokens)::text
 -- actual: coalesce(total_tokens::text, 'NULL')
+-- canary: {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 3}
 
 -- Added as numeric, because the sum of two hostile counts overflows bigint and would stop the
 -- audit. Negative or missing parts are tokens-negative.

@@ -14,6 +14,7 @@
 -- expected: '0 or above'
 -- actual: format('prompt %s, completion %s, total %s', prompt_tokens, completion_tokens,
 --   total_tokens)
+-- canary: {"prompt_tokens": -1, "completion_tokens": 1, "total_tokens": 0}
 
 -- Whether they add up is tokens-add-up.
 (prompt_tokens >= 0 AND completion_tokens >= 0 AND total_tokens >= 0) IS NOT TRUE

@@ -1,9 +1,9 @@
--- why: the back-fill of the next files numbers old entries per user, in the order of the chain. In
---   a ledger that only our functions wrote that is the order of ids; entries that another program
---   wrote or copied may have ids in another order.
+-- why: the back-fill of V11 numbers old entries per user, in the order of the chain. In a ledger
+--   that only our functions wrote that is the order of ids; entries that another program wrote or
+--   copied may have ids in another order.
 -- locks: none on tables.
 -- transaction: one
--- undo: drop the two functions.
+-- undo: drop the function.
 
 -- The entries of a user that have no number, in the order in which they become a chain from 0: by
 -- id where balance_after follows that way. Else each entry is a step from the balance before it to
@@ -12,8 +12,8 @@
 -- walk takes all of them the ledger is damaged; then it is the order of ids all the same, and the
 -- audit (chain-continuity) shows where it breaks.
 --
--- No nested loops: the planner expects the few entries of an average user, and a loop over the
--- thousands of a busy one would hold that user up for seconds.
+-- The planner cannot know how many entries a user has, and nested loops over 100000 of them would
+-- never end.
 CREATE FUNCTION public.order_old_entries(p_user_id uuid) RETURNS bigint[]
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET enable_nestloop = off
@@ -114,43 +114,3 @@ $function$;
 COMMENT ON FUNCTION public.order_old_entries(uuid) IS
     'For the upgrade to 1.1.0: ids of a user''s entries without a number, in the order of the '
     'chain.';
-
-
--- Numbers the last p_limit entries of those that have no number. From the end, so that entries
--- without a number are always the oldest, and their count the number of the last of them. The
--- lock keeps the user's writers out: they either count before this commits, or read afterwards.
-CREATE FUNCTION public.number_old_entries(p_user_id uuid, p_limit integer) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY INVOKER
-AS $function$
-DECLARE
-    v_ids     bigint[];
-    v_changed bigint;
-BEGIN
-    PERFORM FROM public.user_credits AS uc
-      WHERE uc.user_id = p_user_id
-        FOR NO KEY UPDATE;
-
-    v_ids := public.order_old_entries(p_user_id);
-    IF v_ids IS NULL THEN
-        RETURN 0;
-    END IF;
-
-    UPDATE public.user_credits AS uc
-       SET last_entry_seq = public.find_last_entry_seq(p_user_id)
-     WHERE uc.user_id = p_user_id AND uc.last_entry_seq = 0;
-
-    UPDATE public.credit_transactions AS ct
-       SET entry_seq = o.place
-      FROM unnest(v_ids) WITH ORDINALITY AS o (id, place)
-     WHERE ct.id = o.id
-       AND ct.user_id = p_user_id
-       AND ct.entry_seq IS NULL
-       AND o.place > cardinality(v_ids) - p_limit;
-    GET DIAGNOSTICS v_changed = ROW_COUNT;
-    RETURN v_changed;
-END;
-$function$;
-
-COMMENT ON FUNCTION public.number_old_entries(uuid, integer) IS
-    'For the upgrade to 1.1.0: numbers up to p_limit old entries of a user, under the row lock; '
-    'returns how many.';

@@ -1,0 +1,245 @@
+//! The connections that evaluate an audit together: a queue of work, and who takes from it.
+//!
+//! All of them see one snapshot. Whatever a connection does not finish (because it was lost, or
+//! because the deadline came) becomes a result that says so: nothing is evaluated twice to hide it,
+//! and nothing is left out.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Transaction};
+
+use super::board::{Board, Job};
+use super::runner::Options;
+use crate::db::snapshot::Exported;
+use crate::error::{Error, Result};
+use crate::report::Progress;
+
+/// A connection without work speaks this often, so that the server does not take it for dead.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// SQLSTATE of a statement that was cancelled, by a time limit among others.
+const QUERY_CANCELED: &str = "57014";
+
+/// What is left to do, and who is doing it.
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Jobs that have been taken and not finished: they may bring further ones.
+    running: usize,
+    /// Connections that take jobs.
+    hands: usize,
+    /// Why the last connection that was lost is lost.
+    lost: Option<String>,
+    /// Pages done.
+    done: u64,
+    /// Pages in all, as far as is known yet.
+    pages: u64,
+    /// Rows that ranges have read, for throttling.
+    rows: u64,
+}
+
+/// What the connections share.
+pub(super) struct Crew<'a> {
+    board: &'a Board<'a>,
+    options: &'a Options,
+    progress: &'a dyn Progress,
+    started: Instant,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+enum Turn {
+    Work(Job),
+    Wait,
+    End,
+}
+
+impl<'a> Crew<'a> {
+    /// Gets ready to do what is on the board.
+    pub fn new(
+        board: &'a Board<'a>,
+        options: &'a Options,
+        started: Instant,
+        progress: &'a dyn Progress,
+        hands: usize,
+    ) -> Self {
+        let jobs = board.first_jobs(hands, options.rows_per_second);
+        let queue = Queue {
+            pages: jobs.iter().map(|job| board.pages_of(job)).sum(),
+            jobs: jobs.into(),
+            running: 0,
+            hands,
+            lost: None,
+            done: 0,
+            rows: 0,
+        };
+        Self {
+            board,
+            options,
+            progress,
+            started,
+            queue: Mutex::new(queue),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Works on this connection and the helpers until everything has a result.
+    pub fn run(
+        &self,
+        snapshot: &mut Transaction<'_>,
+        exported: Option<&Exported>,
+        helpers: &mut [Client],
+        setup: &str,
+    ) {
+        std::thread::scope(|scope| {
+            for client in helpers {
+                scope.spawn(move || {
+                    let joined = exported
+                        .ok_or_else(|| Error::undecided("no snapshot was exported"))
+                        .and_then(|exported| exported.import(client));
+                    let joined = joined.and_then(|mut transaction| {
+                        transaction.batch_execute(setup)?;
+                        Ok(transaction)
+                    });
+                    match joined {
+                        Ok(mut transaction) => self.work(&mut transaction),
+                        // Nothing was begun, so nothing is lost: the others do it.
+                        Err(error) => {
+                            self.progress
+                                .remark(&format!("one connection less: {error}"));
+                            self.leave(None);
+                        }
+                    }
+                });
+            }
+            self.work(snapshot);
+        });
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes jobs until there are none, and none can come.
+    fn work(&self, snapshot: &mut Transaction<'_>) {
+        loop {
+            let lost = match self.next() {
+                Turn::End => return,
+                Turn::Wait => snapshot.batch_execute("").err().map(Error::from),
+                Turn::Work(job) => self.perform(snapshot, job),
+            };
+            if let Some(error) = lost {
+                return self.leave(Some(error.to_string()));
+            }
+        }
+    }
+
+    fn next(&self) -> Turn {
+        let mut queue = self.queue();
+        if self.is_late() && !queue.jobs.is_empty() {
+            let limit = self.options.deadline.unwrap_or_default();
+            let limit = humantime::format_duration(limit);
+            self.drop_all(
+                &mut queue,
+                &format!("not evaluated: the deadline of {limit} was over"),
+            );
+        }
+        if let Some(job) = queue.jobs.pop_front() {
+            queue.running += 1;
+            return Turn::Work(job);
+        }
+        if queue.running == 0 {
+            self.changed.notify_all();
+            return Turn::End;
+        }
+        drop(
+            self.changed
+                .wait_timeout(queue, SIGN_OF_LIFE)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        Turn::Wait
+    }
+
+    /// Does one job, and hands on what follows from it. An error is returned when the connection is
+    /// lost.
+    fn perform(&self, snapshot: &mut Transaction<'_>, job: Job) -> Option<Error> {
+        let done = self
+            .throttle(snapshot, &job)
+            .and_then(|()| self.in_savepoint(snapshot, &job));
+        let lost = matches!(&done, Err(error) if error.connection_lost());
+        let cut_off = matches!(&done, Err(error)
+            if self.is_late() && error.sqlstate() == Some(QUERY_CANCELED));
+        let rows = done.as_ref().map_or(0, |done| done.rows);
+        let (more, error) = self.board.finish(&job, done, lost || cut_off);
+        let mut queue = self.queue();
+        queue.rows += rows;
+        queue.running -= 1;
+        queue.done += self.board.pages_of(&job);
+        queue.pages += more.iter().map(|job| self.board.pages_of(job)).sum::<u64>();
+        queue.jobs.extend(more);
+        self.progress.at(queue.done, queue.pages);
+        self.changed.notify_all();
+        error.filter(|_| lost)
+    }
+
+    /// A failure inside of a savepoint leaves the snapshot usable.
+    fn in_savepoint(
+        &self,
+        snapshot: &mut Transaction<'_>,
+        job: &Job,
+    ) -> Result<super::board::Done> {
+        let mut savepoint = snapshot.transaction()?;
+        if let Some(deadline) = self.options.deadline {
+            let left = deadline.saturating_sub(self.started.elapsed());
+            let left = left.as_millis().clamp(1, i32::MAX as u128);
+            savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
+        }
+        let done = self.board.perform(&mut savepoint, job)?;
+        savepoint.commit()?;
+        Ok(done)
+    }
+
+    /// Waits while more rows were read than the rate allows.
+    fn throttle(&self, snapshot: &mut Transaction<'_>, job: &Job) -> Result<()> {
+        let Some(rate) = self.options.rows_per_second else {
+            return Ok(());
+        };
+        while matches!(job, Job::Range { .. }) && !self.is_late() {
+            let due = Duration::from_secs_f64(self.queue().rows as f64 / rate.max(1) as f64);
+            let early = due.saturating_sub(self.started.elapsed());
+            if early.is_zero() {
+                break;
+            }
+            std::thread::sleep(early.min(SIGN_OF_LIFE));
+            snapshot.batch_execute("")?;
+        }
+        Ok(())
+    }
+
+    fn is_late(&self) -> bool {
+        let deadline = self.options.deadline;
+        deadline.is_some_and(|deadline| self.started.elapsed() >= deadline)
+    }
+
+    /// A connection takes no more jobs. When it was the last one, nobody does what is left.
+    fn leave(&self, lost: Option<String>) {
+        let mut queue = self.queue();
+        queue.hands -= 1;
+        queue.lost = lost.or(queue.lost.take());
+        if queue.hands == 0 {
+            let why = queue.lost.clone().unwrap_or_default();
+            let reason = format!("not evaluated: the connection was lost: {why}");
+            self.drop_all(&mut queue, &reason);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Gives everything that is left a result that says why there is none.
+    fn drop_all(&self, queue: &mut Queue, reason: &str) {
+        while let Some(job) = queue.jobs.pop_front() {
+            let (more, _) = self.board.finish(&job, Err(Error::undecided(reason)), true);
+            queue.jobs.extend(more);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Equations between sums that hold for a sound ledger only, so that the checks they stand for need
+//! not be evaluated: their rows would have to be sorted, grouped or joined, a sum needs none of it.
+//!
+//! Each row becomes a 64-bit number by the server's own extended hash functions, keyed with a
+//! random number that is drawn for the run and never shown: two different multisets of rows have
+//! the same sum by chance once in about 2^64 runs, and nobody can aim at it. The sums are exact:
+//! the server adds 64-bit numbers in 128 bits.
+//!
+//! An equation that does not hold has found nothing yet. Its checks are evaluated then, and they
+//! say which rows.
+
+use std::collections::BTreeMap;
+
+use postgres::Transaction;
+
+use super::contract::SchemaVersion;
+use super::relations::Relation;
+use super::scan::{Scan, Tally};
+use crate::error::{Error, Result};
+
+/// Shown to be an equation that can fail: sums over rows that are written down here.
+const CANARY: &str = include_str!("canary.sql");
+
+/// The server's hash of a numeric forgets its sign. Above this offset every number that fits
+/// `numeric(20,8)`, and every difference of two, is positive.
+const OFFSET: &str = "10000000000000";
+
+/// Entry numbers are hashed by 32 bits.
+const NUMBERS_END: &str = "2147483648";
+
+/// What an equation proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Equation {
+    /// Every entry leads from one state of its user to the next, so all that is left of the sum
+    /// over ends minus starts is each user's present state minus the state before the first entry.
+    Chain,
+    /// Usage entries and logged charges are the same requests with the same amounts.
+    Reconciliation,
+    /// No usage entry and no logged charge lacks the id of its request.
+    Identified,
+}
+
+/// The checks that hold whenever the equation does.
+const CHAIN: &[&str] = &[
+    "balance-equals-last",
+    "balance-equals-sum",
+    "balance-without-history",
+    "chain-continuity",
+    "chain-sequence",
+    "trial-balance",
+];
+const RECONCILIATION: &[&str] = &[
+    "charge-without-usage",
+    "usage-amount-mismatch",
+    "usage-unbilled",
+    "usage-user-mismatch",
+];
+const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
+
+const ENTRIES: &str = "credit_transactions";
+const USERS: &str = "user_credits";
+const LOG: &str = "llm_usage_log";
+
+/// A table and the columns, each `name type`, that the hashes are made for.
+type Shape = (&'static str, &'static [&'static str]);
+
+const CHAIN_SHAPE: &[Shape] = &[
+    (
+        ENTRIES,
+        &[
+            "user_id uuid",
+            "entry_seq bigint",
+            "amount numeric(20,8)",
+            "balance_after numeric(20,8)",
+        ],
+    ),
+    (
+        USERS,
+        &[
+            "user_id uuid",
+            "last_entry_seq bigint",
+            "balance numeric(20,8)",
+        ],
+    ),
+];
+const RECONCILIATION_SHAPE: &[Shape] = &[
+    (
+        ENTRIES,
+        &[
+            "user_id uuid",
+            "amount numeric(20,8)",
+            "transaction_type text",
+            "reference_id text",
+            "created_at timestamp with time zone",
+        ],
+    ),
+    (
+        LOG,
+        &[
+            "user_id uuid",
+            "credits_used numeric(20,8)",
+            "request_id text",
+            "created_at timestamp with time zone",
+        ],
+    ),
+];
+
+/// Rows younger than this are not judged by the checks of the reconciliation.
+const GRACE: &str = "(SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'";
+
+impl Equation {
+    pub const ALL: [Self; 3] = [Self::Chain, Self::Reconciliation, Self::Identified];
+
+    /// Ids of the checks that hold whenever it does.
+    pub fn checks(self) -> &'static [&'static str] {
+        match self {
+            Self::Chain => CHAIN,
+            Self::Reconciliation => RECONCILIATION,
+            Self::Identified => IDENTIFIED,
+        }
+    }
+
+    fn shape(self) -> &'static [Shape] {
+        match self {
+            Self::Chain => CHAIN_SHAPE,
+            Self::Reconciliation | Self::Identified => RECONCILIATION_SHAPE,
+        }
+    }
+
+    /// The tables that it reads.
+    pub fn tables(self) -> impl Iterator<Item = &'static str> {
+        self.shape().iter().map(|(table, _)| *table)
+    }
+
+    /// Whether this database has the columns, exactly so.
+    pub fn applies(self, version: SchemaVersion, relations: &BTreeMap<String, Relation>) -> bool {
+        let numbered = SchemaVersion(1, 1, 0);
+        if self == Self::Chain && version < numbered {
+            return false;
+        }
+        self.shape().iter().all(|(table, columns)| {
+            let relation = relations.get(*table);
+            relation.is_some_and(|relation| {
+                let has = |column: &&str| relation.columns.iter().any(|known| known == *column);
+                relation.disguise().is_none() && columns.iter().all(has)
+            })
+        })
+    }
+
+    /// Adds what it needs to the scans of its tables.
+    pub fn add_sums(self, key: i64, scan: &mut Scan) {
+        match (self, scan.table.as_str()) {
+            (Self::Chain, ENTRIES) => add_steps(key, scan),
+            (Self::Chain, USERS) => add_standing(key, scan),
+            (Self::Reconciliation, ENTRIES) => add_charges(key, scan),
+            (Self::Reconciliation, LOG) => add_requests(key, scan),
+            (Self::Identified, ENTRIES) => {
+                let usage = "transaction_type = 'usage'";
+                scan.add_sum("charges without id", count_without("reference_id", usage));
+            }
+            (Self::Identified, LOG) => {
+                let paid = "credits_used > 0";
+                scan.add_sum("requests without id", count_without("request_id", paid));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it holds; `None` when one of its tables was not read.
+    pub fn holds(self, scans: &[(&Scan, Option<&Tally>)]) -> Option<bool> {
+        let sum = |name: &str| {
+            scans
+                .iter()
+                .find_map(|(scan, tally)| scan.sum((*tally)?, name))
+        };
+        match self {
+            Self::Chain => {
+                let unfit = sum("chain unfit")? + sum("users unfit")?;
+                let moved = sum("chain ends")?.wrapping_sub(sum("chain starts")?);
+                let stands = sum("chain last")?.wrapping_sub(sum("chain first")?);
+                Some(unfit == 0 && moved == stands)
+            }
+            Self::Reconciliation => {
+                let unfit = sum("charges unfit")? + sum("log unfit")?;
+                Some(unfit == 0 && sum("charged")? == sum("logged")?)
+            }
+            Self::Identified => {
+                Some(sum("charges without id")? == 0 && sum("requests without id")? == 0)
+            }
+        }
+    }
+
+    /// How many rows a check leaves for the next audit, when the equation does not hold: they are
+    /// too young to be judged.
+    pub fn pending(self, id: &str, scans: &[(&Scan, Option<&Tally>)]) -> u64 {
+        let name = match id {
+            "charge-without-usage" => "charges young",
+            "usage-unbilled" | "usage-amount-mismatch" | "usage-user-mismatch" => "log young",
+            _ => return 0,
+        };
+        let young = scans
+            .iter()
+            .find_map(|(scan, tally)| scan.sum((*tally)?, name));
+        young
+            .and_then(|young| u64::try_from(young).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// Where each entry leads to, and where it comes from.
+fn add_steps(key: i64, scan: &mut Scan) {
+    let end = state("user_id", "entry_seq", "balance_after", key);
+    let start = state("user_id", "entry_seq - 1", "balance_after - amount", key);
+    scan.add_sum("chain ends", format!("sum({end})"));
+    scan.add_sum("chain starts", format!("sum({start})"));
+    // What a hash would pass over, or take for something else. NaN is above Infinity.
+    let fit = format!(
+        "entry_seq >= 1 AND entry_seq < {NUMBERS_END} AND amount < 'Infinity' \
+         AND balance_after < 'Infinity' AND user_id IS NOT NULL"
+    );
+    scan.add_sum("chain unfit", count_unless(&fit));
+}
+
+/// Where each user stands now, and where all of them began.
+fn add_standing(key: i64, scan: &mut Scan) {
+    let last = state("user_id", "last_entry_seq", "balance", key);
+    let zero = state("user_id", "0", "0", key);
+    scan.add_sum("chain last", format!("sum({last})"));
+    scan.add_sum("chain first", format!("sum({zero})"));
+    let fit = format!(
+        "last_entry_seq >= 0 AND last_entry_seq < {NUMBERS_END} AND balance < 'Infinity' \
+         AND user_id IS NOT NULL"
+    );
+    scan.add_sum("users unfit", count_unless(&fit));
+}
+
+/// What usage entries have taken, and for which request.
+fn add_charges(key: i64, scan: &mut Scan) {
+    let charge = request("user_id", "reference_id", "-amount", key);
+    let usage = "transaction_type = 'usage'";
+    scan.add_sum("charged", format!("sum({charge}) FILTER (WHERE {usage})"));
+    let fit = "user_id IS NOT NULL AND amount IS NOT NULL AND transaction_type IS NOT NULL";
+    scan.add_sum("charges unfit", count_unless(fit));
+    let young = format!("{usage} AND created_at >= {GRACE}");
+    scan.add_sum("charges young", format!("count(*) FILTER (WHERE {young})"));
+}
+
+/// What requests cost, as logged.
+fn add_requests(key: i64, scan: &mut Scan) {
+    let charge = request("user_id", "request_id", "credits_used", key);
+    let paid = "credits_used <> 0";
+    scan.add_sum("logged", format!("sum({charge}) FILTER (WHERE {paid})"));
+    let fit = "user_id IS NOT NULL AND credits_used IS NOT NULL";
+    scan.add_sum("log unfit", count_unless(fit));
+    let young = format!("{paid} AND created_at >= {GRACE}");
+    scan.add_sum("log young", format!("count(*) FILTER (WHERE {young})"));
+}
+
+/// How many of these rows have an id that says nothing. Long ids without a space are the rule, and
+/// quickly known to be none.
+fn count_without(id: &str, rows: &str) -> String {
+    format!(
+        "count(*) FILTER (WHERE {rows} AND (length({id}) > 9 AND {id} NOT LIKE '% %' \
+         OR btrim({id}) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE)"
+    )
+}
+
+fn count_unless(fit: &str) -> String {
+    format!("count(*) FILTER (WHERE ({fit}) IS NOT TRUE)")
+}
+
+/// The hash of a state: that this user had this balance after so many entries.
+fn state(user: &str, number: &str, balance: &str, key: i64) -> String {
+    format!(
+        "hashint8extended({number}, hash_numeric_extended({balance} + {OFFSET}, \
+         uuid_hash_extended({user}, {key})))"
+    )
+}
+
+/// The hash of a charge: that this request of this user cost so much.
+fn request(user: &str, reference: &str, credits: &str, key: i64) -> String {
+    format!(
+        "hash_numeric_extended({credits} + {OFFSET}, hashtextextended({reference}, \
+         uuid_hash_extended({user}, {key})))"
+    )
+}
+
+/// Draws the key of a run, and shows with it that the sums can tell right rows from wrong ones on
+/// this server.
+///
+/// # Errors
+/// What the server says; undecided when the hashes do not do what they should.
+pub(super) fn key(snapshot: &mut Transaction<'_>) -> Result<i64> {
+    let drawn = snapshot.query_one(
+        "SELECT uuid_hash_extended(gen_random_uuid(), uuid_hash_extended(gen_random_uuid(), 1))",
+        &[],
+    )?;
+    let key: i64 = drawn.get(0);
+    let statement = CANARY
+        .replace(
+            "$end",
+            &state("e.user_id", "e.entry_seq", "e.balance_after", key),
+        )
+        .replace(
+            "$start",
+            &state(
+                "e.user_id",
+                "e.entry_seq - 1",
+                "e.balance_after - e.amount",
+                key,
+            ),
+        )
+        .replace("$last", &state("e.user_id", "2", "6", key))
+        .replace("$first", &state("e.user_id", "0", "0", key))
+        .replace(
+            "$charged",
+            &request("e.user_id", "e.reference_id", "-e.amount", key),
+        )
+        .replace("$logged", &request("e.user_id", "'req'", "4", key));
+    let mut wrong = Vec::new();
+    for row in snapshot.query(&statement, &[])? {
+        let (case, planted): (String, bool) = (row.get("name"), row.get("planted"));
+        let holds: [bool; 2] = [row.get("chain_holds"), row.get("log_agrees")];
+        if planted == (holds[0] && holds[1]) {
+            wrong.push(case);
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(key);
+    }
+    let message = "the hash functions of this server do not tell right rows from wrong ones";
+    Err(Error::undecided(message).detail(wrong.join(", ")))
+}

@@ -1,0 +1,305 @@
+//! The fused scan: all row checks of a table and the sums of the equations, in one pass over it.
+//!
+//! A pass is cut into page ranges, which any number of connections can read in any order: every
+//! number that a range yields is added up, and nothing else is kept. In a sound ledger no row check
+//! fires, so a range first asks whether any does, with all expressions in one predicate; only where
+//! the answer is yes is the range read again, with a count for each check.
+
+use std::str::FromStr;
+
+use postgres::{Row, Transaction};
+
+use super::contract::Contract;
+use super::evidence::amount;
+use super::relations::Relation;
+use super::row::Count;
+use crate::db::session::quote_identifier;
+use crate::error::{Error, Result};
+
+/// Pages of a range: small enough for a bar that moves and a deadline that is kept, large enough
+/// that planning a statement does not count (a page is 8 kB as a rule).
+const RANGE_PAGES: (u64, u64) = (64, 4096);
+
+/// Ranges for each connection, so that none waits long for the last one.
+const RANGES_EACH: u64 = 16;
+
+/// A table holds at most so many rows on a page, roughly; for throttling.
+const ROWS_PER_PAGE: u64 = 100;
+
+/// The pass over one table.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// Name of the table, in schema `public`.
+    pub table: String,
+    /// Pages; `None` for a relation that is read in one piece.
+    pages: Option<u64>,
+    /// The row checks: place in the plan, and what the file says.
+    checks: Vec<(usize, Contract)>,
+    /// Aggregates, each a name and an expression whose values are whole numbers.
+    sums: Vec<(&'static str, String)>,
+}
+
+/// Some pages of a table: from the first one to before the second, which is open for the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range(pub u64, pub Option<u64>);
+
+/// What ranges have yielded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// All rows, violated or not.
+    pub rows: u64,
+    /// One for each sum.
+    pub sums: Vec<i128>,
+    /// One for each check.
+    pub counts: Vec<Count>,
+}
+
+impl Scan {
+    /// An empty pass over a table.
+    pub fn new(table: &str, relation: &Relation) -> Self {
+        Self {
+            table: table.to_owned(),
+            pages: relation.pages,
+            checks: Vec::new(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// Adds a row check, by its place in the plan.
+    pub fn add_check(&mut self, place: usize, contract: &Contract) {
+        self.checks.push((place, contract.clone()));
+    }
+
+    /// Adds a sum of whole numbers, such as `sum(hash)` or `count(*) FILTER (…)`.
+    pub fn add_sum(&mut self, name: &'static str, aggregate: String) {
+        self.sums.push((name, aggregate));
+    }
+
+    /// Places of the checks in the plan.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.checks.iter().map(|(place, _)| *place)
+    }
+
+    /// Whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.sums.is_empty()
+    }
+
+    /// Cuts the pass into ranges for so many connections.
+    pub fn ranges(&self, jobs: usize, rows_per_second: Option<u64>) -> Vec<Range> {
+        let Some(pages) = self.pages else {
+            return vec![Range(0, None)];
+        };
+        let jobs = u64::try_from(jobs).unwrap_or(1);
+        let (least, most) = RANGE_PAGES;
+        let mut size = (pages / (jobs * RANGES_EACH)).clamp(least, most);
+        if let Some(rate) = rows_per_second {
+            size = size.min(rate / ROWS_PER_PAGE).max(1);
+        }
+        let starts: Vec<u64> = (0..pages.max(1)).step_by(size.max(1) as usize).collect();
+        let ends = starts.iter().skip(1).map(|end| Some(*end)).chain([None]);
+        starts
+            .iter()
+            .zip(ends)
+            .map(|(start, end)| Range(*start, end))
+            .collect()
+    }
+
+    /// Pages of a range, for the progress bar.
+    pub fn pages_of(&self, range: Range) -> u64 {
+        let end = range.1.or(self.pages).unwrap_or(range.0 + 1);
+        end.saturating_sub(range.0).max(1)
+    }
+
+    /// Reads a range. With `suspicious` each check is counted at once: where the range before
+    /// fired, this one is likely to do so, too.
+    pub fn read(
+        &self,
+        snapshot: &mut Transaction<'_>,
+        range: Range,
+        suspicious: bool,
+    ) -> Result<Tally> {
+        if !suspicious || self.checks.is_empty() {
+            let row = snapshot.query_one(&self.quick(range), &[])?;
+            let tally = self.tally(&row, false)?;
+            let suspects: i64 = row.try_get("suspects")?;
+            if suspects == 0 {
+                return Ok(tally);
+            }
+        }
+        let row = snapshot.query_one(&self.apart(range), &[])?;
+        self.tally(&row, true)
+    }
+
+    /// The sum of a name, after all ranges.
+    pub fn sum(&self, tally: &Tally, name: &str) -> Option<i128> {
+        let at = self.sums.iter().position(|(known, _)| *known == name)?;
+        tally.sums.get(at).copied()
+    }
+
+    /// One predicate for all checks.
+    fn quick(&self, range: Range) -> String {
+        let expressions = self.checks.iter().map(|(_, c)| format!("(\n{}\n)", c.sql));
+        let any = expressions.collect::<Vec<_>>().join(" OR ");
+        let suspects = if any.is_empty() {
+            "0::bigint AS suspects".to_owned()
+        } else {
+            // NULL is as suspect as TRUE: it decides nothing.
+            format!("count(*) FILTER (WHERE ({any}) IS NOT FALSE) AS suspects")
+        };
+        let mut columns = vec!["count(*) AS all_rows".to_owned(), suspects];
+        columns.extend(self.sum_columns());
+        self.select(&columns, "", range)
+    }
+
+    /// A count for each check.
+    fn apart(&self, range: Range) -> String {
+        let mut columns = vec!["count(*) AS all_rows".to_owned()];
+        columns.extend(self.sum_columns());
+        let mut judged = Vec::new();
+        let mut differences = Vec::new();
+        for (at, (_, contract)) in self.checks.iter().enumerate() {
+            let difference = contract.difference.as_deref().unwrap_or("NULL");
+            judged.push(format!("(\n{}\n) AS violated_{at}", contract.sql));
+            differences.push(format!(
+                "CASE WHEN judged.violated_{at} THEN (\n{difference}\n)::numeric END AS d_{at}"
+            ));
+            let d = format!("money.d_{at}");
+            columns.push(format!(
+                "count(*) FILTER (WHERE judged.violated_{at}) AS violations_{at}, \
+                 count(*) FILTER (WHERE judged.violated_{at} IS NULL) AS undecided_{at}, \
+                 coalesce(sum(abs({d})) FILTER (WHERE {d} > '-Infinity' AND {d} < 'Infinity'), 0)\
+                 ::text AS at_risk_{at}"
+            ));
+        }
+        let laterals = format!(
+            "CROSS JOIN LATERAL (SELECT {}) AS judged CROSS JOIN LATERAL (SELECT {}) AS money",
+            judged.join(", "),
+            differences.join(", ")
+        );
+        self.select(&columns, &laterals, range)
+    }
+
+    fn sum_columns(&self) -> impl Iterator<Item = String> {
+        let sums = self.sums.iter().enumerate();
+        sums.map(|(at, (_, sum))| format!("coalesce({sum}, 0)::text AS sum_{at}"))
+    }
+
+    fn select(&self, columns: &[String], laterals: &str, range: Range) -> String {
+        let table = quote_identifier(&self.table);
+        let columns = columns.join(",\n");
+        let from = format!("SELECT {columns}\n FROM public.{table} {laterals}");
+        // The page numbers of tid have 32 bits.
+        let ctid = |page: u64| format!("'({page},0)'::tid");
+        let place = format!("public.{table}.ctid");
+        match (self.pages, range) {
+            (None, _) => from,
+            (_, Range(0, None)) => from,
+            (_, Range(start, None)) => format!("{from}\nWHERE {place} >= {}", ctid(start)),
+            (_, Range(start, Some(end))) => format!(
+                "{from}\nWHERE {place} >= {} AND {place} < {}",
+                ctid(start),
+                ctid(end)
+            ),
+        }
+    }
+
+    fn tally(&self, row: &Row, apart: bool) -> Result<Tally> {
+        let mut tally = Tally {
+            rows: count_of(row, "all_rows")?,
+            sums: Vec::new(),
+            counts: vec![Count::default(); self.checks.len()],
+        };
+        for at in 0..self.sums.len() {
+            let text: &str = row.try_get(format!("sum_{at}").as_str())?;
+            let sum = i128::from_str(text).map_err(|_| {
+                let table = &self.table;
+                Error::undecided(format!("a sum over \"public.{table}\" is {text}"))
+            })?;
+            tally.sums.push(sum);
+        }
+        if apart {
+            for (at, count) in tally.counts.iter_mut().enumerate() {
+                count.violations = count_of(row, &format!("violations_{at}"))?;
+                count.undecided = count_of(row, &format!("undecided_{at}"))?;
+                let at_risk = row.try_get(format!("at_risk_{at}").as_str())?;
+                count.at_risk = amount(at_risk).unwrap_or_default();
+            }
+        }
+        Ok(tally)
+    }
+}
+
+impl Tally {
+    /// Adds what another range has yielded.
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        if self.sums.is_empty() {
+            self.sums = other.sums;
+        } else {
+            for (sum, more) in self.sums.iter_mut().zip(other.sums) {
+                *sum = sum.wrapping_add(more);
+            }
+        }
+        if self.counts.is_empty() {
+            self.counts = other.counts;
+        } else {
+            for (count, more) in self.counts.iter_mut().zip(other.counts) {
+                count.add(more);
+            }
+        }
+    }
+
+    /// Whether some check fired.
+    pub fn fired(&self) -> bool {
+        self.counts
+            .iter()
+            .any(|c| c.violations > 0 || c.undecided > 0)
+    }
+}
+
+fn count_of(row: &Row, column: &str) -> Result<u64> {
+    let count: i64 = row.try_get(column)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(pages: Option<u64>) -> Scan {
+        let relation = Relation {
+            pages,
+            ..Relation::default()
+        };
+        Scan::new("t", &relation)
+    }
+
+    #[test]
+    fn ranges_cover_every_page_once_and_the_last_is_open() {
+        for pages in [0, 1, 63, 64, 65, 1000, 100_000] {
+            let ranges = scan(Some(pages)).ranges(2, None);
+            assert_eq!(ranges[0].0, 0);
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].1, Some(pair[1].0));
+            }
+            assert_eq!(ranges.last().unwrap().1, None);
+        }
+        assert_eq!(scan(Some(100_000)).ranges(2, None).len(), 32);
+        assert_eq!(scan(None).ranges(8, None), [Range(0, None)]);
+    }
+
+    #[test]
+    fn a_low_rate_makes_small_ranges() {
+        assert_eq!(scan(Some(10)).ranges(1, Some(1)).len(), 10);
+    }
+
+    #[test]
+    fn a_range_is_asked_for_by_page() {
+        let scan = scan(Some(1000));
+        let sql = scan.quick(Range(64, Some(128)));
+        let range = "\"t\".ctid >= '(64,0)'::tid AND public.\"t\".ctid < '(128,0)'::tid";
+        assert!(sql.contains(range), "{sql}");
+        assert!(scan.quick(Range(64, None)).ends_with(">= '(64,0)'::tid"));
+    }
+}

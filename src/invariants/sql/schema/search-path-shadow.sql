@@ -1,0 +1,65 @@
+-- title: our names mean our tables and functions, wherever they are asked for
+-- kind: query
+-- scope: global
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: the catalogue itself is what is checked
+-- why: a copy of a table in a schema that comes first in the search path gets the writes of whoever
+--   does not say public. It is made by a tool, by mistake, or to divert credits.
+-- remedy: see what it holds: SELECT * FROM <schema>.<name>. Book what was diverted, then DROP it,
+--   and REVOKE CREATE on schemas that are searched before public.
+
+-- Searched before public are temporary schemas, those named like a role, and those that a role,
+-- this database or the server has in its search_path. A name in any other schema is harmless. Our
+-- names in public that are no tables, or that belong to somebody else, count as well.
+WITH ours (name) AS (
+    VALUES ('user_credits'), ('credit_transactions'), ('credit_packages'),
+           ('power_level_configs'), ('user_provider_keys'), ('llm_usage_log'),
+           ('schema_version'), ('refinery_schema_history'), ('add_user_credits'),
+           ('debit_user_credits'), ('get_quota_usage_percentage'), ('record_llm_request')
+), paths (path) AS (
+    SELECT s.reset_val FROM pg_catalog.pg_settings AS s WHERE s.name = 'search_path'
+    UNION ALL
+    SELECT substr(c.setting, 13)
+      FROM pg_catalog.pg_db_role_setting AS r
+     CROSS JOIN LATERAL unnest(r.setconfig) AS c (setting)
+     WHERE c.setting LIKE 'search_path=%'
+       AND r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d
+                                  WHERE d.datname = current_database()))
+), searched AS (
+    SELECT n.oid, n.nspname
+      FROM pg_catalog.pg_namespace AS n
+     WHERE n.nspname NOT IN ('public', 'pg_catalog')
+       AND (n.nspname ~ '^pg_temp_'
+            OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = n.nspname)
+            OR EXISTS (SELECT FROM paths AS p
+                        WHERE n.nspname = ANY (regexp_split_to_array(
+                                  btrim(replace(p.path, '"', '')), '\s*,\s*'))))
+), strangers AS (
+    SELECT s.nspname, c.relname AS name, 'shadow' AS cause, c.relowner AS owner
+      FROM pg_catalog.pg_class AS c JOIN searched AS s ON s.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    UNION ALL
+    SELECT s.nspname, f.proname, 'shadow', f.proowner
+      FROM pg_catalog.pg_proc AS f JOIN searched AS s ON s.oid = f.pronamespace
+    UNION ALL
+    SELECT 'public', c.relname, CASE WHEN c.relkind IN ('r', 'p') THEN 'other-owner'
+                                     ELSE 'not-a-table' END, c.relowner
+      FROM pg_catalog.pg_class AS c
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+       AND (c.relkind NOT IN ('r', 'p')
+            OR c.relowner <> (SELECT v.relowner FROM pg_catalog.pg_class AS v
+                               WHERE v.oid = to_regclass('public.schema_version')))
+)
+SELECT format('%I.%I', t.nspname, t.name) AS subject,
+       CASE t.cause WHEN 'shadow' THEN 'nothing of this name'
+                    WHEN 'not-a-table' THEN 'a table'
+                    ELSE 'the owner of schema_version' END AS expected,
+       CASE t.cause WHEN 'shadow' THEN 'found before public'
+                    WHEN 'not-a-table' THEN 'something else'
+                    ELSE 'another owner' END AS actual,
+       NULL::numeric AS difference,
+       t.cause AS cause,
+       'owned by ' || pg_get_userbyid(t.owner) AS detail
+  FROM strangers AS t
+ WHERE t.name IN (SELECT o.name FROM ours AS o);

@@ -1,0 +1,47 @@
+-- title: no more is given back than was paid or charged
+-- kind: query
+-- scope: user
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare a row with a sum over others
+-- why: a refund was booked twice, or several partial refunds add up to more than the whole. The
+--   surplus is spent, and no single entry looks wrong.
+-- remedy: take the surplus back: SELECT * FROM public.debit_user_credits(<user>, <difference>,
+--   'admin_adjustment', <reference>, 'refunded too much'); for money that went back to the payer,
+--   public.add_user_credits with the same arguments. The finding ends with it.
+
+-- Per user and reference: positive refunds against usage, negative ones against purchases. An
+-- admin_adjustment with the reference corrects the sum. A refund without an origin is
+-- refund-has-origin.
+WITH origins AS (
+    SELECT user_id, reference_id,
+           coalesce(sum(amount) FILTER (WHERE transaction_type = 'purchase'), 0) AS bought,
+           coalesce(-sum(amount) FILTER (WHERE transaction_type = 'usage'), 0) AS used,
+           coalesce(sum(amount) FILTER (WHERE transaction_type = 'refund' AND amount > 0), 0)
+               AS given,
+           coalesce(-sum(amount) FILTER (WHERE transaction_type = 'refund' AND amount < 0), 0)
+               AS returned,
+           coalesce(sum(amount) FILTER (WHERE transaction_type = 'admin_adjustment'), 0)
+               AS adjusted
+      FROM public.credit_transactions
+     WHERE btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND transaction_type IN ('purchase', 'usage', 'refund', 'admin_adjustment')
+       AND amount > '-Infinity' AND amount < 'Infinity'
+     GROUP BY user_id, reference_id
+    HAVING count(*) FILTER (WHERE transaction_type = 'refund') > 0
+), surpluses AS (
+    SELECT user_id, reference_id, 'usage' AS origin, used AS whole, given AS part,
+           given + adjusted - used AS surplus
+      FROM origins WHERE given > 0 AND used > 0
+    UNION ALL
+    SELECT user_id, reference_id, 'purchase', bought, returned, returned - adjusted - bought
+      FROM origins WHERE returned > 0 AND bought > 0
+)
+SELECT format('reference %s of user %s', reference_id, user_id) AS subject,
+       'at most ' || trim_scale(whole) AS expected,
+       trim_scale(part)::text AS actual,
+       surplus AS difference,
+       CASE WHEN part = 2 * whole THEN 'double-refund' ELSE 'partial-refunds' END AS cause,
+       'refunds of the ' || origin AS detail
+  FROM surpluses
+ WHERE surplus > 0;

@@ -1,0 +1,50 @@
+-- title: requests without an id were charged what the log says, user by user and day by day
+-- kind: query
+-- scope: user
+-- severity: warning
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare sums of two tables
+-- why: the upstream sends no id, so no request can be compared with its charge. A debit that is
+--   missing, or came twice, shows only in the sums.
+-- remedy: compare the rows of these days: SELECT * FROM public.llm_usage_log WHERE user_id = <user>
+--   AND request_id IS NULL, and the usage entries without a reference. Settle the difference with
+--   type admin_adjustment; let the gateway make ids of its own.
+
+-- A debit just before midnight is logged after it, so days that follow each other are judged
+-- together: their differences must come out even. Days with rows younger than 15 minutes wait.
+-- The log forgets old rows: only days after its oldest row are judged.
+WITH charges AS (
+    SELECT user_id, created_at, -amount AS charged, 0::numeric AS logged
+      FROM public.credit_transactions
+     WHERE transaction_type = 'usage' AND amount > '-Infinity' AND amount < 'Infinity'
+       AND (btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE
+    UNION ALL
+    SELECT user_id, created_at, 0, credits_used
+      FROM public.llm_usage_log
+     WHERE success IS NOT FALSE AND byok_used IS NOT TRUE
+       AND credits_used > 0 AND credits_used < 'Infinity'
+       AND (btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE
+), days AS (
+    SELECT user_id, (created_at AT TIME ZONE 'UTC')::date AS day, sum(charged) AS charged,
+           sum(logged) AS logged, count(*) AS number, max(created_at) AS last_at
+      FROM charges
+     WHERE isfinite(created_at)
+       AND created_at >= (SELECT min(created_at) - interval '15 minutes'
+                            FROM public.llm_usage_log WHERE created_at >= '2020-01-01 UTC')
+     GROUP BY 1, 2
+    HAVING sum(charged) <> sum(logged)
+), runs AS (
+    SELECT d.*, d.day - (row_number() OVER (PARTITION BY user_id ORDER BY day))::integer AS run
+      FROM days AS d
+)
+SELECT format('user %s from %s to %s', user_id, min(day), max(day)) AS subject,
+       trim_scale(sum(logged))::text AS expected,
+       trim_scale(sum(charged))::text AS actual,
+       sum(logged) - sum(charged) AS difference,
+       CASE WHEN sum(charged) < sum(logged) THEN 'not-debited' ELSE 'log-lost' END AS cause,
+       format('entries and log rows without an id: %s', sum(number)) AS detail
+  FROM runs
+ GROUP BY user_id, run
+HAVING sum(charged) <> sum(logged)
+   AND max(last_at) < (SELECT current_setting('creditdb.now')::timestamptz)
+                      - interval '15 minutes';

@@ -1,0 +1,37 @@
+-- title: a request is charged to the user who sent it
+-- kind: query
+-- scope: global
+-- severity: error
+-- since: 1.0.0
+-- guarded_by: nothing: no constraint can compare rows of two tables
+-- why: the gateway debits the owner of a service key and logs the user behind it, or takes the user
+--   of the next request from a shared variable. One user pays for another.
+-- remedy: find out who sent the request. Give the credits back to the one who paid, SELECT * FROM
+--   public.add_user_credits(<user of the entry>, <credits>, 'refund', <request>, <reason>), and
+--   charge the other with public.debit_user_credits and type usage.
+
+-- Where the user who was charged has no log row, and the user of the log row no charge, under this
+-- id: both ends of it are usage-unbilled and charge-without-usage, too. Rows younger than 15
+-- minutes are not judged. Ids that two users share are request-id-collision.
+SELECT format('request %s', l.request_id) AS subject,
+       'charged to user ' || l.user_id AS expected,
+       'charged to user ' || ct.user_id AS actual,
+       nullif(ct.amount, 'NaN') AS difference,
+       'wrong-user'::text AS cause,
+       format('log row %s, entry %s', l.id, ct.id) AS detail
+  FROM public.llm_usage_log AS l
+  JOIN public.credit_transactions AS ct
+    ON ct.reference_id = l.request_id AND ct.transaction_type = 'usage'
+ WHERE ct.user_id <> l.user_id
+   AND l.success IS NOT FALSE AND l.byok_used IS NOT TRUE
+   AND l.credits_used > 0 AND l.credits_used <> 'NaN'
+   AND btrim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')
+   AND l.created_at
+       < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+   AND NOT EXISTS (
+           SELECT FROM public.credit_transactions AS own
+            WHERE own.transaction_type = 'usage' AND own.user_id = l.user_id
+              AND own.reference_id = l.request_id)
+   AND NOT EXISTS (
+           SELECT FROM public.llm_usage_log AS own
+            WHERE own.user_id = ct.user_id AND own.request_id = ct.reference_id);

@@ -1,0 +1,329 @@
+//! What an audit must find in a ledger, in plain Rust: written from the catalogue, with maps and
+//! loops, so that it shares nothing with the SQL of the checks. Here is the chain and its
+//! references; the usage log and the rows on their own are in [`super::predict_rows`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ledger::{DAY, Entry, Ledger, MINUTE, Num, PACKAGES, SECOND};
+use super::predict_rows::YEAR_2020;
+
+/// Subjects by check, sorted; a subject may come twice.
+pub type Findings = BTreeMap<String, Vec<String>>;
+
+pub struct Predictor<'a> {
+    pub ledger: &'a Ledger,
+    pub found: Findings,
+}
+
+/// A reference that says something.
+pub fn said(reference: &Option<String>) -> Option<&str> {
+    let words = reference.as_deref()?.trim_matches(' ');
+    let silent = ["", "None", "null", "undefined"].contains(&words);
+    (!silent).then_some(reference.as_deref()?)
+}
+
+/// Rows by key, in the order of their rows.
+pub fn grouped<K: Ord, T>(
+    rows: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> Option<K>,
+) -> BTreeMap<K, Vec<T>> {
+    let mut groups: BTreeMap<K, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        if let Some(key) = key(&row) {
+            groups.entry(key).or_default().push(row);
+        }
+    }
+    groups
+}
+
+fn is_debit(entry: &Entry) -> bool {
+    ["refund", "admin_adjustment"].contains(&entry.kind) && entry.amount < Num::ZERO
+}
+
+impl Predictor<'_> {
+    pub fn add(&mut self, check: &str, subject: impl Into<String>) {
+        let subjects = self.found.entry(check.to_owned()).or_default();
+        subjects.push(subject.into());
+        subjects.sort();
+    }
+
+    /// Entries that somebody has put on record.
+    fn is_on_record(&self, entry: &Entry) -> bool {
+        let note = format!("entry {}", entry.id);
+        self.ledger.entries.iter().any(|e| {
+            e.user == entry.user
+                && e.kind == "admin_adjustment"
+                && e.reference.as_ref() == Some(&note)
+        })
+    }
+
+    pub fn chains(&mut self) {
+        let ledger = self.ledger;
+        let users: BTreeSet<&String> = ledger.entries.iter().map(|e| &e.user).collect();
+        for user in users {
+            let chain = ledger.chain(user);
+            self.links(user, &chain);
+            self.order(user, &chain);
+            if ledger.numbered {
+                self.numbers(user, &chain);
+            }
+            self.overdrafts(user, &chain);
+            let Some(row) = ledger.user(user) else {
+                self.add("balance-row-missing", format!("user {user}"));
+                continue;
+            };
+            if row.balance != chain.last().unwrap().after {
+                self.add("balance-equals-last", format!("user {user}"));
+            }
+            if row.balance != chain.iter().map(|e| e.amount).sum() {
+                self.add("balance-equals-sum", format!("user {user}"));
+            }
+        }
+        for row in &ledger.users {
+            let entries: Vec<&Entry> = ledger.chain(&row.id);
+            if entries.is_empty() && row.balance != Num::ZERO {
+                self.add("balance-without-history", format!("user {}", row.id));
+            }
+            let last = entries.iter().map(|e| e.seq).max().unwrap_or(0);
+            if ledger.numbered && row.last_seq != last {
+                self.add("chain-sequence", format!("user {}", row.id));
+            }
+            let debits: Num = (entries.iter().filter(|e| is_debit(e)))
+                .map(|e| e.amount)
+                .sum();
+            let is_negative = row.balance < Num::ZERO && row.tier != "enterprise";
+            if row.balance.is_nan() || is_negative && row.balance < debits {
+                self.add("balance-negative-unexplained", format!("user {}", row.id));
+            }
+        }
+        let balances: Num = ledger.users.iter().map(|u| u.balance).sum();
+        if balances != ledger.entries.iter().map(|e| e.amount).sum() {
+            self.add("trial-balance", "all users");
+        }
+    }
+
+    fn links(&mut self, user: &str, chain: &[&Entry]) {
+        let mut before = Num::ZERO;
+        let mut echo = None;
+        for (n, entry) in chain.iter().enumerate() {
+            let expected = before + entry.amount;
+            before = entry.after;
+            if entry.after == expected && !entry.amount.is_nan() {
+                continue;
+            }
+            // An entry that starts from what the one before it should have been is right.
+            if echo.take() == Some(entry.id) {
+                continue;
+            }
+            echo = (chain.get(n + 1))
+                .filter(|next| next.after - next.amount == expected && !expected.is_nan())
+                .map(|next| next.id);
+            let subject = format!("credit_transactions id={} user_id={user}", entry.id);
+            self.add("chain-continuity", subject);
+        }
+    }
+
+    fn order(&mut self, user: &str, chain: &[&Entry]) {
+        let in_time =
+            |at: i64| (1_577_836_800 * SECOND..=self.ledger.now + 5 * MINUTE).contains(&at);
+        let dated: Vec<&&Entry> = chain.iter().filter(|e| in_time(e.created)).collect();
+        let first = dated
+            .windows(2)
+            .find(|pair| pair[1].created < pair[0].created - SECOND);
+        if let Some(pair) = first {
+            let subject = format!("user {user} entry {}", pair[1].id);
+            self.add("entry-order-disagrees", subject);
+        }
+    }
+
+    fn numbers(&mut self, user: &str, chain: &[&Entry]) {
+        let mut before = 0;
+        for entry in chain {
+            if entry.seq != before + 1 {
+                self.add(
+                    "chain-sequence",
+                    format!("entry {} of user {user}", entry.id),
+                );
+            }
+            before = entry.seq;
+        }
+    }
+
+    fn overdrafts(&mut self, user: &str, chain: &[&Entry]) {
+        if self
+            .ledger
+            .user(user)
+            .is_some_and(|u| u.tier == "enterprise")
+        {
+            return;
+        }
+        let mut debits = Num::ZERO;
+        for entry in chain {
+            if is_debit(entry) {
+                debits = debits + entry.amount;
+            }
+            let is_over = entry.after < Num::ZERO && entry.after < debits;
+            if is_over && !self.is_on_record(entry) {
+                let subject = format!("user {user} entry {}", entry.id);
+                return self.add("entry-balance-negative-unexplained", subject);
+            }
+        }
+    }
+
+    pub fn refunds(&mut self) {
+        let ledger = self.ledger;
+        for refund in ledger.entries.iter().filter(|e| e.kind == "refund") {
+            let kind = if refund.amount < Num::ZERO {
+                "purchase"
+            } else {
+                "usage"
+            };
+            let is_origin = |e: &Entry| {
+                e.user == refund.user
+                    && e.kind == kind
+                    && said(&e.reference).is_some()
+                    && e.reference == refund.reference
+                    && ledger.place(e) < ledger.place(refund)
+            };
+            let has_origin = ledger.entries.iter().any(is_origin);
+            if refund.amount != Num::ZERO && !has_origin && !self.is_on_record(refund) {
+                let subject = format!("user {} entry {}", refund.user, refund.id);
+                self.add("refund-has-origin", subject);
+            }
+        }
+        let finite = ledger.entries.iter().filter(|e| !e.amount.is_nan());
+        for ((user, reference), group) in grouped(finite, |e| {
+            Some((e.user.clone(), said(&e.reference)?.to_owned()))
+        }) {
+            let sum = |kind: &str, sign: i64| -> Num {
+                let of_sign = |e: &&&Entry| {
+                    e.kind == kind && (sign == 0 || (e.amount > Num::ZERO) == (sign > 0))
+                };
+                group.iter().filter(of_sign).map(|e| e.amount).sum()
+            };
+            let (bought, used) = (sum("purchase", 0), -sum("usage", 0));
+            let (given, returned) = (sum("refund", 1), -sum("refund", -1));
+            let adjusted = sum("admin_adjustment", 0);
+            let zero = Num::ZERO;
+            let credits = given > zero && used > zero && given + adjusted > used;
+            let money = returned > zero && bought > zero && returned - adjusted > bought;
+            for _ in [credits, money].iter().filter(|surplus| **surplus) {
+                let subject = format!("reference {reference} of user {user}");
+                self.add("refund-within-origin", subject);
+            }
+        }
+    }
+
+    pub fn references(&mut self) {
+        let ledger = self.ledger;
+        let of = |kinds: &'static [&'static str]| {
+            ledger
+                .entries
+                .iter()
+                .filter(move |e| kinds.contains(&e.kind))
+        };
+        let count = |group: &[&Entry], kind: &str| group.iter().filter(|e| e.kind == kind).count();
+        let money =
+            of(&["purchase", "refund"]).filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
+        for (payment, group) in grouped(money, |e| said(&e.reference)) {
+            let once = group
+                .iter()
+                .map(|e| e.amount)
+                .filter(|a| *a > Num::ZERO)
+                .min();
+            let sum: Num = group.iter().map(|e| e.amount).sum();
+            if count(&group, "purchase") > 1 && once.is_some_and(|once| sum > once) {
+                self.add("purchase-reference-duplicate", format!("payment {payment}"));
+            }
+        }
+        let credits =
+            of(&["usage", "refund"]).filter(|e| e.kind == "usage" || e.amount > Num::ZERO);
+        for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
+            let charges = group.iter().filter(|e| e.kind == "usage").map(|e| e.amount);
+            let sum: Num = group.iter().map(|e| e.amount).sum();
+            if count(&group, "usage") > 1 && charges.max().is_some_and(|once| sum < once) {
+                let subject = format!("request {request} of user {user}");
+                self.add("usage-reference-duplicate", subject);
+            }
+        }
+        let all = ledger.entries.iter();
+        for ((user, _, reference), group) in
+            grouped(all, |e| Some((&e.user, e.kind, said(&e.reference)?)))
+        {
+            if group.len() > 1 {
+                self.add(
+                    "reference-reused",
+                    format!("reference {reference} of user {user}"),
+                );
+            }
+        }
+        let payments: BTreeSet<&str> = of(&["purchase"])
+            .filter_map(|e| said(&e.reference))
+            .collect();
+        for usage in of(&["usage"]) {
+            if let Some(reference) = usage.reference.as_deref().filter(|r| payments.contains(r)) {
+                self.add("reference-type-collision", format!("reference {reference}"));
+            }
+        }
+        self.twins();
+    }
+
+    /// Two purchases of one amount, shortly after each other.
+    fn twins(&mut self) {
+        let ledger = self.ledger;
+        let purchases = (ledger.entries.iter())
+            .filter(|e| e.kind == "purchase" && said(&e.reference).is_some());
+        for mut group in grouped(purchases, |e| Some((&e.user, e.amount))).into_values() {
+            group.sort_by_key(|e| (e.created, e.id));
+            for pair in group.windows(2) {
+                let (first, second) = (pair[0], pair[1]);
+                let settles = |e: &&Entry| {
+                    let same = [&first.reference, &second.reference].contains(&&e.reference);
+                    let settles = e.kind == "admin_adjustment" || e.kind == "refund" && is_debit(e);
+                    e.user == first.user && same && settles
+                };
+                if first.reference != second.reference
+                    && second.created <= first.created + 10 * MINUTE
+                    && !ledger.entries.iter().any(|e| settles(&e))
+                {
+                    let subject = format!("user {} entry {}", second.user, second.id);
+                    self.add("near-duplicate-credit", subject);
+                }
+            }
+        }
+        let bought = (ledger.entries.iter())
+            .filter(|e| e.kind == "purchase" && e.amount > Num::ZERO && !e.amount.is_nan());
+        for amount in grouped(bought, |e| Some(e.amount)).into_keys() {
+            if !PACKAGES.iter().any(|size| Num::from(*size) == amount) {
+                self.add("purchase-matches-package", format!("purchases of {amount}"));
+            }
+        }
+    }
+
+    /// Rows that are more than a day older than one with a lower id.
+    pub fn inversions(&mut self) {
+        let ledger = self.ledger;
+        let entries = ledger
+            .entries
+            .iter()
+            .map(|e| (e.id, e.created, "entry", &e.user));
+        let log = ledger
+            .log
+            .iter()
+            .map(|row| (row.id, row.created, "log row", &row.user));
+        let mut tables = [entries.collect::<Vec<_>>(), log.collect()];
+        for rows in &mut tables {
+            rows.sort();
+            let mut newest = i64::MIN / 2;
+            for (id, created, kind, user) in rows {
+                if !(YEAR_2020..=ledger.now + 5 * MINUTE).contains(created) {
+                    continue;
+                }
+                if *created < newest - DAY {
+                    self.add("id-time-inversion", format!("user {user} {kind} {id}"));
+                }
+                newest = newest.max(*created);
+            }
+        }
+    }
+}

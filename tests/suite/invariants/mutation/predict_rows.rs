@@ -1,0 +1,383 @@
+//! The usage log against the entries, and each row on its own.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+
+use super::ledger::{DAY, Entry, Ledger, Logged, MINUTE, Num, SECOND, TIERS};
+use super::predict::{Findings, Predictor, grouped, said};
+
+/// The first moment that counts.
+pub const YEAR_2020: i64 = 1_577_836_800 * SECOND;
+
+/// All that an audit of this ledger must find.
+pub fn predict(ledger: &Ledger) -> Findings {
+    let found = Findings::new();
+    let mut predictor = Predictor { ledger, found };
+    predictor.chains();
+    predictor.refunds();
+    predictor.references();
+    predictor.usage();
+    predictor.requests();
+    predictor.entries();
+    predictor.log();
+    predictor.costs();
+    predictor.users();
+    predictor.keys();
+    predictor.inversions();
+    predictor.found
+}
+
+fn is_paid(row: &Logged) -> bool {
+    row.success && !row.byok && row.credits > Num::ZERO && !row.credits.is_nan()
+}
+
+impl Predictor<'_> {
+    fn is_old(&self, at: i64) -> bool {
+        at < self.ledger.now - 15 * MINUTE
+    }
+
+    fn charges<'a>(ledger: &'a Ledger, user: &str, request: &Option<String>) -> Vec<&'a Entry> {
+        let is_charge = |e: &&Entry| e.kind == "usage" && e.user == user && e.reference == *request;
+        ledger.entries.iter().filter(is_charge).collect()
+    }
+
+    fn usage(&mut self) {
+        let ledger = self.ledger;
+        let is_logged = |user: &str, request: &Option<String>| {
+            ledger
+                .log
+                .iter()
+                .any(|row| row.user == user && row.request == *request)
+        };
+        for row in ledger
+            .log
+            .iter()
+            .filter(|row| is_paid(row) && said(&row.request).is_some())
+        {
+            let request = row.request.as_deref().unwrap();
+            if !self.is_old(row.created)
+                || !Self::charges(ledger, &row.user, &row.request).is_empty()
+            {
+                continue;
+            }
+            self.add(
+                "usage-unbilled",
+                format!("request {request} of user {}", row.user),
+            );
+            let elsewhere = |e: &&Entry| {
+                e.kind == "usage" && e.reference == row.request && !is_logged(&e.user, &e.reference)
+            };
+            for _ in ledger.entries.iter().filter(elsewhere) {
+                self.add("usage-user-mismatch", format!("request {request}"));
+            }
+        }
+        let oldest = ledger
+            .log
+            .iter()
+            .map(|row| row.created)
+            .filter(|at| *at >= YEAR_2020)
+            .min();
+        let oldest = oldest.unwrap_or(ledger.now - 30 * DAY);
+        let unlogged = (ledger.entries.iter())
+            .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO)
+            .filter(|e| !is_logged(&e.user, &e.reference));
+        for (_, group) in grouped(unlogged, |e| Some((&e.user, said(&e.reference)?))) {
+            let charges: Vec<&&Entry> = group.iter().filter(|e| e.kind == "usage").collect();
+            let sum: Num = group.iter().map(|e| e.amount).sum();
+            let Some(first) = charges.iter().map(|e| e.created).min() else {
+                continue;
+            };
+            if sum < Num::ZERO && self.is_old(first) && first >= oldest {
+                let id = charges.iter().map(|e| e.id).min().unwrap();
+                self.add(
+                    "charge-without-usage",
+                    format!("user {} entry {id}", group[0].user),
+                );
+            }
+        }
+        for (_, group) in grouped(&ledger.log, |row| Some((&row.user, row.request.clone()?))) {
+            let [row] = group[..] else { continue };
+            let Some(request) = said(&row.request).filter(|_| self.is_old(row.created)) else {
+                continue;
+            };
+            let charges = Self::charges(ledger, &row.user, &row.request);
+            let [charge] = charges[..] else { continue };
+            let related = (ledger.entries.iter())
+                .filter(|e| e.user == row.user && e.reference == row.request)
+                .filter(|e| ["usage", "refund", "admin_adjustment"].contains(&e.kind));
+            let net = -related.map(|e| e.amount).sum::<Num>();
+            if row.credits != -charge.amount && row.credits != net {
+                let subject = format!("request {request} of user {}", row.user);
+                self.add("usage-amount-mismatch", subject);
+            }
+        }
+    }
+
+    fn requests(&mut self) {
+        let ledger = self.ledger;
+        for ((request, user), group) in
+            grouped(&ledger.log, |row| Some((said(&row.request)?, &row.user)))
+        {
+            if group.len() > 1 {
+                self.add(
+                    "request-id-duplicate",
+                    format!("request {request} of user {user}"),
+                );
+            }
+        }
+        for (request, group) in grouped(&ledger.log, |row| said(&row.request)) {
+            let users: BTreeSet<&String> = group.iter().map(|row| &row.user).collect();
+            if users.len() > 1 {
+                self.add("request-id-collision", format!("request {request}"));
+            }
+        }
+        let mut unknown = BTreeSet::new();
+        for row in &ledger.log {
+            let is_user = ledger.user(&row.user).is_some();
+            if row.success && !is_user && ledger.chain(&row.user).is_empty() {
+                unknown.insert(&row.user);
+            }
+        }
+        for user in unknown {
+            self.add("usage-user-unknown", format!("user {user}"));
+        }
+        self.days();
+    }
+
+    /// Requests without an id: sums by user and by days that follow each other.
+    fn days(&mut self) {
+        let ledger = self.ledger;
+        let Some(oldest) = ledger
+            .log
+            .iter()
+            .map(|row| row.created)
+            .filter(|at| *at >= YEAR_2020)
+            .min()
+        else {
+            return;
+        };
+        let charged = (ledger.entries.iter())
+            .filter(|e| e.kind == "usage" && said(&e.reference).is_none() && !e.amount.is_nan())
+            .map(|e| (&e.user, e.created, -e.amount));
+        let logged = (ledger.log.iter())
+            .filter(|row| is_paid(row) && said(&row.request).is_none())
+            .map(|row| (&row.user, row.created, -row.credits));
+        let all = charged
+            .chain(logged)
+            .filter(|(_, at, _)| *at >= oldest - 15 * MINUTE);
+        let by_day = grouped(all, |(user, at, _)| {
+            Some((user.to_owned(), at.div_euclid(DAY)))
+        });
+        let uneven = by_day.into_iter().filter_map(|((user, day), group)| {
+            let sum: Num = group.iter().map(|(_, _, amount)| *amount).sum();
+            let last = group.iter().map(|(_, at, _)| *at).max()?;
+            (sum != Num::ZERO).then_some((user, day, sum, last))
+        });
+        let mut runs: Vec<(&String, i64, i64, Num, i64)> = Vec::new();
+        for (user, day, sum, last) in uneven {
+            match runs.last_mut() {
+                Some(run) if run.0 == user && run.2 + 1 == day => {
+                    *run = (user, run.1, day, run.3 + sum, run.4.max(last));
+                }
+                _ => runs.push((user, day, day, sum, last)),
+            }
+        }
+        let date = |day: i64| {
+            let at = jiff::Timestamp::from_second(day * 86_400).unwrap();
+            at.to_zoned(jiff::tz::TimeZone::UTC).date()
+        };
+        for (user, from, to, sum, last) in runs {
+            if sum != Num::ZERO && self.is_old(last) {
+                let subject = format!("user {user} from {} to {}", date(from), date(to));
+                self.add("usage-sum-per-day", subject);
+            }
+        }
+    }
+
+    /// What is said of a row's times.
+    fn times(&mut self, subject: &str, created: i64) {
+        if created > self.ledger.now + 5 * MINUTE {
+            self.add("timestamp-future", subject);
+        }
+        if created < YEAR_2020 {
+            self.add("timestamp-missing", subject);
+        }
+    }
+
+    fn entries(&mut self) {
+        let ledger = self.ledger;
+        for e in &ledger.entries {
+            let subject = if ledger.numbered {
+                format!("credit_transactions user_id={} entry_seq={}", e.user, e.seq)
+            } else {
+                format!("credit_transactions id={} user_id={}", e.id, e.user)
+            };
+            let (kind, amount, zero) = (e.kind, e.amount, Num::ZERO);
+            let is_either = ["refund", "admin_adjustment"].contains(&kind);
+            let blank = |text: &Option<String>| text.as_deref().unwrap_or("").trim().is_empty();
+            let violated = [
+                ("type-domain", kind == "debit"),
+                ("sign-purchase", kind == "purchase" && amount <= zero),
+                ("sign-bonus", kind == "bonus" && amount <= zero),
+                (
+                    "sign-usage",
+                    kind == "usage" && amount >= zero && !amount.is_nan(),
+                ),
+                ("entry-amount-zero", is_either && amount == zero),
+                (
+                    "adjustment-explained",
+                    kind == "admin_adjustment" && blank(&e.description),
+                ),
+                ("amount-not-finite", amount.is_nan() || e.after.is_nan()),
+                (
+                    "purchase-reference-missing",
+                    kind == "purchase" && said(&e.reference).is_none(),
+                ),
+            ];
+            for (check, _) in violated.iter().filter(|(_, violated)| *violated) {
+                self.add(check, subject.clone());
+            }
+            self.times(&subject, e.created);
+        }
+    }
+
+    fn log(&mut self) {
+        let ledger = self.ledger;
+        for row in &ledger.log {
+            let subject = format!("llm_usage_log id={} user_id={}", row.id, row.user);
+            let [prompt, completion, total] = row.tokens;
+            let is_positive = row.credits > Num::ZERO && !row.credits.is_nan();
+            let is_free = row.credits == Num::ZERO;
+            let has_error = row.error.as_deref().is_some_and(|e| !e.trim().is_empty());
+            let parts_fit = prompt >= 0 && completion >= 0;
+            let violated = [
+                (
+                    "request-id-missing",
+                    said(&row.request).is_none() && (row.success || !is_free),
+                ),
+                ("failed-but-charged", !row.success && is_positive),
+                ("byok-charged", row.byok && row.success && is_positive),
+                (
+                    "success-but-free",
+                    row.success && !row.byok && total > 0 && is_free,
+                ),
+                (
+                    "credits-negative",
+                    row.credits < Num::ZERO || row.credits.is_nan(),
+                ),
+                ("tokens-add-up", parts_fit && total != prompt + completion),
+                ("tokens-negative", !parts_fit || total < 0),
+                (
+                    "latency-implausible",
+                    row.latency.is_some_and(|ms| !(0..=3_600_000).contains(&ms)),
+                ),
+                ("status-incoherent", row.success == has_error),
+            ];
+            for (check, _) in violated.iter().filter(|(_, violated)| *violated) {
+                self.add(check, subject.clone());
+            }
+            if row.error.as_deref().is_some_and(|e| e.contains("sk-ant-")) {
+                self.add(
+                    "secret-in-text",
+                    format!("user {} log row {}", row.user, row.id),
+                );
+            }
+            self.times(&subject, row.created);
+        }
+    }
+
+    fn costs(&mut self) {
+        let rate = |row: &Logged| match row.credits {
+            Num::Is(credits) => credits / Decimal::from(row.tokens[2]),
+            Num::NaN => unreachable!("only paid rows have a rate"),
+        };
+        let paid = self
+            .ledger
+            .log
+            .iter()
+            .filter(|row| is_paid(row) && row.tokens[2] > 0);
+        for group in grouped(paid, |row| Some(row.model)).into_values() {
+            let mut rates: Vec<Decimal> = group.iter().map(|row| rate(row)).collect();
+            rates.sort();
+            let usual = rates[rates.len().div_ceil(2) - 1];
+            let twenty = Decimal::from(20);
+            for row in group.iter().filter(|_| rates.len() >= 20) {
+                if rate(row) > twenty * usual || rate(row) * twenty < usual {
+                    let subject = format!("user {} log row {}", row.user, row.id);
+                    self.add("cost-implausible", subject);
+                }
+            }
+        }
+    }
+
+    fn users(&mut self) {
+        let ledger = self.ledger;
+        for user in &ledger.users {
+            let in_cycle = (ledger.entries.iter())
+                .filter(|e| e.user == user.id && e.kind == "usage" && e.created >= user.cycle);
+            if user.used != -in_cycle.map(|e| e.amount).sum::<Num>() {
+                self.add("quota-equals-cycle-sum", format!("user {}", user.id));
+            }
+            let subject = format!("user_credits user_id={}", user.id);
+            let allowance = TIERS.iter().find(|(tier, _)| *tier == user.tier).unwrap().1;
+            let is_over = user.allowance.is_some_and(|a| user.used > Num::from(a));
+            let violated = [
+                ("balance-not-finite", user.balance.is_nan()),
+                (
+                    "quota-negative",
+                    user.used < Num::ZERO || user.used.is_nan(),
+                ),
+                ("quota-exceeded", is_over && !user.used.is_nan()),
+                ("cycle-start-future", user.cycle > ledger.now + 5 * MINUTE),
+                ("cycle-stale", user.updated > user.cycle + 34 * DAY),
+                ("tier-allowance-mismatch", user.allowance != allowance),
+                ("updated-before-created", user.updated < user.created),
+            ];
+            for (check, _) in violated.iter().filter(|(_, violated)| *violated) {
+                self.add(check, subject.clone());
+            }
+            self.times(&subject, user.created);
+        }
+    }
+
+    fn keys(&mut self) {
+        let ledger = self.ledger;
+        for key in &ledger.keys {
+            let subject = format!("user_provider_keys id={} user_id={}", key.id, key.user);
+            if key.ciphertext.starts_with("sk-") {
+                self.add("key-plaintext", subject.clone());
+            }
+            if key.is_default && !key.is_active {
+                self.add("key-default-inactive", subject);
+            }
+        }
+        for group in grouped(&ledger.keys, |key| Some(&key.ciphertext)).into_values() {
+            if group.len() > 1 {
+                let user = group.iter().map(|key| &key.user).min().unwrap();
+                let id = group.iter().map(|key| key.id).min().unwrap();
+                self.add("key-shared-ciphertext", format!("user {user} key {id}"));
+            }
+        }
+        for (user, group) in grouped(&ledger.keys, |key| key.is_default.then_some(&key.user)) {
+            if group.len() > 1 {
+                self.add(
+                    "key-default-duplicate",
+                    format!("user {user} provider openai"),
+                );
+            }
+        }
+        let without = |key: &&super::ledger::Key| {
+            ledger.user(&key.user).is_none() && ledger.chain(&key.user).is_empty()
+        };
+        let users: BTreeSet<&String> = ledger
+            .keys
+            .iter()
+            .filter(without)
+            .map(|key| &key.user)
+            .collect();
+        for user in users {
+            self.add("balance-row-missing", format!("user {user}"));
+        }
+    }
+}

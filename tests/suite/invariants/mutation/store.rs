@@ -1,0 +1,183 @@
+//! Writes a ledger into a migrated database, as it is, right or wrong.
+
+use postgres::Client;
+
+use super::ledger::Ledger;
+
+/// What forbids wrong values, in the versions that have it.
+pub const CHECKS: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         DROP CONSTRAINT IF EXISTS credit_transactions_finite_check,
+         DROP CONSTRAINT IF EXISTS credit_transactions_sign_check,
+         DROP CONSTRAINT IF EXISTS credit_transactions_transaction_type_check",
+    "ALTER TABLE public.user_credits
+         DROP CONSTRAINT IF EXISTS user_credits_balance_check,
+         DROP CONSTRAINT IF EXISTS user_credits_quota_check",
+    "ALTER TABLE public.llm_usage_log
+         DROP CONSTRAINT IF EXISTS llm_usage_log_credits_check,
+         DROP CONSTRAINT IF EXISTS llm_usage_log_tokens_check",
+];
+
+/// What refuses a repeated reference or request id.
+pub const UNIQUE: &[&str] = &[
+    "DROP INDEX IF EXISTS public.credit_transactions_reference_key",
+    "DROP INDEX IF EXISTS public.llm_usage_log_request_key",
+];
+
+/// What refuses rows of users without a balance row.
+pub const FOREIGN_KEYS: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         DROP CONSTRAINT IF EXISTS credit_transactions_user_id_fkey",
+    "ALTER TABLE public.user_provider_keys
+         DROP CONSTRAINT IF EXISTS user_provider_keys_user_id_fkey",
+];
+
+/// Rows of one table, inserted in one statement.
+struct Insert(String, Vec<String>);
+
+impl Insert {
+    fn into(table: &str, columns: &str) -> Self {
+        Self(
+            format!("INSERT INTO public.{table} ({columns}) VALUES"),
+            Vec::new(),
+        )
+    }
+
+    fn row(&mut self, values: &[String]) {
+        self.1.push(format!("({})", values.join(", ")));
+    }
+
+    fn run(self, client: &mut Client) {
+        if !self.1.is_empty() {
+            let sql = format!("{}\n{}", self.0, self.1.join(",\n"));
+            client
+                .batch_execute(&sql)
+                .unwrap_or_else(|e| panic!("{e:?}\n{sql}"));
+        }
+    }
+}
+
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn or_null(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "NULL".to_owned())
+}
+
+fn time(at: i64) -> String {
+    format!("timestamptz 'epoch' + interval '1 microsecond' * {at}")
+}
+
+/// Without triggers and foreign keys; what a CHECK or a unique index forbids, whoever damages the
+/// ledger drops first.
+pub fn write(ledger: &Ledger, client: &mut Client) {
+    client
+        .batch_execute("SET session_replication_role = replica")
+        .unwrap();
+    write_users(ledger, client);
+    write_entries(ledger, client);
+    write_log(ledger, client);
+    let columns = "id, user_id, provider, key_name, encrypted_key, is_default, is_active,
+                   created_at, updated_at";
+    let mut keys = Insert::into("user_provider_keys", columns);
+    for key in &ledger.keys {
+        let at = time(ledger.now - 86_400_000_000);
+        keys.row(&[
+            key.id.to_string(),
+            text(&key.user),
+            "'openai'".to_owned(),
+            text(&format!("key {}", key.id)),
+            text(&key.ciphertext),
+            key.is_default.to_string(),
+            key.is_active.to_string(),
+            at.clone(),
+            at,
+        ]);
+    }
+    keys.run(client);
+    let sequences = ["credit_transactions", "llm_usage_log", "user_provider_keys"];
+    for table in sequences {
+        let set = format!("SELECT setval('public.{table}_id_seq', 100000)");
+        client.batch_execute(&set).unwrap();
+    }
+}
+
+fn write_users(ledger: &Ledger, client: &mut Client) {
+    let seq = if ledger.numbered {
+        ", last_entry_seq"
+    } else {
+        ""
+    };
+    let columns = format!(
+        "user_id, balance, tier, monthly_allowance, credits_used_this_month, billing_cycle_start,
+         created_at, updated_at{seq}"
+    );
+    let mut users = Insert::into("user_credits", &columns);
+    for user in &ledger.users {
+        let mut values = vec![
+            text(&user.id),
+            text(&user.balance.to_string()),
+            text(user.tier),
+            or_null(user.allowance.map(|a| a.to_string())),
+            text(&user.used.to_string()),
+            time(user.cycle),
+            time(user.created),
+            time(user.updated),
+        ];
+        values.extend(ledger.numbered.then(|| user.last_seq.to_string()));
+        users.row(&values);
+    }
+    users.run(client);
+}
+
+fn write_entries(ledger: &Ledger, client: &mut Client) {
+    let seq = if ledger.numbered { ", entry_seq" } else { "" };
+    let columns = format!(
+        "id, user_id, transaction_type, amount, balance_after, reference_id, description,
+         created_at{seq}"
+    );
+    let mut entries = Insert::into("credit_transactions", &columns);
+    for entry in &ledger.entries {
+        let mut values = vec![
+            entry.id.to_string(),
+            text(&entry.user),
+            text(entry.kind),
+            text(&entry.amount.to_string()),
+            text(&entry.after.to_string()),
+            or_null(entry.reference.as_deref().map(text)),
+            or_null(entry.description.as_deref().map(text)),
+            time(entry.created),
+        ];
+        values.extend(ledger.numbered.then(|| entry.seq.to_string()));
+        entries.row(&values);
+    }
+    entries.run(client);
+}
+
+fn write_log(ledger: &Ledger, client: &mut Client) {
+    let columns = "id, user_id, request_id, model, provider, power_level, prompt_tokens,
+                   completion_tokens, total_tokens, credits_used, latency_ms, success,
+                   error_message, byok_used, created_at";
+    let mut log = Insert::into("llm_usage_log", columns);
+    for row in &ledger.log {
+        log.row(&[
+            row.id.to_string(),
+            text(&row.user),
+            or_null(row.request.as_deref().map(text)),
+            text(row.model),
+            "'openai'".to_owned(),
+            "'balanced'".to_owned(),
+            row.tokens[0].to_string(),
+            row.tokens[1].to_string(),
+            row.tokens[2].to_string(),
+            text(&row.credits.to_string()),
+            or_null(row.latency.map(|ms| ms.to_string())),
+            row.success.to_string(),
+            or_null(row.error.as_deref().map(text)),
+            row.byok.to_string(),
+            time(row.created),
+        ]);
+    }
+    log.run(client);
+}
