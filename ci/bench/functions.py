@@ -85,8 +85,8 @@ class Bench:
             name = database(schema)
             self.must(self.psql("postgres", f"CREATE DATABASE {name} TEMPLATE template0"))
             url = f"postgres://postgres@127.0.0.1:{self.port}/{name}?sslmode=disable"
-            self.must(subprocess.run([self.creditdb, "migrate", f"--to={to}", "--database-url", url],
-                                     capture_output=True, text=True))
+            self.must(subprocess.run([self.creditdb, "migrate", f"--to={to}", "--database-url",
+                                      url], capture_output=True, text=True))
             for sql in FILL.split(";"):
                 self.must(self.psql(name, sql))
 

@@ -1,4 +1,4 @@
-//! Each upgrade on a database that a gateway uses without pause: nobody waits for long, whatever was
+//! Each upgrade on a database that a gateway uses without pause: nobody waits long, whatever was
 //! answered is so, and nothing else is. `CREDITDB_LIVE_ENTRIES=1000000` is the long mode: so many
 //! entries, on a server of its own that is durable.
 
