@@ -29,6 +29,15 @@ impl Standby {
             .arg(primary.folder())
             .args(["-U", "postgres", "-D"]);
         succeed(copy.arg(&standby.folder));
+        // pg_basebackup writes all that its own libpq knows, and the server may find an older libpq
+        // of the system, which refuses what it does not know. The last setting counts.
+        let settings = standby.folder.join("postgresql.auto.conf");
+        let follow = format!(
+            "primary_conninfo = 'host={} user=postgres'\n",
+            primary.folder().display()
+        );
+        let before = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, before + &follow).unwrap();
         let options = format!("-k {} -c listen_addresses=", standby.folder.display());
         let mut start = standby.command(standby.control.clone());
         start
