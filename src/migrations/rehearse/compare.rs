@@ -35,6 +35,12 @@ struct Observed<'a> {
     scanned: Option<bool>,
 }
 
+/// The history and the log: no part of the schema that the files make.
+fn is_beside_the_migrations(name: &str) -> bool {
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    matches!(bare, "refinery_schema_history" | "creditdb_migration_log")
+}
+
 impl Sight {
     /// What was locked, and where the plan says otherwise. Only relations count that others could
     /// use, so not the session's own; `known` are all that there are.
@@ -56,6 +62,10 @@ impl Sight {
                 continue;
             };
             let wanted = planned.remove(observed.name);
+            // On a database without a history the plan cannot know the tables that we make first.
+            if wanted.is_none() && is_beside_the_migrations(observed.name) {
+                continue;
+            }
             if let Some(level) = observed.new
                 && (observed.is_table || wanted.is_some())
             {

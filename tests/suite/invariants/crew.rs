@@ -220,5 +220,8 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     assert_eq!(audit["verdict"], "incomplete");
     assert_eq!(statuses(&audit), ["holds", "error", "error"]);
     let reason = result(&audit, "b")["reason"].as_str().unwrap();
-    assert!(reason.contains("conflict with recovery"), "{reason}");
+    // The server's last words arrive or are lost with the connection.
+    let words = ["conflict with recovery", "connection closed"];
+    let told = words.iter().any(|word| reason.contains(word));
+    assert!(told, "{reason}");
 }
