@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
-use postgres::{Client, IsolationLevel};
+use postgres::Client;
 
 use super::apply::migrate;
 use super::options::Options;
 use super::set::Set;
 use crate::catalogue::{self, Catalogue, Step};
+use crate::db::session;
 use crate::db::throwaway::{self, Throwaway};
 use crate::error::{Error, Result};
 use crate::report::Progress;
@@ -95,11 +96,7 @@ pub(super) fn replay(
 }
 
 fn look(client: &mut Client, version: i32) -> Result<Replayed> {
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     let catalogue = catalogue::read(&mut transaction, None)?;
     let exists = "SELECT to_regclass('public.schema_version') IS NOT NULL";
     let mut schema_versions = Vec::new();

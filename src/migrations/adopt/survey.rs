@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, Transaction};
 
 use super::rules;
 use crate::catalogue::{self, Catalogue, Context, Key, Kind, Nature};
+use crate::db::session;
 use crate::error::{Error, Result};
 use crate::migrations::drift::describe;
 use crate::migrations::expected::{self, Replayed};
@@ -74,11 +75,7 @@ fn choose(
     known: &[(i32, Catalogue)],
     versions: &[i32],
 ) -> Result<(Vec<Candidate>, i32)> {
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()?;
+    let mut transaction = session::read_only(client)?;
     let (live, owner) = live(&mut transaction, known)?;
     transaction.commit()?;
     let mut compared = Vec::new();
