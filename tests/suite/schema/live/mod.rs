@@ -260,6 +260,12 @@ fn a_backfill_that_is_killed_is_resumed() {
         deployer.kill().unwrap();
         deployer.wait().unwrap();
         held.commit().unwrap();
+        // It finishes the statement it is at before it notices, and holds the lock as long.
+        let at_work = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                         WHERE datname = current_database() AND application_name = 'creditdb')";
+        wait_until("the session of the deployer has ended", || {
+            !value::<bool>(&mut client, at_work)
+        });
         creditdb(["status"]).on(&ledger.url).exits(6);
         let left = "SELECT count(*) FROM credit_transactions WHERE entry_seq IS NULL";
         let left: i64 = value(&mut client, left);
