@@ -120,7 +120,10 @@ fn the_order_is_that_by_which_the_balances_follow() {
     );
     assert!(run.stderr.contains(&expected), "{}", run.stderr);
     assert_eq!(run.stderr.matches("warning: ").count(), 1, "{}", run.stderr);
-    assert!(run.stderr.contains("hint: After the upgrade, creditdb verify"));
+    assert!(
+        run.stderr
+            .contains("hint: After the upgrade, creditdb verify")
+    );
 
     assert_eq!(numbered(&mut client, user(1)), in_order(&["10", "-4", "1"]));
     assert_eq!(numbered(&mut client, user(2)), in_order(&["10", "-4", "1"]));
