@@ -69,7 +69,7 @@ BEGIN
        FOR NO KEY UPDATE;
 
     -- What nearly every call is: a request to be paid, covered by the balance, neither logged nor
-    -- booked before. It is what debit_user_credits does, written out: to call that costs a third
+    -- booked before. It is what debit_user_credits does, written out: to call that costs a seventh
     -- more, because it locks and looks up a second time. Whatever is different goes on below.
     IF p_amount > 0 AND (v_balance >= p_amount OR v_tier = 'enterprise')
        AND abs(v_balance - p_amount) < 1000000000000 THEN

@@ -10,7 +10,7 @@
 --
 -- Valid arguments are recognised by one expression. PL/pgSQL prepares each of its expressions anew
 -- in every transaction, and the dozen in assert_credit_arguments, which has a sentence for each
--- mistake, took a third of a debit's time. Whatever that expression does not vouch for, that
+-- mistake, took a quarter of a debit's time. Whatever that expression does not vouch for, that
 -- function judges.
 --
 -- The entry is inserted before the balance is written: the foreign key of 1.3.0 then finds the row

@@ -27,12 +27,15 @@ DELAY_US = 250
 ORDERS = random.Random(1)
 USER = "('00000000-0000-4000-8000-0000000' || :n)::uuid"
 REFERENCE = "'req_' || :client_id || '_' || :r"
-# Each user has an entry: the first one costs more, once.
+# Each user has an entry and a logged request: the first entry costs more, once, and sessions that
+# plan while a table is empty read all of it from then on.
 FILL = """INSERT INTO user_credits (user_id, balance, tier)
 SELECT ('00000000-0000-4000-8000-0000000' || n)::uuid, 0, 'enterprise'
   FROM generate_series(10000, 19999) AS n;
 SELECT count(*) FROM user_credits AS uc,
        debit_user_credits(uc.user_id, 0.01, 'usage', 'first', 'b');
+INSERT INTO llm_usage_log (user_id, request_id, model, provider, credits_used, success)
+SELECT user_id, 'first', 'gpt-4', 'openai', 0.01, true FROM user_credits;
 VACUUM ANALYZE"""
 
 
