@@ -80,7 +80,7 @@ impl<'a> Board<'a> {
         let mut fused = Vec::new();
         for (place, (check, decision)) in plan.steps.iter().enumerate() {
             let contract = &check.contract;
-            if *decision == Decision::Evaluate && contract.kind == Kind::Row {
+            if *decision == Decision::Evaluate && contract.expression().is_some() {
                 // A table that is not there is an error of this check alone.
                 let there: Vec<_> = contract.tables.iter().map(|t| scan_of(t)).collect();
                 if there.iter().all(Option::is_some) {
@@ -164,14 +164,14 @@ impl<'a> Board<'a> {
         let (relations, limit) = (&self.plan.relations, self.limit);
         let violations = match job {
             Job::Range { scan, range } => {
-                let (suspicious, given_up) = {
+                let (so_far, given_up) = {
                     let state = self.state();
-                    (state.tallies[*scan].fired(), state.broken[*scan])
+                    (state.tallies[*scan].clone(), state.broken[*scan])
                 };
                 if given_up {
                     return Ok(Done::default());
                 }
-                let tally = self.scans[*scan].read(snapshot, *range, suspicious)?;
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
@@ -257,25 +257,23 @@ impl<'a> Board<'a> {
                 .filter(of_it)
                 .map(|(at, _)| at)
                 .collect();
-            if scans.is_empty() {
-                match self.equation_of(check) {
-                    None => {}
-                    Some(equation) if self.holds(equation, state) => {
-                        state.results[place] = Some(judged(check, Violations::default()));
-                    }
-                    Some(_) => jobs.push(Job::Check(place)),
-                }
+            let equation = self.equation_of(check);
+            if scans.is_empty() && equation.is_none() {
                 continue;
             }
             let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
+            let silent = equation.is_none_or(|equation| self.holds(equation, state))
+                && !self.counts_in(place, state).iter().any(row::Count::is_loud);
             if let Some(reason) = cut_off {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {
                 jobs.push(Job::Check(place));
-            } else if self.counts_in(place, state).iter().all(is_silent) {
+            } else if silent {
                 state.results[place] = Some(judged(check, Violations::default()));
-            } else {
+            } else if check.contract.kind == Kind::Row {
                 jobs.push(Job::Evidence(place));
+            } else {
+                jobs.push(Job::Check(place));
             }
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
@@ -374,10 +372,6 @@ fn pages(check: &Check, plan: &Plan<'_>) -> u64 {
     let names = relations::named_by(&check.contract);
     let known = names.iter().filter_map(|name| plan.relations.get(name));
     known.filter_map(|r| r.pages).sum::<u64>().max(1)
-}
-
-fn is_silent(count: &row::Count) -> bool {
-    count.violations == 0 && count.undecided == 0
 }
 
 fn evaluate(
