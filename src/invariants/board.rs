@@ -11,9 +11,9 @@ use super::equations::Equation;
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
-use super::relations::{self, Relation};
+use super::relations;
 use super::scan::{Range, Scan, Tally};
-use super::{query, row};
+use super::{evaluate, row};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
 
@@ -180,7 +180,7 @@ impl<'a> Board<'a> {
             }
             Job::Check(place) => {
                 let check = self.plan.steps[*place].0;
-                evaluate(snapshot, check, relations, limit)
+                evaluate::alone(snapshot, check, relations, limit)
             }
             Job::Evidence(place) => {
                 let contract = &self.plan.steps[*place].0.contract;
@@ -288,7 +288,24 @@ impl<'a> Board<'a> {
     }
 
     fn holds(&self, equation: Equation, state: &State) -> bool {
-        equation.holds(&self.read_scans(state)) == Some(true)
+        let leans_well = equation
+            .leans_on()
+            .is_none_or(|id| self.is_known_silent(id, state));
+        leans_well && equation.holds(&self.read_scans(state)) == Some(true)
+    }
+
+    /// Whether the scans were read to their end for a check, and have found nothing.
+    fn is_known_silent(&self, id: &str, state: &State) -> bool {
+        let mut steps = self.plan.steps.iter();
+        let Some(place) = steps.position(|(check, _)| check.contract.id == id) else {
+            return false;
+        };
+        let mut of_it = (self.read_scans(state).into_iter())
+            .filter(|(scan, _)| scan.places().any(|p| p == place))
+            .peekable();
+        of_it.peek().is_some()
+            && of_it.all(|(_, tally)| tally.is_some())
+            && !self.counts_in(place, state).iter().any(row::Count::is_loud)
     }
 
     fn pending(&self, check: &Check, state: &State) -> u64 {
@@ -372,19 +389,4 @@ fn pages(check: &Check, plan: &Plan<'_>) -> u64 {
     let names = relations::named_by(&check.contract);
     let known = names.iter().filter_map(|name| plan.relations.get(name));
     known.filter_map(|r| r.pages).sum::<u64>().max(1)
-}
-
-fn evaluate(
-    snapshot: &mut Transaction<'_>,
-    check: &Check,
-    relations: &BTreeMap<String, Relation>,
-    limit: u32,
-) -> Result<Violations> {
-    let contract = &check.contract;
-    match (contract.kind, check.native) {
-        (Kind::Row, _) => row::run(snapshot, contract, relations, limit),
-        (Kind::Query, _) => query::run(snapshot, contract, limit),
-        (Kind::Native, Some(native)) => native(snapshot, contract, limit),
-        (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
-    }
 }

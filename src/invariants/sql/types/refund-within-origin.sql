@@ -31,8 +31,7 @@ WITH refunded AS MATERIALIZED (
                AS adjusted
       FROM refunded
       JOIN public.credit_transactions USING (user_id, reference_id)
-     WHERE transaction_type IN ('purchase', 'usage', 'refund', 'admin_adjustment')
-       AND amount > '-Infinity' AND amount < 'Infinity'
+     WHERE amount > '-Infinity' AND amount < 'Infinity'
      GROUP BY user_id, reference_id
 ), surpluses AS (
     SELECT user_id, reference_id, 'usage' AS origin, used AS whole, given AS part,
