@@ -14,7 +14,7 @@
 -- admin_adjustment with the reference corrects the sum. A refund without an origin is
 -- refund-has-origin. The refunds are looked up first, because they are few.
 WITH refunded AS MATERIALIZED (
-    SELECT DISTINCT user_id, reference_id
+    SELECT user_id, reference_id
       FROM public.credit_transactions
      WHERE transaction_type = 'refund'
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
@@ -29,9 +29,9 @@ WITH refunded AS MATERIALIZED (
                AS returned,
            coalesce(sum(amount) FILTER (WHERE transaction_type = 'admin_adjustment'), 0)
                AS adjusted
-      FROM refunded
-      JOIN public.credit_transactions USING (user_id, reference_id)
-     WHERE amount > '-Infinity' AND amount < 'Infinity'
+      FROM public.credit_transactions
+     WHERE (user_id, reference_id) IN (SELECT r.user_id, r.reference_id FROM refunded AS r)
+       AND amount > '-Infinity' AND amount < 'Infinity'
      GROUP BY user_id, reference_id
 ), surpluses AS (
     SELECT user_id, reference_id, 'usage' AS origin, used AS whole, given AS part,
