@@ -13,8 +13,8 @@
 -- mistake, took a quarter of a debit's time. Whatever that expression does not vouch for, that
 -- function judges.
 --
--- The entry is inserted before the balance is written: the foreign key of 1.3.0 then finds the row
--- locked already, and need not lock, and log, its new version.
+-- The entry comes before the balance, because from 1.2.0 on the insert is what finds out whether
+-- there is anything to write. What is refused draws no id, as before.
 CREATE OR REPLACE FUNCTION public.add_user_credits(
     p_user_id          uuid,
     p_amount           numeric,
