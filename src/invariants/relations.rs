@@ -66,15 +66,17 @@ pub(super) fn read(
 /// locks of the snapshot keep a table's name where it is, but nothing locks the name of a schema:
 /// another one can become `public` between two statements, with tables of the same names.
 pub(super) fn moved(names: &[String], relations: &BTreeMap<String, Relation>) -> String {
-    let known = names.iter().map(|name| {
-        let oid = relations.get(name).map(|relation| relation.oid.to_string());
-        let oid = oid.unwrap_or_else(|| "NULL".to_owned());
-        format!("({}, {oid}::oid)", quote_literal(name))
-    });
+    let oid = |name: &String| {
+        let relation = relations.get(name);
+        relation.map_or_else(|| "NULL".to_owned(), |relation| relation.oid.to_string())
+    };
+    let oids: Vec<String> = names.iter().map(oid).collect();
+    let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
     format!(
-        "SELECT r.name FROM (VALUES {}) AS r (name, oid)
+        "SELECT r.name FROM unnest(ARRAY[{}]::text[], ARRAY[{}]::oid[]) AS r (name, oid)
           WHERE to_regclass(format('public.%I', r.name)) IS DISTINCT FROM r.oid",
-        known.collect::<Vec<_>>().join(", ")
+        names.join(", "),
+        oids.join(", ")
     )
 }
 

@@ -16,7 +16,7 @@ mod predict_users;
 mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::{panic, thread};
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -63,7 +63,10 @@ fn the_audit_finds_what_was_damaged_and_nothing_else() {
                         if round >= rounds {
                             return failures;
                         }
-                        failures.extend(try_seed(first.unwrap_or(0) + round).err());
+                        let seed = first.unwrap_or(0) + round;
+                        let tried = panic::catch_unwind(|| try_seed(seed));
+                        let told = || Err(format!("seed {seed}: see its panic above"));
+                        failures.extend(tried.unwrap_or_else(|_| told()).err());
                     }
                 })
             })
