@@ -5,6 +5,7 @@ mod crew;
 mod damage;
 mod guards;
 mod live;
+mod memory;
 mod mutation;
 mod naive;
 mod output;
