@@ -18,6 +18,9 @@ pub const TIERS: [(&str, Option<i64>); 4] = [
     ("professional", Some(10_000)),
 ];
 
+/// A tier or a type that is missing.
+pub const NULL: &str = "NULL";
+
 /// Times are microseconds since 1970; these two are `infinity` and `-infinity`.
 pub const FOREVER: i64 = i64::MAX;
 pub const EVER: i64 = i64::MIN;

@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 use super::change::{self, cents, delete, infinite, on_entry, on_key, on_log, on_some};
 use super::change::{on_user, shift, to_cents, unit, without, zone};
-use super::ledger::{DAY, EVER, FOREVER, Ledger, Logged, MINUTE};
+use super::ledger::{DAY, EVER, FOREVER, Ledger, Logged, MINUTE, NULL};
 use super::number::Num;
 use super::objects;
 use super::predict_rows::NIL;
@@ -237,6 +237,15 @@ pub const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("type of another dialect", |l, r| {
         on_entry(l, r, |e, _| e.kind = "debit")
+    }),
+    ("type to NULL", |l, r| {
+        without(on_entry(l, r, |e, _| e.kind = NULL), NULLABLE)
+    }),
+    ("tier of another dialect", |l, r| {
+        on_user(l, r, |u, _| u.tier = "gold")
+    }),
+    ("tier to NULL", |l, r| {
+        without(on_user(l, r, |u, _| u.tier = NULL), NULLABLE)
     }),
     ("blank the reason", |l, r| {
         on_entry(l, r, |e, _| e.description = Some(" ".to_owned()))

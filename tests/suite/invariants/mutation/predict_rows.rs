@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, SECOND};
+use super::ledger::{DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND};
 use super::number::Num;
 use super::predict::{Findings, Predictor, grouped, said};
 
@@ -229,7 +229,7 @@ impl Predictor<'_> {
             let is_either = ["refund", "admin_adjustment"].contains(&kind);
             let blank = |text: &Option<String>| text.as_deref().unwrap_or("").trim().is_empty();
             let violated = [
-                ("type-domain", kind == "debit"),
+                ("type-domain", [NULL, "debit"].contains(&kind)),
                 ("sign-purchase", kind == "purchase" && amount <= zero),
                 ("sign-bonus", kind == "bonus" && amount <= zero),
                 (

@@ -19,7 +19,7 @@ impl Predictor<'_> {
                 self.add("quota-equals-cycle-sum", format!("user {}", user.id));
             }
             let subject = format!("user_credits user_id={}", user.id);
-            let allowance = TIERS.iter().find(|(tier, _)| *tier == user.tier).unwrap().1;
+            let plan = TIERS.iter().find(|(tier, _)| *tier == user.tier);
             let is_over = user.allowance.is_some_and(|a| user.used > Num::from(a));
             let violated = [
                 ("balance-not-finite", user.balance.finite().is_none()),
@@ -34,7 +34,11 @@ impl Predictor<'_> {
                     "cycle-stale",
                     user.updated > user.cycle.saturating_add(34 * DAY),
                 ),
-                ("tier-allowance-mismatch", user.allowance != allowance),
+                ("tier-domain", plan.is_none()),
+                (
+                    "tier-allowance-mismatch",
+                    plan.is_some_and(|(_, allowance)| user.allowance != *allowance),
+                ),
                 ("updated-before-created", user.updated < user.created),
             ];
             for (check, _) in violated.iter().filter(|(_, violated)| *violated) {

@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use super::ledger::{EVER, FOREVER, Ledger};
+use super::ledger::{EVER, FOREVER, Ledger, NULL};
 
 /// What forbids wrong values, in the versions that have it.
 pub const CHECKS: &[&str] = &[
@@ -11,6 +11,7 @@ pub const CHECKS: &[&str] = &[
          DROP CONSTRAINT IF EXISTS credit_transactions_sign_check,
          DROP CONSTRAINT IF EXISTS credit_transactions_transaction_type_check",
     "ALTER TABLE public.user_credits
+         DROP CONSTRAINT IF EXISTS user_credits_tier_check,
          DROP CONSTRAINT IF EXISTS user_credits_balance_check,
          DROP CONSTRAINT IF EXISTS user_credits_quota_check",
     "ALTER TABLE public.llm_usage_log
@@ -32,12 +33,14 @@ pub const FOREIGN_KEYS: &[&str] = &[
          DROP CONSTRAINT IF EXISTS user_provider_keys_user_id_fkey",
 ];
 
-/// What refuses NULL, in a column of money.
+/// What refuses NULL.
 pub const NULLABLE: &[&str] = &[
     "ALTER TABLE public.credit_transactions
-         ALTER amount DROP NOT NULL, ALTER balance_after DROP NOT NULL",
+         ALTER amount DROP NOT NULL, ALTER balance_after DROP NOT NULL,
+         ALTER transaction_type DROP NOT NULL",
     "ALTER TABLE public.user_credits
-         ALTER balance DROP NOT NULL, ALTER credits_used_this_month DROP NOT NULL",
+         ALTER balance DROP NOT NULL, ALTER credits_used_this_month DROP NOT NULL,
+         ALTER tier DROP NOT NULL",
     "ALTER TABLE public.llm_usage_log ALTER credits_used DROP NOT NULL",
 ];
 
@@ -85,6 +88,14 @@ impl Insert {
 
 fn text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+fn word(word: &str) -> String {
+    if word == NULL {
+        NULL.to_owned()
+    } else {
+        text(word)
+    }
 }
 
 fn or_null(value: Option<String>) -> String {
@@ -147,7 +158,7 @@ fn write_users(ledger: &Ledger, client: &mut Client) {
         let mut values = vec![
             text(&user.id),
             user.balance.sql(),
-            text(user.tier),
+            word(user.tier),
             or_null(user.allowance.map(|a| a.to_string())),
             user.used.sql(),
             time(user.cycle),
@@ -171,7 +182,7 @@ fn write_entries(ledger: &Ledger, client: &mut Client) {
         let mut values = vec![
             entry.id.to_string(),
             text(&entry.user),
-            text(entry.kind),
+            word(entry.kind),
             entry.amount.sql(),
             entry.after.sql(),
             or_null(entry.reference.as_deref().map(text)),

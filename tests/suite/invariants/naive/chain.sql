@@ -45,7 +45,7 @@ SELECT 1 FROM user_credits AS uc LEFT JOIN credit_transactions AS ct ON ct.user_
 -- check: balance-negative-unexplained
 SELECT 1 FROM user_credits AS uc
  WHERE balance = 'NaN'
-    OR balance < 0 AND tier <> 'enterprise'
+    OR balance < 0 AND tier IS DISTINCT FROM 'enterprise'
    AND balance < coalesce((SELECT sum(amount) FROM credit_transactions AS ct
                             WHERE ct.user_id = uc.user_id AND amount < 0
                               AND transaction_type IN ('refund', 'admin_adjustment')), 0)
