@@ -11,9 +11,9 @@ use super::equations::Equation;
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
-use super::relations::{self, Relation};
+use super::relations;
 use super::scan::{Range, Scan, Tally};
-use super::{query, row};
+use super::{evaluate, row};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
 
@@ -80,7 +80,7 @@ impl<'a> Board<'a> {
         let mut fused = Vec::new();
         for (place, (check, decision)) in plan.steps.iter().enumerate() {
             let contract = &check.contract;
-            if *decision == Decision::Evaluate && contract.kind == Kind::Row {
+            if *decision == Decision::Evaluate && contract.expression().is_some() {
                 // A table that is not there is an error of this check alone.
                 let there: Vec<_> = contract.tables.iter().map(|t| scan_of(t)).collect();
                 if there.iter().all(Option::is_some) {
@@ -164,14 +164,14 @@ impl<'a> Board<'a> {
         let (relations, limit) = (&self.plan.relations, self.limit);
         let violations = match job {
             Job::Range { scan, range } => {
-                let (suspicious, given_up) = {
+                let (so_far, given_up) = {
                     let state = self.state();
-                    (state.tallies[*scan].fired(), state.broken[*scan])
+                    (state.tallies[*scan].clone(), state.broken[*scan])
                 };
                 if given_up {
                     return Ok(Done::default());
                 }
-                let tally = self.scans[*scan].read(snapshot, *range, suspicious)?;
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
@@ -180,7 +180,7 @@ impl<'a> Board<'a> {
             }
             Job::Check(place) => {
                 let check = self.plan.steps[*place].0;
-                evaluate(snapshot, check, relations, limit)
+                evaluate::alone(snapshot, check, relations, limit)
             }
             Job::Evidence(place) => {
                 let contract = &self.plan.steps[*place].0.contract;
@@ -257,25 +257,23 @@ impl<'a> Board<'a> {
                 .filter(of_it)
                 .map(|(at, _)| at)
                 .collect();
-            if scans.is_empty() {
-                match self.equation_of(check) {
-                    None => {}
-                    Some(equation) if self.holds(equation, state) => {
-                        state.results[place] = Some(judged(check, Violations::default()));
-                    }
-                    Some(_) => jobs.push(Job::Check(place)),
-                }
+            let equation = self.equation_of(check);
+            if scans.is_empty() && equation.is_none() {
                 continue;
             }
             let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
+            let silent = equation.is_none_or(|equation| self.holds(equation, state))
+                && !self.counts_in(place, state).iter().any(row::Count::is_loud);
             if let Some(reason) = cut_off {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {
                 jobs.push(Job::Check(place));
-            } else if self.counts_in(place, state).iter().all(is_silent) {
+            } else if silent {
                 state.results[place] = Some(judged(check, Violations::default()));
-            } else {
+            } else if check.contract.kind == Kind::Row {
                 jobs.push(Job::Evidence(place));
+            } else {
+                jobs.push(Job::Check(place));
             }
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
@@ -290,7 +288,24 @@ impl<'a> Board<'a> {
     }
 
     fn holds(&self, equation: Equation, state: &State) -> bool {
-        equation.holds(&self.read_scans(state)) == Some(true)
+        let leans_well = equation
+            .leans_on()
+            .is_none_or(|id| self.is_known_silent(id, state));
+        leans_well && equation.holds(&self.read_scans(state)) == Some(true)
+    }
+
+    /// Whether the scans were read to their end for a check, and have found nothing.
+    fn is_known_silent(&self, id: &str, state: &State) -> bool {
+        let mut steps = self.plan.steps.iter();
+        let Some(place) = steps.position(|(check, _)| check.contract.id == id) else {
+            return false;
+        };
+        let mut of_it = (self.read_scans(state).into_iter())
+            .filter(|(scan, _)| scan.places().any(|p| p == place))
+            .peekable();
+        of_it.peek().is_some()
+            && of_it.all(|(_, tally)| tally.is_some())
+            && !self.counts_in(place, state).iter().any(row::Count::is_loud)
     }
 
     fn pending(&self, check: &Check, state: &State) -> u64 {
@@ -374,23 +389,4 @@ fn pages(check: &Check, plan: &Plan<'_>) -> u64 {
     let names = relations::named_by(&check.contract);
     let known = names.iter().filter_map(|name| plan.relations.get(name));
     known.filter_map(|r| r.pages).sum::<u64>().max(1)
-}
-
-fn is_silent(count: &row::Count) -> bool {
-    count.violations == 0 && count.undecided == 0
-}
-
-fn evaluate(
-    snapshot: &mut Transaction<'_>,
-    check: &Check,
-    relations: &BTreeMap<String, Relation>,
-    limit: u32,
-) -> Result<Violations> {
-    let contract = &check.contract;
-    match (contract.kind, check.native) {
-        (Kind::Row, _) => row::run(snapshot, contract, relations, limit),
-        (Kind::Query, _) => query::run(snapshot, contract, limit),
-        (Kind::Native, Some(native)) => native(snapshot, contract, limit),
-        (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
-    }
 }

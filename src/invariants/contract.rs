@@ -22,6 +22,7 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("expected"),
     Key::optional("actual"),
     Key::optional("difference"),
+    Key::optional("suspects"),
     Key::optional("canary"),
 ];
 
@@ -161,7 +162,8 @@ pub struct Contract {
     pub title: String,
     /// How it is written.
     pub kind: Kind,
-    /// Tables of a row check, without their schema (`public`).
+    /// Tables whose rows the one pass over each judges, without their schema (`public`): those of
+    /// a row check, and of another one that has `suspects`.
     pub tables: Vec<String>,
     /// Which rows one violation needs to see.
     pub scope: Scope,
@@ -185,7 +187,11 @@ pub struct Contract {
     pub actual: Option<String>,
     /// Row checks: an SQL expression (numeric, credits) for the money at stake.
     pub difference: Option<String>,
-    /// Row checks: values of columns (a JSON object) that violate it; the others are NULL.
+    /// Other checks: an SQL expression over a row of the tables, true for a row that the check
+    /// could have something to say about. As long as there is none, it holds, and is not evaluated.
+    pub suspects: Option<String>,
+    /// Values of columns (a JSON object) that violate a row check, or are suspect to another one;
+    /// the others are NULL.
     pub canary: Option<String>,
     /// The expression or the query, without the header.
     pub sql: String,
@@ -216,6 +222,14 @@ impl Contract {
         }
     }
 
+    /// What the one pass over each of its tables looks for, as far as it is judged there.
+    pub fn expression(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Row => Some(&self.sql),
+            Kind::Query | Kind::Native => self.suspects.as_deref(),
+        }
+    }
+
     /// Whether it applies to a database at this schema version.
     pub fn applies_to(&self, version: SchemaVersion) -> bool {
         version >= self.since && self.until.is_none_or(|until| version < until)
@@ -237,7 +251,11 @@ impl Reader<'_> {
         let until = self.version("until");
         let (guards, unguarded_because) = self.guards();
         let tables = self.list("table");
-        self.row_keys(kind, &tables);
+        if kind == Some(Kind::Row) {
+            self.row_keys(&tables);
+        } else if kind.is_some() {
+            self.keys_beside_rows(&tables);
+        }
         let sql = self
             .header
             .body
@@ -266,6 +284,7 @@ impl Reader<'_> {
             expected: self.text("expected"),
             actual: self.text("actual"),
             difference: self.text("difference"),
+            suspects: self.text("suspects"),
             canary: self.text("canary"),
             sql,
         })
@@ -338,27 +357,43 @@ impl Reader<'_> {
         (guards, None)
     }
 
-    fn row_keys(&mut self, kind: Option<Kind>, tables: &[String]) {
-        let is_row = kind == Some(Kind::Row);
-        if is_row && tables.is_empty() {
+    fn row_keys(&mut self, tables: &[String]) {
+        if tables.is_empty() {
             self.problems.push(Problem::new(
                 1,
                 "a row check needs the header key \"table\"",
             ));
         }
         for key in ["expected", "actual"] {
-            if is_row && self.header.get(key).is_none() {
+            if self.header.get(key).is_none() {
                 let message = format!("a row check needs the header key \"{key}\"");
                 self.problems.push(Problem::new(1, message));
             }
         }
-        for key in ["table", "expected", "actual", "difference", "canary"] {
-            if !is_row && kind.is_some() && self.header.get(key).is_some() {
-                self.reject(
-                    key,
-                    format!("header key \"{key}\" belongs to row checks only"),
-                );
+        if self.header.get("suspects").is_some() {
+            let message = "a row check suspects nobody: it judges each row";
+            self.reject("suspects", message.to_owned());
+        }
+    }
+
+    fn keys_beside_rows(&mut self, tables: &[String]) {
+        let suspects = self.header.get("suspects").is_some();
+        for key in ["expected", "actual", "difference"] {
+            if self.header.get(key).is_some() {
+                let message = format!("header key \"{key}\" belongs to row checks only");
+                self.reject(key, message);
             }
+        }
+        for key in ["table", "canary"] {
+            if !suspects && self.header.get(key).is_some() {
+                let message =
+                    format!("header key \"{key}\" belongs to row checks, or beside \"suspects\"");
+                self.reject(key, message);
+            }
+        }
+        if suspects && tables.is_empty() {
+            let message = "header key \"suspects\" needs the header key \"table\"";
+            self.reject("suspects", message.to_owned());
         }
     }
 }

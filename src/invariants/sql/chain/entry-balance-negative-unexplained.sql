@@ -1,5 +1,6 @@
 -- title: no entry took a balance further below zero than something explains
 -- kind: query
+-- table: credit_transactions
 -- scope: user
 -- severity: error
 -- since: 1.0.0
@@ -10,6 +11,8 @@
 --   <user> ORDER BY id. Close the way, then put on record what became of it: SELECT * FROM
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
 --   what is written off, or with 0.00000001 when it has been paid since.
+-- suspects: (balance_after < 0) IS TRUE
+-- canary: {"balance_after": -1}
 
 -- One finding per user, the first such entry. Explained are the tier enterprise, refund and
 -- admin_adjustment debits up to the entry (by no more than their sum), and an admin_adjustment

@@ -12,8 +12,14 @@
 
 -- Per user and reference: positive refunds against usage, negative ones against purchases. An
 -- admin_adjustment with the reference corrects the sum. A refund without an origin is
--- refund-has-origin.
-WITH origins AS (
+-- refund-has-origin. The refunds are looked up first, because they are few.
+WITH refunded AS MATERIALIZED (
+    SELECT user_id, reference_id
+      FROM public.credit_transactions
+     WHERE transaction_type = 'refund'
+       AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND amount > '-Infinity' AND amount < 'Infinity'
+), origins AS (
     SELECT user_id, reference_id,
            coalesce(sum(amount) FILTER (WHERE transaction_type = 'purchase'), 0) AS bought,
            coalesce(-sum(amount) FILTER (WHERE transaction_type = 'usage'), 0) AS used,
@@ -24,11 +30,9 @@ WITH origins AS (
            coalesce(sum(amount) FILTER (WHERE transaction_type = 'admin_adjustment'), 0)
                AS adjusted
       FROM public.credit_transactions
-     WHERE btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
-       AND transaction_type IN ('purchase', 'usage', 'refund', 'admin_adjustment')
+     WHERE (user_id, reference_id) IN (SELECT r.user_id, r.reference_id FROM refunded AS r)
        AND amount > '-Infinity' AND amount < 'Infinity'
      GROUP BY user_id, reference_id
-    HAVING count(*) FILTER (WHERE transaction_type = 'refund') > 0
 ), surpluses AS (
     SELECT user_id, reference_id, 'usage' AS origin, used AS whole, given AS part,
            given + adjusted - used AS surplus
