@@ -215,6 +215,15 @@ pub fn other_user_of_row(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     done(format!("log row {}", l.log[at].id), UNIQUE)
 }
 
+/// A user whom nobody knows, and an id that says nothing.
+pub fn log_row_of_nobody(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
+    on_log(l, r, |row, r| {
+        let says_nothing = [None, Some(""), Some(" None"), Some("null")];
+        row.user = format!("{:08x}-0000-4000-9000-000000000001", r.u32(..));
+        row.request = says_nothing[r.usize(0..4)].map(str::to_owned);
+    })
+}
+
 pub fn delete_log_row(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     let n = index(r, l.log.len())?;
     done(format!("log row {}", l.log.remove(n).id), &[])

@@ -179,6 +179,7 @@ pub const OPERATORS: &[(&str, Operator)] = &[
     ("user of a log row", change::other_user_of_row),
     ("delete a log row", change::delete_log_row),
     ("delete a balance row", change::delete_balance_row),
+    ("log row of nobody", change::log_row_of_nobody),
     ("nil user of an entry", |l, r| {
         let damage = on_entry(l, r, |e, _| e.user = NIL.to_owned());
         without(without(damage, store::NIL), store::FOREIGN_KEYS)
