@@ -63,10 +63,7 @@ fn the_audit_finds_what_was_damaged_and_nothing_else() {
                         if round >= rounds {
                             return failures;
                         }
-                        let seed = first.unwrap_or(0) + round;
-                        let tried = panic::catch_unwind(|| try_seed(seed));
-                        let told = || Err(format!("seed {seed}: see its panic above"));
-                        failures.extend(tried.unwrap_or_else(|_| told()).err());
+                        failures.extend(failure_of(first.unwrap_or(0) + round));
                     }
                 })
             })
@@ -85,6 +82,15 @@ fn the_audit_finds_what_was_damaged_and_nothing_else() {
         "{number} of {rounds} ledgers:\n{}",
         shown.join("\n")
     );
+}
+
+/// A panic names the seed, too. Whoever runs the long mode with `--nocapture` reads it at once.
+fn failure_of(seed: u64) -> Option<String> {
+    let tried = panic::catch_unwind(|| try_seed(seed));
+    let told = tried.unwrap_or_else(|_| Err(format!("seed {seed}: see its panic above")));
+    let failure = told.err()?;
+    eprintln!("{failure}");
+    Some(failure)
 }
 
 /// Damages the ledger of a seed. Every seventh is left as it is: there must be nothing to find.
