@@ -116,7 +116,7 @@ targets=()
 for major in "${majors[@]}"; do
   begin "tests on PostgreSQL $major"
   if [ "$major" = "${majors[-1]}" ] && [ -z "$quick" ]; then
-    export CREDITDB_TORTURE_ROUNDS=200
+    export CREDITDB_TORTURE_ROUNDS=200 CREDITDB_MUTATIONS=200
   fi
   INSTA_SNAPSHOT_REFERENCES_FILE=$references CREDITDB_EXPECT_MAJOR=$major \
     CREDITDB_PG_BIN=${bin[$major]} cargo test --locked "${targets[@]}"

@@ -262,8 +262,12 @@ impl<'a> Board<'a> {
                 continue;
             }
             let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
-            let silent = equation.is_none_or(|equation| self.holds(equation, state))
-                && !self.counts_in(place, state).iter().any(row::Count::is_loud);
+            // Suspects that count on an equation are not all of them where it does not apply.
+            let proven = match equation {
+                Some(equation) => self.holds(equation, state),
+                None => !Equation::spares(&check.contract.id),
+            };
+            let silent = proven && !self.counts_in(place, state).iter().any(row::Count::is_loud);
             if let Some(reason) = cut_off {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use postgres::{Client, Transaction};
 
 use super::board::{Board, Job};
+use super::relations;
 use super::runner::Options;
 use crate::db::snapshot::Exported;
 use crate::error::{Error, Result};
@@ -42,6 +43,8 @@ struct Queue {
 /// What the connections share.
 pub(super) struct Crew<'a> {
     board: &'a Board<'a>,
+    /// Of [`relations::moved`].
+    moved: String,
     options: &'a Options,
     progress: &'a dyn Progress,
     started: Instant,
@@ -59,6 +62,7 @@ impl<'a> Crew<'a> {
     /// Gets ready to do what is on the board.
     pub fn new(
         board: &'a Board<'a>,
+        moved: String,
         options: &'a Options,
         started: Instant,
         progress: &'a dyn Progress,
@@ -76,6 +80,7 @@ impl<'a> Crew<'a> {
         };
         Self {
             board,
+            moved,
             options,
             progress,
             started,
@@ -202,6 +207,7 @@ impl<'a> Crew<'a> {
             savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
         }
         let done = self.board.perform(&mut savepoint, job)?;
+        relations::confirm(&mut savepoint, &self.moved)?;
         savepoint.commit()?;
         Ok(done)
     }

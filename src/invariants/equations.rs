@@ -55,7 +55,7 @@ const RECONCILIATION: &[&str] = &[
     "usage-amount-mismatch",
     "usage-unbilled",
     "usage-user-mismatch",
-    // Its suspects are requests that cost nothing.
+    // Its suspects are requests that no sum contains.
     "usage-user-unknown",
 ];
 const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
@@ -121,6 +121,13 @@ impl Equation {
             Self::Reconciliation => RECONCILIATION,
             Self::Identified => IDENTIFIED,
         }
+    }
+
+    /// Whether there is an equation that a check may count on.
+    pub fn spares(id: &str) -> bool {
+        Self::ALL
+            .iter()
+            .any(|equation| equation.checks().contains(&id))
     }
 
     fn shape(self) -> &'static [Shape] {

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use postgres::Transaction;
 
 use super::contract::Contract;
-use crate::error::Result;
+use crate::db::session::{self, quote_literal};
+use crate::error::{Error, Result};
 
 const READ_RELATIONS: &str = include_str!("relations.sql");
 
 /// A relation in schema `public`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Relation {
+    /// What its name meant when the audit was planned.
+    pub oid: u32,
     /// `pg_class.relkind`.
     pub kind: String,
     /// Columns of the primary key, in its order; empty where there is none.
@@ -44,6 +47,7 @@ pub(super) fn read(
 ) -> Result<BTreeMap<String, Relation>> {
     let rows = snapshot.query(READ_RELATIONS, &[&names])?;
     let relation = |row: &postgres::Row| Relation {
+        oid: row.get("oid"),
         kind: row.get("kind"),
         key_columns: row.get("key_columns"),
         has_user: row.get("has_user"),
@@ -56,6 +60,36 @@ pub(super) fn read(
         .iter()
         .map(|row| (row.get("name"), relation(row)))
         .collect())
+}
+
+/// A query for the names that do not mean any more what they meant when the audit was planned. The
+/// locks of the snapshot keep a table's name where it is, but nothing locks the name of a schema:
+/// another one can become `public` between two statements, with tables of the same names.
+pub(super) fn moved(names: &[String], relations: &BTreeMap<String, Relation>) -> String {
+    let oid = |name: &String| {
+        let relation = relations.get(name);
+        relation.map_or_else(|| "NULL".to_owned(), |relation| relation.oid.to_string())
+    };
+    let oids: Vec<String> = names.iter().map(oid).collect();
+    let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+    format!(
+        "SELECT r.name FROM unnest(ARRAY[{}]::text[], ARRAY[{}]::oid[]) AS r (name, oid)
+          WHERE to_regclass(format('public.%I', r.name)) IS DISTINCT FROM r.oid",
+        names.join(", "),
+        oids.join(", ")
+    )
+}
+
+/// Fails when [`moved`] finds a name: what was read under it is not known.
+pub(super) fn confirm(snapshot: &mut Transaction<'_>, moved: &str) -> Result<()> {
+    match session::single(&session::rows(snapshot, moved)?) {
+        None => Ok(()),
+        Some(name) => Err(Error::undecided(format!(
+            "\"public.{name}\" is not what it was when the audit began"
+        ))
+        .detail("its schema was renamed, or it was put in its place, while the audit ran")
+        .hint("creditdb verify again")),
+    }
 }
 
 /// Names of the relations in schema `public` that a check reads.

@@ -13,6 +13,7 @@ WITH RECURSIVE named AS (
     SELECT p.root, i.inhrelid FROM parts AS p JOIN pg_inherits AS i ON i.inhparent = p.oid
 )
 SELECT n.relname::text AS name,
+       n.oid AS oid,
        n.relkind::text AS kind,
        ARRAY(
            SELECT a.attname::text

@@ -9,7 +9,7 @@ use super::catalogue::Check;
 use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::outcome::verdict;
-use super::{canary, equations, plan};
+use super::{canary, equations, plan, relations};
 use crate::db::session;
 use crate::db::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -73,9 +73,10 @@ pub fn audit(
     transaction.batch_execute(&setup)?;
     canary::sing(transaction, &mut plan)?;
     let key = equations::key(transaction)?;
+    let moved = relations::moved(&tables, &plan.relations);
     let board = Board::new(&plan, options.evidence, Some(key));
     progress.begin("pages", 0);
-    Crew::new(&board, options, started, progress, 1 + helpers.len()).run(
+    Crew::new(&board, moved, options, started, progress, 1 + helpers.len()).run(
         transaction,
         exported.as_ref(),
         helpers,

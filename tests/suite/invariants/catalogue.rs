@@ -1,8 +1,11 @@
-//! `list`, `explain`, `--checks`, and names that do not exist.
+//! `list`, `explain`, `--checks`, names that do not exist, and what holds for every check file.
+
+use creditdb::invariants::{Catalogue, contract::Kind};
 
 use super::{assert_says, check, own_check};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
+use crate::support::server::Database;
 use crate::support::snapshots;
 
 #[test]
@@ -88,4 +91,45 @@ fn a_folder_without_checks_is_no_catalogue() {
     let absent = empty.path().join("absent");
     let run = creditdb(["verify", "--checks", absent.to_str().unwrap()]).exits(2);
     assert_says(&run, &["absent: cannot read the folder"]);
+}
+
+/// What is NULL where it must not be is some check's finding. For the others it must be no
+/// obstacle: an expression that is NULL has decided nothing, and the audit is incomplete.
+#[test]
+fn no_row_check_is_at_a_loss_for_a_missing_value() {
+    let database = Database::migrated();
+    creditdb(["sample", "--users=8", "--requests=40"])
+        .on(&database.url)
+        .succeeds();
+    let mut client = database.connect();
+    client
+        .batch_execute("SELECT set_config('creditdb.now', now()::text, false)")
+        .unwrap();
+    let catalogue = Catalogue::load(None).unwrap();
+    let row_checks = catalogue.checks().iter().map(|check| &check.contract);
+    let mut undecided = Vec::new();
+    for check in row_checks.filter(|contract| contract.kind == Kind::Row) {
+        for table in &check.tables {
+            let rows = client.query(
+                &format!(
+                    "SELECT DISTINCT missing
+                       FROM (SELECT c.attname::text AS missing,
+                                    (jsonb_populate_record(NULL::public.{table},
+                                         to_jsonb(stored) - c.attname::text)).*
+                               FROM public.{table} AS stored, pg_catalog.pg_attribute AS c
+                              WHERE c.attrelid = 'public.{table}'::regclass AND c.attnum > 0
+                            ) AS {table}
+                      WHERE (\n{}\n) IS NULL",
+                    check.sql
+                ),
+                &[],
+            );
+            let rows = rows.unwrap_or_else(|e| panic!("{}: {e:?}", check.id));
+            undecided.extend(
+                rows.iter()
+                    .map(|row| format!("{}: {table}.{}", check.id, row.get::<_, String>(0))),
+            );
+        }
+    }
+    assert!(undecided.is_empty(), "{undecided:#?}");
 }

@@ -5,11 +5,14 @@ mod crew;
 mod damage;
 mod guards;
 mod live;
+mod memory;
 mod mutation;
+mod naive;
 mod output;
 mod suspects;
 mod trust;
 
+use jiff::{Span, Timestamp};
 use serde_json::Value;
 
 use crate::support::folder::Folder;
@@ -72,6 +75,32 @@ fn result<'a>(audit: &'a Value, id: &str) -> &'a Value {
         .iter()
         .find(|check| check["id"] == id)
         .unwrap_or_else(|| panic!("no check \"{id}\" in {audit}"))
+}
+
+/// What an audit has printed, without what differs between two audits of the same rows: when it
+/// was, which snapshot that is, how long it took, and the limit of the clock that it names in its
+/// evidence.
+fn without_times(run: &Run) -> String {
+    let audit = run.json();
+    let at: Timestamp = audit["snapshot"]["taken_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let limit = at + Span::new().minutes(5);
+    [
+        (limit.strftime("%F %T%.f+00").to_string(), "5 minutes later"),
+        (audit["snapshot"]["taken_at"].to_string(), "now"),
+        (audit["snapshot"]["id"].to_string(), "a snapshot"),
+        (
+            format!("\"elapsed_ms\": {}", audit["elapsed_ms"]),
+            "a while",
+        ),
+    ]
+    .iter()
+    .fold(run.stdout.clone(), |text, (time, word)| {
+        text.replace(time, word)
+    })
 }
 
 /// Requires words in what was printed to stderr.

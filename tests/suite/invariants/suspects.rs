@@ -61,3 +61,19 @@ fn keys_that_do_not_belong_together_are_refused() {
     let run = creditdb(["list", "--checks", both.arg()]).exits(2);
     assert_says(&run, &["a row check suspects nobody"]);
 }
+
+#[test]
+fn suspects_that_count_on_an_equation_are_not_all_of_them_where_it_does_not_apply() {
+    let database = Database::migrated();
+    // The sums are made for numeric(20,8).
+    database.execute(
+        "ALTER TABLE public.llm_usage_log ALTER credits_used TYPE numeric;
+         INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, credits_used, success)
+         VALUES ('00000000-0000-4000-8000-00000000000f', 'req_1', 'm', 'p', 1, true);",
+    );
+    let run = creditdb(["verify", "usage-user-unknown", "--format", "json"])
+        .on(&database.url)
+        .exits(1);
+    assert_eq!(result(&run.json(), "usage-user-unknown")["violations"], 1);
+}

@@ -1,12 +1,10 @@
 //! The verdict is never "clean" when the audit did not look, and all checks see one moment.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use super::{LEDGER, assert_says, check, own_check, result, verify_own};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
 use crate::support::server::{Database, server};
+use crate::support::wait_until;
 
 /// A query check that finds every entry.
 const EVERY_ENTRY: &str = "SELECT 'entry ' || id AS subject, NULL AS expected, NULL AS actual,
@@ -190,52 +188,115 @@ fn checks_of_other_schema_versions_are_skipped_and_nothing_is_missing() {
     assert!(run.stdout.starts_with(verdict), "{}", run.stdout);
 }
 
+/// Three checks: one that is over at once, one that sleeps, and one that sleeps before it reads, so
+/// that another connection does not have it done too early.
+fn slow_checks(more: &[&str]) -> (Folder, Vec<String>) {
+    let sleep = "SELECT 'x' AS subject, NULL AS expected, NULL AS actual, NULL AS difference,
+                        NULL AS cause, NULL AS detail FROM pg_sleep(1) AS s WHERE s IS NULL";
+    let zero = format!("{EVERY_ENTRY} WHERE amount = 0");
+    let late = format!("{EVERY_ENTRY} WHERE (SELECT pg_sleep(1)) IS NOT NULL");
+    let folder = Folder::with(&[
+        ("own/a.sql", check("query", &[], &zero)),
+        ("own/b.sql", check("query", &[], sleep)),
+        ("own/c.sql", check("query", &[], &late)),
+    ]);
+    let own = [
+        "verify",
+        "--area=own",
+        "--format=json",
+        "--checks",
+        folder.arg(),
+    ];
+    let arguments = own
+        .iter()
+        .chain(more)
+        .map(|&word| word.to_owned())
+        .collect();
+    (folder, arguments)
+}
+
+/// Until a check of an audit sleeps.
+fn wait_until_asleep(database: &Database) {
+    let sleeps = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = $1 AND wait_event = 'PgSleep'";
+    let mut admin = server().connect("postgres");
+    wait_until("a check sleeps", || {
+        let row = admin.query_one(sleeps, &[&database.name()]).unwrap();
+        row.get::<_, i64>(0) > 0
+    });
+}
+
 #[test]
 fn all_checks_see_one_moment_and_nobody_can_empty_a_table_meanwhile() {
     let database = Database::migrated();
     database.execute(LEDGER);
-    let folder = Folder::with(&[
-        (
-            "own/a.sql",
-            check("query", &[], &format!("{EVERY_ENTRY} WHERE amount = 0")),
-        ),
-        (
-            "own/b.sql",
-            check(
-                "query",
-                &[],
-                "SELECT pg_sleep(2) AS subject, NULL AS expected,
-            NULL AS actual, NULL AS difference, NULL AS cause, NULL AS detail",
-            ),
-        ),
-        ("own/c.sql", check("query", &[], EVERY_ENTRY)),
-    ]);
-    let arguments = [
-        "verify",
-        "--area",
-        "own",
-        "--checks",
-        folder.arg(),
-        "--format",
-        "json",
-    ];
+    let (_folder, arguments) = slow_checks(&[]);
     let running = creditdb(arguments).on(&database.url).spawn();
-    let sleeps = "SELECT count(*) FROM pg_stat_activity
-                   WHERE datname = $1 AND wait_event = 'PgSleep'";
-    let mut admin = server().connect("postgres");
-    while admin
-        .query_one(sleeps, &[&database.name()])
-        .unwrap()
-        .get::<_, i64>(0)
-        == 0
-    {
-        sleep(Duration::from_millis(20));
-    }
+    wait_until_asleep(&database);
     database.execute(LEDGER);
     let mut other = database.connect();
     let truncate = "SET lock_timeout = '100ms'; TRUNCATE public.credit_transactions";
     let refused = other.batch_execute(truncate).unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "55P03");
+    let run = Run::from(running.wait_with_output().unwrap());
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert_eq!(result(&run.json(), "c")["violations"], 2);
+}
+
+#[test]
+fn another_schema_under_the_name_of_ours_is_not_read_as_ours() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    // Nothing locks the name of a schema. The tables of this one are sound, and empty.
+    database.execute(
+        "CREATE SCHEMA staging;
+         CREATE TABLE staging.credit_transactions (LIKE public.credit_transactions);
+         CREATE TABLE staging.user_credits (LIKE public.user_credits);",
+    );
+    let swap = "BEGIN;
+                ALTER SCHEMA public RENAME TO retired;
+                ALTER SCHEMA staging RENAME TO public;
+                COMMIT;";
+    for jobs in ["1", "2"] {
+        let database = database.copy();
+        let (folder, arguments) = slow_checks(&["--jobs", jobs]);
+        let running = creditdb(arguments).on(&database.url).spawn();
+        wait_until_asleep(&database);
+        database.execute(swap);
+        let run = Run::from(running.wait_with_output().unwrap());
+        let (audit, stderr) = (run.json(), run.stderr);
+        let late = result(&audit, "c");
+        // A connection that has not heard of the new name yet goes on with the old table.
+        if jobs == "1" || late["violations"] != 2 {
+            assert_eq!(run.code, 3, "{audit}{stderr}");
+            let reason = late["reason"].as_str().unwrap_or_default();
+            let words = "\"public.credit_transactions\" is not what it was when the audit began";
+            assert!(reason.contains(words), "{audit}");
+        }
+        drop(folder);
+    }
+}
+
+#[test]
+fn no_table_changes_its_name_during_an_audit() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let (_folder, arguments) = slow_checks(&["--jobs=2"]);
+    let mut other = database.connect();
+    other
+        .batch_execute("CREATE SCHEMA retired; SET lock_timeout = '50ms'")
+        .unwrap();
+    let running = creditdb(arguments).on(&database.url).spawn();
+    wait_until_asleep(&database);
+    for statement in [
+        "ALTER TABLE public.credit_transactions RENAME TO entries",
+        "ALTER TABLE public.credit_transactions SET SCHEMA retired",
+        "DROP TABLE public.credit_transactions",
+        "VACUUM FULL public.credit_transactions",
+    ] {
+        let refused = other.batch_execute(statement).unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), "55P03", "{statement}");
+    }
     let run = Run::from(running.wait_with_output().unwrap());
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert_eq!(result(&run.json(), "c")["violations"], 2);

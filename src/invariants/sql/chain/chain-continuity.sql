@@ -76,7 +76,9 @@ SELECT c.user_id::text, c.id::text, c.created_at::text,
        c.previous_created_at::text,
        coalesce(c.previous_type = c.transaction_type, false) AS same_type,
        coalesce(c.previous_reference = c.reference_id, false) AS same_reference,
-       abs(extract(epoch FROM c.created_at - c.previous_created_at))::float8 AS seconds_apart,
+       CASE WHEN isfinite(c.created_at) AND isfinite(c.previous_created_at)
+            THEN abs(extract(epoch FROM c.created_at - c.previous_created_at)) END::float8
+           AS seconds_apart,
        c.second_id::text, c.second_start::text,
        c.third_id::text, c.third_start::text,
        c.next_id::text, c.next_start::text,

@@ -15,6 +15,6 @@
 -- canary: {"tier": "trial", "monthly_allowance": 1}
 
 -- A tier that is none of the four is tier-domain.
-tier IN ('trial', 'starter', 'professional', 'enterprise')
+(tier IN ('trial', 'starter', 'professional', 'enterprise')) IS TRUE
 AND monthly_allowance IS DISTINCT FROM CASE tier WHEN 'trial' THEN 100 WHEN 'starter' THEN 1000
                                                  WHEN 'professional' THEN 10000 END

@@ -24,7 +24,8 @@ WITH purchases AS (
 )
 SELECT format('user %s entry %s', p.user_id, p.id) AS subject,
        'no credit of this amount within 10 minutes'::text AS expected,
-       p.created_at - p.first_at || ' after entry ' || p.first_id AS actual,
+       concat_ws(' ', CASE WHEN isfinite(p.created_at) AND isfinite(p.first_at)
+                           THEN p.created_at - p.first_at END, 'after entry', p.first_id) AS actual,
        nullif(p.amount, 'NaN') AS difference,
        'repeated-webhook'::text AS cause,
        format('references %s and %s', p.first_reference, p.reference_id) AS detail

@@ -9,13 +9,13 @@
 --   was deleted. No money is involved yet, but the user can be charged nothing.
 -- remedy: provision the user: INSERT INTO public.user_credits (user_id) VALUES (<user>) ON
 --   CONFLICT (user_id) DO NOTHING; or find out whose requests these are.
--- suspects: (success IS NOT FALSE AND credits_used = 0) IS TRUE AND NOT EXISTS (SELECT FROM
---   public.user_credits AS uc WHERE uc.user_id = llm_usage_log.user_id)
+-- suspects: (success IS NOT FALSE AND (credits_used = 0 OR request_id IS NULL)) IS TRUE AND NOT
+--   EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = llm_usage_log.user_id)
 -- canary: {"user_id": "ffffffff-ffff-ffff-ffff-ffffffffffff", "success": true, "credits_used": 0}
 
 -- Users with entries are balance-row-missing, an error. Requests that failed are left out: an
--- unknown user's request should fail. Requests that cost something are not suspect by themselves:
--- while log and ledger agree, their users have entries.
+-- unknown user's request should fail. Requests that cost something and have an id are not suspect by
+-- themselves: while log and ledger agree, their users have entries.
 SELECT 'user ' || coalesce(l.user_id::text, 'NULL') AS subject,
        'a balance row'::text AS expected,
        'no row'::text AS actual,

@@ -1,9 +1,9 @@
 //! A ledger in memory: what the tables hold, and a generator of correct ones.
 
-use std::ops::{Add, Neg, Sub};
-
 use fastrand::Rng;
 use rust_decimal::Decimal;
+
+use super::number::Num;
 
 pub const SECOND: i64 = 1_000_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -18,78 +18,14 @@ pub const TIERS: [(&str, Option<i64>); 4] = [
     ("professional", Some(10_000)),
 ];
 
-/// A numeric of the server: NaN is greater than every number and equal to itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Num {
-    Is(Decimal),
-    NaN,
-}
+/// A tier or a type that is missing.
+pub const NULL: &str = "NULL";
 
-impl Num {
-    pub const ZERO: Self = Self::Is(Decimal::ZERO);
+/// Times are microseconds since 1970; these two are `infinity` and `-infinity`.
+pub const FOREVER: i64 = i64::MAX;
+pub const EVER: i64 = i64::MIN;
 
-    pub fn times(self, factor: Decimal) -> Self {
-        self.map(|number| (number * factor).round_dp(8))
-    }
-
-    pub fn map(self, change: impl FnOnce(Decimal) -> Decimal) -> Self {
-        match self {
-            Self::Is(number) => Self::Is(change(number)),
-            Self::NaN => Self::NaN,
-        }
-    }
-
-    pub fn is_nan(self) -> bool {
-        self == Self::NaN
-    }
-}
-
-impl From<i64> for Num {
-    fn from(number: i64) -> Self {
-        Self::Is(number.into())
-    }
-}
-
-impl Add for Num {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Is(a), Self::Is(b)) => Self::Is(a + b),
-            _ => Self::NaN,
-        }
-    }
-}
-
-impl Neg for Num {
-    type Output = Self;
-    fn neg(self) -> Self {
-        self.map(|number| -number)
-    }
-}
-
-impl Sub for Num {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        self + -other
-    }
-}
-
-impl std::iter::Sum for Num {
-    fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
-        numbers.fold(Self::ZERO, Add::add)
-    }
-}
-
-impl std::fmt::Display for Num {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Is(number) => number.normalize().fmt(f),
-            Self::NaN => f.write_str("NaN"),
-        }
-    }
-}
-
-/// A row of `user_credits`. Times are microseconds since 1970.
+/// A row of `user_credits`.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: String,
@@ -141,6 +77,8 @@ pub struct Key {
     pub ciphertext: String,
     pub is_default: bool,
     pub is_active: bool,
+    pub created: i64,
+    pub updated: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -190,6 +128,8 @@ impl Ledger {
                 ciphertext: format!("enc:v1:{:016x}{:016x}", rng.u64(..), rng.u64(..)),
                 is_default: true,
                 is_active: true,
+                created: began,
+                updated: began,
             });
             ledger.users.push(User {
                 id,

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{DAY, Entry, Ledger, MINUTE, Num, PACKAGES, SECOND};
+use rust_decimal::Decimal;
+
+use super::ledger::{DAY, Entry, Ledger, MINUTE, PACKAGES, SECOND};
+use super::number::{Num, extremes};
 use super::predict_rows::YEAR_2020;
 
 /// Subjects by check, sorted; a subject may come twice.
@@ -97,7 +100,8 @@ impl Predictor<'_> {
             }
         }
         let balances: Num = ledger.users.iter().map(|u| u.balance).sum();
-        if balances != ledger.entries.iter().map(|e| e.amount).sum() {
+        let amounts: Num = ledger.entries.iter().map(|e| e.amount).sum();
+        if balances.or_zero() != amounts.or_zero() {
             self.add("trial-balance", "all users");
         }
     }
@@ -116,7 +120,8 @@ impl Predictor<'_> {
                 continue;
             }
             echo = (chain.get(n + 1))
-                .filter(|next| next.after - next.amount == expected && !expected.is_nan())
+                .filter(|next| next.after - next.amount == expected)
+                .filter(|_| expected.finite().is_some())
                 .map(|next| next.id);
             let subject = format!("credit_transactions id={} user_id={user}", entry.id);
             self.add("chain-continuity", subject);
@@ -186,12 +191,16 @@ impl Predictor<'_> {
                     && ledger.place(e) < ledger.place(refund)
             };
             let has_origin = ledger.entries.iter().any(is_origin);
-            if refund.amount != Num::ZERO && !has_origin && !self.is_on_record(refund) {
+            let is_nothing = [Num::ZERO, Num::Null].contains(&refund.amount);
+            if !is_nothing && !has_origin && !self.is_on_record(refund) {
                 let subject = format!("user {} entry {}", refund.user, refund.id);
                 self.add("refund-has-origin", subject);
             }
         }
-        let finite = ledger.entries.iter().filter(|e| !e.amount.is_nan());
+        let finite = ledger
+            .entries
+            .iter()
+            .filter(|e| e.amount.finite().is_some());
         for ((user, reference), group) in grouped(finite, |e| {
             Some((e.user.clone(), said(&e.reference)?.to_owned()))
         }) {
@@ -226,11 +235,8 @@ impl Predictor<'_> {
         let money =
             of(&["purchase", "refund"]).filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
         for (payment, group) in grouped(money, |e| said(&e.reference)) {
-            let once = group
-                .iter()
-                .map(|e| e.amount)
-                .filter(|a| *a > Num::ZERO)
-                .min();
+            let credited = group.iter().map(|e| e.amount).filter(|a| *a > Num::ZERO);
+            let once = extremes(credited).map(|(least, _)| least);
             let sum: Num = group.iter().map(|e| e.amount).sum();
             if count(&group, "purchase") > 1 && once.is_some_and(|once| sum > once) {
                 self.add("purchase-reference-duplicate", format!("payment {payment}"));
@@ -241,7 +247,7 @@ impl Predictor<'_> {
         for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
             let charges = group.iter().filter(|e| e.kind == "usage").map(|e| e.amount);
             let sum: Num = group.iter().map(|e| e.amount).sum();
-            if count(&group, "usage") > 1 && charges.max().is_some_and(|once| sum < once) {
+            if count(&group, "usage") > 1 && extremes(charges).is_some_and(|(_, once)| sum < once) {
                 let subject = format!("request {request} of user {user}");
                 self.add("usage-reference-duplicate", subject);
             }
@@ -273,7 +279,7 @@ impl Predictor<'_> {
         let ledger = self.ledger;
         let purchases = (ledger.entries.iter())
             .filter(|e| e.kind == "purchase" && said(&e.reference).is_some());
-        for mut group in grouped(purchases, |e| Some((&e.user, e.amount))).into_values() {
+        for mut group in grouped(purchases, |e| Some((&e.user, e.amount.rank()))).into_values() {
             group.sort_by_key(|e| (e.created, e.id));
             for pair in group.windows(2) {
                 let (first, second) = (pair[0], pair[1]);
@@ -283,7 +289,7 @@ impl Predictor<'_> {
                     e.user == first.user && same && settles
                 };
                 if first.reference != second.reference
-                    && second.created <= first.created + 10 * MINUTE
+                    && second.created <= first.created.saturating_add(10 * MINUTE)
                     && !ledger.entries.iter().any(|e| settles(&e))
                 {
                     let subject = format!("user {} entry {}", second.user, second.id);
@@ -291,10 +297,11 @@ impl Predictor<'_> {
                 }
             }
         }
-        let bought = (ledger.entries.iter())
-            .filter(|e| e.kind == "purchase" && e.amount > Num::ZERO && !e.amount.is_nan());
-        for amount in grouped(bought, |e| Some(e.amount)).into_keys() {
-            if !PACKAGES.iter().any(|size| Num::from(*size) == amount) {
+        let bought =
+            (ledger.entries.iter()).filter(|e| e.kind == "purchase" && e.amount > Num::ZERO);
+        for amount in grouped(bought, |e| e.amount.finite()).into_keys() {
+            if !PACKAGES.iter().any(|size| Decimal::from(*size) == amount) {
+                let amount = amount.normalize();
                 self.add("purchase-matches-package", format!("purchases of {amount}"));
             }
         }

@@ -1,14 +1,18 @@
-//! The usage log against the entries, and each row on its own.
+//! The usage log against the entries, and each of their rows on its own.
 
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{DAY, Entry, Ledger, Logged, MINUTE, Num, SECOND, TIERS};
+use super::ledger::{DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND};
+use super::number::Num;
 use super::predict::{Findings, Predictor, grouped, said};
 
 /// The first moment that counts.
 pub const YEAR_2020: i64 = 1_577_836_800 * SECOND;
+
+/// The user that nobody is.
+pub const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// All that an audit of this ledger must find.
 pub fn predict(ledger: &Ledger) -> Findings {
@@ -30,6 +34,12 @@ pub fn predict(ledger: &Ledger) -> Findings {
 
 fn is_paid(row: &Logged) -> bool {
     row.success && !row.byok && row.credits > Num::ZERO && !row.credits.is_nan()
+}
+
+/// Near the end of what a column of money can hold, or beyond it.
+fn is_huge(number: Num) -> bool {
+    let most = Num::from(900_000_000_000);
+    (number >= most || number <= -most) && !number.is_nan()
 }
 
 impl Predictor<'_> {
@@ -158,13 +168,15 @@ impl Predictor<'_> {
             return;
         };
         let charged = (ledger.entries.iter())
-            .filter(|e| e.kind == "usage" && said(&e.reference).is_none() && !e.amount.is_nan())
+            .filter(|e| e.kind == "usage" && said(&e.reference).is_none())
             .map(|e| (&e.user, e.created, -e.amount));
         let logged = (ledger.log.iter())
             .filter(|row| is_paid(row) && said(&row.request).is_none())
             .map(|row| (&row.user, row.created, -row.credits));
+        let is_dated = |at: i64| ![EVER, FOREVER].contains(&at);
         let all = charged
             .chain(logged)
+            .filter(|(_, at, amount)| is_dated(*at) && amount.finite().is_some())
             .filter(|(_, at, _)| *at >= oldest - 15 * MINUTE);
         let by_day = grouped(all, |(user, at, _)| {
             Some((user.to_owned(), at.div_euclid(DAY)))
@@ -196,7 +208,7 @@ impl Predictor<'_> {
     }
 
     /// What is said of a row's times.
-    fn times(&mut self, subject: &str, created: i64) {
+    pub fn times(&mut self, subject: &str, created: i64) {
         if created > self.ledger.now + 5 * MINUTE {
             self.add("timestamp-future", subject);
         }
@@ -217,7 +229,7 @@ impl Predictor<'_> {
             let is_either = ["refund", "admin_adjustment"].contains(&kind);
             let blank = |text: &Option<String>| text.as_deref().unwrap_or("").trim().is_empty();
             let violated = [
-                ("type-domain", kind == "debit"),
+                ("type-domain", [NULL, "debit"].contains(&kind)),
                 ("sign-purchase", kind == "purchase" && amount <= zero),
                 ("sign-bonus", kind == "bonus" && amount <= zero),
                 (
@@ -229,7 +241,12 @@ impl Predictor<'_> {
                     "adjustment-explained",
                     kind == "admin_adjustment" && blank(&e.description),
                 ),
-                ("amount-not-finite", amount.is_nan() || e.after.is_nan()),
+                (
+                    "amount-not-finite",
+                    amount.finite().is_none() || e.after.finite().is_none(),
+                ),
+                ("numeric-headroom", is_huge(amount) || is_huge(e.after)),
+                ("user-id-nil", e.user == NIL),
                 (
                     "purchase-reference-missing",
                     kind == "purchase" && said(&e.reference).is_none(),
@@ -264,8 +281,9 @@ impl Predictor<'_> {
                 ),
                 (
                     "credits-negative",
-                    row.credits < Num::ZERO || row.credits.is_nan(),
+                    row.credits.finite().is_none_or(|c| c < Decimal::ZERO),
                 ),
+                ("user-id-nil", row.user == NIL),
                 ("tokens-add-up", parts_fit && total != prompt + completion),
                 ("tokens-negative", !parts_fit || total < 0),
                 (
@@ -288,96 +306,20 @@ impl Predictor<'_> {
     }
 
     fn costs(&mut self) {
-        let rate = |row: &Logged| match row.credits {
-            Num::Is(credits) => credits / Decimal::from(row.tokens[2]),
-            Num::NaN => unreachable!("only paid rows have a rate"),
-        };
-        let paid = self
-            .ledger
-            .log
-            .iter()
-            .filter(|row| is_paid(row) && row.tokens[2] > 0);
-        for group in grouped(paid, |row| Some(row.model)).into_values() {
-            let mut rates: Vec<Decimal> = group.iter().map(|row| rate(row)).collect();
+        let rates = (self.ledger.log.iter())
+            .filter(|row| is_paid(row) && row.tokens[2] > 0)
+            .filter_map(|row| Some((row, row.credits.finite()? / Decimal::from(row.tokens[2]))));
+        for group in grouped(rates, |(row, _)| Some(row.model)).into_values() {
+            let mut rates: Vec<Decimal> = group.iter().map(|(_, rate)| *rate).collect();
             rates.sort();
             let usual = rates[rates.len().div_ceil(2) - 1];
             let twenty = Decimal::from(20);
-            for row in group.iter().filter(|_| rates.len() >= 20) {
-                if rate(row) > twenty * usual || rate(row) * twenty < usual {
+            for (row, rate) in group.into_iter().filter(|_| rates.len() >= 20) {
+                if rate > twenty * usual || rate * twenty < usual {
                     let subject = format!("user {} log row {}", row.user, row.id);
                     self.add("cost-implausible", subject);
                 }
             }
-        }
-    }
-
-    fn users(&mut self) {
-        let ledger = self.ledger;
-        for user in &ledger.users {
-            let in_cycle = (ledger.entries.iter())
-                .filter(|e| e.user == user.id && e.kind == "usage" && e.created >= user.cycle);
-            if user.used != -in_cycle.map(|e| e.amount).sum::<Num>() {
-                self.add("quota-equals-cycle-sum", format!("user {}", user.id));
-            }
-            let subject = format!("user_credits user_id={}", user.id);
-            let allowance = TIERS.iter().find(|(tier, _)| *tier == user.tier).unwrap().1;
-            let is_over = user.allowance.is_some_and(|a| user.used > Num::from(a));
-            let violated = [
-                ("balance-not-finite", user.balance.is_nan()),
-                (
-                    "quota-negative",
-                    user.used < Num::ZERO || user.used.is_nan(),
-                ),
-                ("quota-exceeded", is_over && !user.used.is_nan()),
-                ("cycle-start-future", user.cycle > ledger.now + 5 * MINUTE),
-                ("cycle-stale", user.updated > user.cycle + 34 * DAY),
-                ("tier-allowance-mismatch", user.allowance != allowance),
-                ("updated-before-created", user.updated < user.created),
-            ];
-            for (check, _) in violated.iter().filter(|(_, violated)| *violated) {
-                self.add(check, subject.clone());
-            }
-            self.times(&subject, user.created);
-        }
-    }
-
-    fn keys(&mut self) {
-        let ledger = self.ledger;
-        for key in &ledger.keys {
-            let subject = format!("user_provider_keys id={} user_id={}", key.id, key.user);
-            if key.ciphertext.starts_with("sk-") {
-                self.add("key-plaintext", subject.clone());
-            }
-            if key.is_default && !key.is_active {
-                self.add("key-default-inactive", subject);
-            }
-        }
-        for group in grouped(&ledger.keys, |key| Some(&key.ciphertext)).into_values() {
-            if group.len() > 1 {
-                let user = group.iter().map(|key| &key.user).min().unwrap();
-                let id = group.iter().map(|key| key.id).min().unwrap();
-                self.add("key-shared-ciphertext", format!("user {user} key {id}"));
-            }
-        }
-        for (user, group) in grouped(&ledger.keys, |key| key.is_default.then_some(&key.user)) {
-            if group.len() > 1 {
-                self.add(
-                    "key-default-duplicate",
-                    format!("user {user} provider openai"),
-                );
-            }
-        }
-        let without = |key: &&super::ledger::Key| {
-            ledger.user(&key.user).is_none() && ledger.chain(&key.user).is_empty()
-        };
-        let users: BTreeSet<&String> = ledger
-            .keys
-            .iter()
-            .filter(without)
-            .map(|key| &key.user)
-            .collect();
-        for user in users {
-            self.add("balance-row-missing", format!("user {user}"));
         }
     }
 }

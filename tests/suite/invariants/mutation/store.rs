@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use super::ledger::Ledger;
+use super::ledger::{EVER, FOREVER, Ledger, NULL};
 
 /// What forbids wrong values, in the versions that have it.
 pub const CHECKS: &[&str] = &[
@@ -11,6 +11,7 @@ pub const CHECKS: &[&str] = &[
          DROP CONSTRAINT IF EXISTS credit_transactions_sign_check,
          DROP CONSTRAINT IF EXISTS credit_transactions_transaction_type_check",
     "ALTER TABLE public.user_credits
+         DROP CONSTRAINT IF EXISTS user_credits_tier_check,
          DROP CONSTRAINT IF EXISTS user_credits_balance_check,
          DROP CONSTRAINT IF EXISTS user_credits_quota_check",
     "ALTER TABLE public.llm_usage_log
@@ -30,6 +31,34 @@ pub const FOREIGN_KEYS: &[&str] = &[
          DROP CONSTRAINT IF EXISTS credit_transactions_user_id_fkey",
     "ALTER TABLE public.user_provider_keys
          DROP CONSTRAINT IF EXISTS user_provider_keys_user_id_fkey",
+];
+
+/// What refuses NULL.
+pub const NULLABLE: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         ALTER amount DROP NOT NULL, ALTER balance_after DROP NOT NULL,
+         ALTER transaction_type DROP NOT NULL",
+    "ALTER TABLE public.user_credits
+         ALTER balance DROP NOT NULL, ALTER credits_used_this_month DROP NOT NULL,
+         ALTER tier DROP NOT NULL",
+    "ALTER TABLE public.llm_usage_log ALTER credits_used DROP NOT NULL",
+];
+
+/// What refuses infinity: the precision of the columns.
+pub const PRECISION: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         ALTER amount TYPE numeric, ALTER balance_after TYPE numeric",
+    "ALTER TABLE public.user_credits
+         ALTER balance TYPE numeric, ALTER credits_used_this_month TYPE numeric",
+    "ALTER TABLE public.llm_usage_log ALTER credits_used TYPE numeric",
+];
+
+/// What refuses the user that nobody is.
+pub const NIL: &[&str] = &[
+    "ALTER TABLE public.credit_transactions
+         DROP CONSTRAINT IF EXISTS credit_transactions_user_id_check",
+    "ALTER TABLE public.user_credits DROP CONSTRAINT IF EXISTS user_credits_user_id_check",
+    "ALTER TABLE public.llm_usage_log DROP CONSTRAINT IF EXISTS llm_usage_log_user_id_check",
 ];
 
 /// Rows of one table, inserted in one statement.
@@ -61,12 +90,24 @@ fn text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+fn word(word: &str) -> String {
+    if word == NULL {
+        NULL.to_owned()
+    } else {
+        text(word)
+    }
+}
+
 fn or_null(value: Option<String>) -> String {
     value.unwrap_or_else(|| "NULL".to_owned())
 }
 
 fn time(at: i64) -> String {
-    format!("timestamptz 'epoch' + interval '1 microsecond' * {at}")
+    match at {
+        FOREVER => "'infinity'".to_owned(),
+        EVER => "'-infinity'".to_owned(),
+        _ => format!("timestamptz 'epoch' + interval '1 microsecond' * {at}"),
+    }
 }
 
 /// Without triggers and foreign keys; what a CHECK or a unique index forbids, whoever damages the
@@ -82,7 +123,6 @@ pub fn write(ledger: &Ledger, client: &mut Client) {
                    created_at, updated_at";
     let mut keys = Insert::into("user_provider_keys", columns);
     for key in &ledger.keys {
-        let at = time(ledger.now - 86_400_000_000);
         keys.row(&[
             key.id.to_string(),
             text(&key.user),
@@ -91,8 +131,8 @@ pub fn write(ledger: &Ledger, client: &mut Client) {
             text(&key.ciphertext),
             key.is_default.to_string(),
             key.is_active.to_string(),
-            at.clone(),
-            at,
+            time(key.created),
+            time(key.updated),
         ]);
     }
     keys.run(client);
@@ -117,10 +157,10 @@ fn write_users(ledger: &Ledger, client: &mut Client) {
     for user in &ledger.users {
         let mut values = vec![
             text(&user.id),
-            text(&user.balance.to_string()),
-            text(user.tier),
+            user.balance.sql(),
+            word(user.tier),
             or_null(user.allowance.map(|a| a.to_string())),
-            text(&user.used.to_string()),
+            user.used.sql(),
             time(user.cycle),
             time(user.created),
             time(user.updated),
@@ -142,9 +182,9 @@ fn write_entries(ledger: &Ledger, client: &mut Client) {
         let mut values = vec![
             entry.id.to_string(),
             text(&entry.user),
-            text(entry.kind),
-            text(&entry.amount.to_string()),
-            text(&entry.after.to_string()),
+            word(entry.kind),
+            entry.amount.sql(),
+            entry.after.sql(),
             or_null(entry.reference.as_deref().map(text)),
             or_null(entry.description.as_deref().map(text)),
             time(entry.created),
@@ -171,7 +211,7 @@ fn write_log(ledger: &Ledger, client: &mut Client) {
             row.tokens[0].to_string(),
             row.tokens[1].to_string(),
             row.tokens[2].to_string(),
-            text(&row.credits.to_string()),
+            row.credits.sql(),
             or_null(row.latency.map(|ms| ms.to_string())),
             row.success.to_string(),
             or_null(row.error.as_deref().map(text)),

@@ -1,0 +1,55 @@
+-- check: key-shared-ciphertext
+SELECT 1 FROM user_provider_keys AS a JOIN user_provider_keys AS b
+    ON b.encrypted_key = a.encrypted_key AND b.id <> a.id
+ WHERE a.encrypted_key <> ''
+
+-- check: key-default-duplicate
+SELECT 1 FROM user_provider_keys AS a JOIN user_provider_keys AS b
+    ON b.user_id = a.user_id AND b.provider = a.provider AND b.id <> a.id
+   AND a.is_default AND b.is_default
+
+-- check: key-default-inactive
+SELECT 1 FROM user_provider_keys WHERE (is_default, is_active) = (true, false)
+
+-- The raw value without quotes and blanks around it is one word that begins like a key.
+-- check: key-plaintext
+SELECT 1 FROM user_provider_keys
+ CROSS JOIN LATERAL (SELECT btrim(encrypted_key, E'"'' \n\t')) AS t (word)
+ WHERE word ~ '^[A-Za-z0-9_-]+$'
+   AND (starts_with(word, 'sk-') AND length(word) >= 15
+        OR starts_with(word, 'AIza') AND length(word) = 39
+        OR starts_with(word, 'gsk_') AND length(word) >= 24
+        OR starts_with(word, 'hf_') AND length(word) >= 23
+        OR starts_with(word, 'xai-') AND length(word) >= 24
+        OR starts_with(word, 'r8_') AND length(word) >= 23
+        OR starts_with(word, 'AKIA') AND length(word) = 20)
+    OR lower(word) LIKE 'bearer %'
+    OR word LIKE '-----BEGIN %PRIVATE KEY%'
+    OR word LIKE '{%' AND lower(word) NOT LIKE '%"ciphertext"%'
+
+-- check: secret-in-text
+WITH texts (text) AS (
+    SELECT error_message FROM llm_usage_log UNION ALL SELECT metadata::text FROM llm_usage_log
+)
+SELECT 1 FROM texts CROSS JOIN LATERAL regexp_split_to_table(text, '[^A-Za-z0-9_-]+') AS word
+ WHERE starts_with(word, 'sk-') AND length(word) >= 23
+    OR starts_with(word, 'AIza') AND length(word) = 39
+    OR starts_with(word, 'gsk_') AND length(word) >= 24
+    OR starts_with(word, 'hf_') AND length(word) >= 23
+    OR starts_with(word, 'xai-') AND length(word) >= 24
+    OR starts_with(word, 'r8_') AND length(word) >= 23
+    OR starts_with(word, 'AKIA') AND length(word) = 20
+
+-- check: secret-in-entry
+WITH texts (text) AS (
+    SELECT description FROM credit_transactions
+    UNION ALL SELECT metadata::text FROM credit_transactions
+)
+SELECT 1 FROM texts CROSS JOIN LATERAL regexp_split_to_table(text, '[^A-Za-z0-9_-]+') AS word
+ WHERE starts_with(word, 'sk-') AND length(word) >= 23
+    OR starts_with(word, 'AIza') AND length(word) = 39
+    OR starts_with(word, 'gsk_') AND length(word) >= 24
+    OR starts_with(word, 'hf_') AND length(word) >= 23
+    OR starts_with(word, 'xai-') AND length(word) >= 24
+    OR starts_with(word, 'r8_') AND length(word) >= 23
+    OR starts_with(word, 'AKIA') AND length(word) = 20

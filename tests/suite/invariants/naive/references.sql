@@ -1,0 +1,75 @@
+-- check: request-id-duplicate
+SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
+    ON b.user_id = a.user_id AND b.request_id = a.request_id AND b.id > a.id
+ WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
+
+-- check: request-id-collision
+SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
+    ON b.user_id <> a.user_id AND b.request_id = a.request_id
+ WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
+
+-- check: request-id-missing
+SELECT 1 FROM llm_usage_log
+ WHERE coalesce(trim(request_id), '') IN ('', 'None', 'null', 'undefined')
+   AND (success OR coalesce(credits_used, 1) <> 0)
+
+-- check: purchase-reference-missing
+SELECT 1 FROM credit_transactions
+ WHERE transaction_type = 'purchase'
+   AND coalesce(trim(reference_id), '') IN ('', 'None', 'null', 'undefined')
+
+-- check: purchase-reference-duplicate
+WITH money AS (
+    SELECT * FROM credit_transactions
+     WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND (transaction_type = 'purchase' OR transaction_type = 'refund' AND amount < 0)
+)
+SELECT 1 FROM money AS p
+ WHERE p.amount > 0
+   AND (SELECT count(*) FROM money AS q
+         WHERE q.reference_id = p.reference_id AND q.transaction_type = 'purchase') > 1
+   AND NOT EXISTS (SELECT 1 FROM money AS q
+                    WHERE q.reference_id = p.reference_id AND q.amount > 0 AND q.amount < p.amount)
+   AND (SELECT sum(q.amount) FROM money AS q WHERE q.reference_id = p.reference_id) > p.amount
+
+-- check: usage-reference-duplicate
+WITH credits AS (
+    SELECT * FROM credit_transactions
+     WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)
+)
+SELECT 1 FROM credits AS c
+ WHERE c.transaction_type = 'usage'
+   AND (SELECT count(*) FROM credits AS d WHERE d.user_id = c.user_id
+           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage') > 1
+   AND NOT EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = c.user_id
+           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage'
+           AND d.amount > c.amount)
+   AND (SELECT sum(d.amount) FROM credits AS d WHERE d.user_id = c.user_id
+           AND d.reference_id = c.reference_id) < c.amount
+
+-- check: reference-reused
+SELECT 1 FROM credit_transactions AS a JOIN credit_transactions AS b
+    ON b.user_id = a.user_id AND b.reference_id = a.reference_id
+   AND b.transaction_type = a.transaction_type AND b.id > a.id
+ WHERE trim(a.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+
+-- check: reference-type-collision
+SELECT 1 FROM credit_transactions AS a JOIN credit_transactions AS b
+    ON b.reference_id = a.reference_id
+   AND a.transaction_type = 'purchase' AND b.transaction_type = 'usage'
+ WHERE trim(a.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+
+-- check: near-duplicate-credit
+SELECT 1 FROM (
+    SELECT user_id, reference_id, created_at,
+           lag(reference_id) OVER w AS other, lag(created_at) OVER w AS before
+      FROM credit_transactions
+     WHERE transaction_type = 'purchase'
+       AND trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+    WINDOW w AS (PARTITION BY user_id, amount ORDER BY created_at, id)) AS t
+ WHERE reference_id <> other AND created_at - interval '10 minutes' <= before
+   AND NOT EXISTS (SELECT 1 FROM credit_transactions AS s
+                    WHERE s.user_id = t.user_id AND s.reference_id IN (t.reference_id, t.other)
+                      AND (s.transaction_type = 'admin_adjustment'
+                           OR s.transaction_type = 'refund' AND s.amount < 0))
