@@ -7,12 +7,13 @@ use postgres::Transaction;
 
 use super::catalogue::Check;
 use super::contract::Kind;
-use super::equations::Equation;
+use super::equations::{Equation, Sums};
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
 use super::relations::{self, Relation};
 use super::scan::{Range, Scan, Tally};
+use super::state::{Contents, Pass, Reading, Since};
 use super::{query, row};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
@@ -29,6 +30,15 @@ pub(super) enum Job {
     },
     /// A check by itself, by its place in the plan.
     Check(usize),
+    /// The same, but only where new rows may have changed its verdict.
+    Suspects(usize),
+    /// A part of a pass over the content of sealed rows.
+    Content {
+        /// Which pass.
+        pass: usize,
+        /// Which rows.
+        range: Range,
+    },
     /// Evidence of a row check that the scans have counted.
     Evidence(usize),
 }
@@ -39,7 +49,17 @@ pub(super) struct Done {
     /// Rows that were read, as far as that is known.
     pub rows: u64,
     tally: Option<Tally>,
+    contents: Option<Contents>,
     violations: Option<Violations>,
+}
+
+/// What a state asks of an audit, and what it spares it.
+#[derive(Default)]
+pub(super) struct Sealed<'a> {
+    /// What new rows are judged by, where only they are read.
+    pub since: Option<&'a Since>,
+    /// What is to be sealed, or compared.
+    pub passes: Vec<Pass>,
 }
 
 /// The plan of an audit and its results.
@@ -49,6 +69,7 @@ pub(super) struct Board<'a> {
     scans: Vec<Scan>,
     /// Equations whose sums the scans collect.
     equations: Vec<Equation>,
+    sealed: Sealed<'a>,
     /// What the checks by themselves have to read, in pages.
     pages: Vec<u64>,
     state: Mutex<State>,
@@ -64,23 +85,31 @@ struct State {
     unread: Vec<Option<String>>,
     /// Ranges that are not finished.
     ranges: usize,
+    /// What the passes over sealed rows have yielded, or why one has not.
+    contents: Vec<Reading>,
+    /// New rows do not go on where the sealed ones end, so nothing can be judged by them alone.
+    gave_up: bool,
 }
 
 impl<'a> Board<'a> {
     /// Lays out the work. `key` is of [`super::equations::key`], where the equations may be used.
-    pub fn new(plan: &'a Plan<'a>, limit: u32, key: Option<i64>) -> Self {
+    pub fn new(plan: &'a Plan<'a>, limit: u32, key: Option<i64>, sealed: Sealed<'a>) -> Self {
         let mut scans: BTreeMap<&str, Scan> = BTreeMap::new();
+        let since = sealed.since;
+        let begin = |table: &str, relation: &Relation| match since {
+            Some(since) => since.scan(table, relation),
+            None => Scan::new(table, relation),
+        };
         let mut scan_of = |table: &'a str| -> Option<()> {
             let relation = plan.relations.get(table)?;
-            scans
-                .entry(table)
-                .or_insert_with(|| Scan::new(table, relation));
+            scans.entry(table).or_insert_with(|| begin(table, relation));
             Some(())
         };
         let mut fused = Vec::new();
         for (place, (check, decision)) in plan.steps.iter().enumerate() {
             let contract = &check.contract;
-            if *decision == Decision::Evaluate && contract.kind == Kind::Row {
+            let apart = since.is_some_and(|since| !since.covers(check));
+            if *decision == Decision::Evaluate && contract.kind == Kind::Row && !apart {
                 // A table that is not there is an error of this check alone.
                 let there: Vec<_> = contract.tables.iter().map(|t| scan_of(t)).collect();
                 if there.iter().all(Option::is_some) {
@@ -95,7 +124,7 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        let equations = key.map_or_else(Vec::new, |key| equations(plan, key, &mut scans));
+        let equations = key.map_or_else(Vec::new, |key| equations(plan, key, &mut scans, &begin));
         let scans: Vec<Scan> = scans.into_values().filter(|s| !s.is_empty()).collect();
         let state = State {
             results: vec![None; plan.steps.len()],
@@ -103,12 +132,19 @@ impl<'a> Board<'a> {
             broken: vec![false; scans.len()],
             unread: vec![None; scans.len()],
             ranges: 0,
+            contents: sealed
+                .passes
+                .iter()
+                .map(|_| Ok(Contents::default()))
+                .collect(),
+            gave_up: false,
         };
         let pages = plan.steps.iter().map(|(check, _)| pages(check, plan));
         Self {
             plan,
             limit,
             equations,
+            sealed,
             pages: pages.collect(),
             scans,
             state: Mutex::new(state),
@@ -131,8 +167,8 @@ impl<'a> Board<'a> {
                 Decision::Evaluate => {
                     let waits = self.scans.iter().any(|s| s.places().any(|p| p == place))
                         || self.equation_of(check).is_some();
-                    if !waits {
-                        jobs.push(Job::Check(place));
+                    if !waits && check.contract.kind != Kind::Sealed {
+                        jobs.push(self.job_of(place));
                     }
                     continue;
                 }
@@ -143,6 +179,10 @@ impl<'a> Board<'a> {
         for (scan, pass) in self.scans.iter().enumerate() {
             let ranges = pass.ranges(hands, rows_per_second).into_iter();
             jobs.extend(ranges.map(|range| Job::Range { scan, range }));
+        }
+        for (pass, of_it) in self.sealed.passes.iter().enumerate() {
+            let ranges = of_it.ranges(hands, rows_per_second).into_iter();
+            jobs.extend(ranges.map(|range| Job::Content { pass, range }));
         }
         state.ranges = jobs
             .iter()
@@ -155,7 +195,20 @@ impl<'a> Board<'a> {
     pub fn pages_of(&self, job: &Job) -> u64 {
         match job {
             Job::Range { scan, range } => self.scans[*scan].pages_of(*range),
+            Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
+            // A question about new rows, as a rule.
+            Job::Suspects(_) => 1,
             Job::Check(place) | Job::Evidence(place) => self.pages[*place],
+        }
+    }
+
+    /// How a check by itself is evaluated.
+    fn job_of(&self, place: usize) -> Job {
+        let check = self.plan.steps[place].0;
+        let since = self.sealed.since;
+        match since.and_then(|since| since.suspects(check)) {
+            Some(_) => Job::Suspects(place),
+            None => Job::Check(place),
         }
     }
 
@@ -175,8 +228,28 @@ impl<'a> Board<'a> {
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
-                    violations: None,
+                    ..Done::default()
                 });
+            }
+            Job::Content { pass, range } => {
+                let (rows, contents) = self.sealed.passes[*pass].read(snapshot, *range)?;
+                return Ok(Done {
+                    rows,
+                    contents: Some(contents),
+                    ..Done::default()
+                });
+            }
+            Job::Suspects(place) => {
+                let check = self.plan.steps[*place].0;
+                let since = self.sealed.since;
+                let question = since.and_then(|since| since.suspects(check));
+                let question = question.unwrap_or_else(|| "SELECT".to_owned());
+                let row = snapshot.query_one(&format!("SELECT EXISTS ({question})"), &[])?;
+                if row.get(0) {
+                    evaluate(snapshot, check, relations, limit)
+                } else {
+                    Ok(Violations::default())
+                }
             }
             Job::Check(place) => {
                 let check = self.plan.steps[*place].0;
@@ -202,8 +275,11 @@ impl<'a> Board<'a> {
         cut_off: bool,
     ) -> (Vec<Job>, Option<Error>) {
         let mut state = self.state();
+        if let Job::Content { pass, .. } = job {
+            return (Vec::new(), seal(&mut state.contents[*pass], done));
+        }
         let Job::Range { scan, .. } = job else {
-            let (Job::Check(place) | Job::Evidence(place)) = job else {
+            let (Job::Check(place) | Job::Suspects(place) | Job::Evidence(place)) = job else {
                 return (Vec::new(), None);
             };
             let check = self.plan.steps[*place].0;
@@ -245,6 +321,14 @@ impl<'a> Board<'a> {
     /// All ranges are finished: what do they say, and what has to be looked at?
     fn conclude(&self, state: &mut State) -> Vec<Job> {
         let mut jobs = Vec::new();
+        let chain = self.equations.contains(&Equation::Chain);
+        if chain
+            && self.sealed.since.is_some()
+            && self.verdict(Equation::Chain, state) == Some(false)
+        {
+            state.gave_up = true;
+            return jobs;
+        }
         for (place, (check, _)) in self.plan.steps.iter().enumerate() {
             if state.results[place].is_some() {
                 continue;
@@ -263,7 +347,7 @@ impl<'a> Board<'a> {
                     Some(equation) if self.holds(equation, state) => {
                         state.results[place] = Some(judged(check, Violations::default()));
                     }
-                    Some(_) => jobs.push(Job::Check(place)),
+                    Some(_) => jobs.push(self.job_of(place)),
                 }
                 continue;
             }
@@ -290,7 +374,14 @@ impl<'a> Board<'a> {
     }
 
     fn holds(&self, equation: Equation, state: &State) -> bool {
-        equation.holds(&self.read_scans(state)) == Some(true)
+        self.verdict(equation, state) == Some(true)
+    }
+
+    /// Whether an equation holds, with what sealed rows add to it; none when that is not known.
+    fn verdict(&self, equation: Equation, state: &State) -> Option<bool> {
+        let nothing = Sums::new();
+        let base = self.sealed.since.map_or(&nothing, |since| &since.base);
+        equation.holds(&self.read_scans(state), base)
     }
 
     fn pending(&self, check: &Check, state: &State) -> u64 {
@@ -328,6 +419,18 @@ impl<'a> Board<'a> {
             .collect()
     }
 
+    /// Whether everything has to be read after all.
+    pub fn gave_up(&self) -> bool {
+        self.state().gave_up
+    }
+
+    /// The passes over sealed rows, each with what it has yielded, or why it has not.
+    pub fn take_contents(&mut self) -> Vec<(Pass, Reading)> {
+        let passes = std::mem::take(&mut self.sealed.passes);
+        let contents = std::mem::take(&mut self.state().contents);
+        passes.into_iter().zip(contents).collect()
+    }
+
     /// The results, in the order of the plan.
     pub fn results(self) -> Vec<CheckResult> {
         let state = self
@@ -344,8 +447,28 @@ impl<'a> Board<'a> {
     }
 }
 
+/// Adds what a part of a pass over sealed rows has yielded; gives an error back.
+fn seal(contents: &mut Reading, done: Result<Done>) -> Option<Error> {
+    match (done, contents) {
+        (Ok(done), Ok(contents)) => {
+            contents.add(done.contents.unwrap_or_default());
+            None
+        }
+        (Ok(_), Err(_)) => None,
+        (Err(error), contents) => {
+            *contents = Err(words(&error));
+            Some(error)
+        }
+    }
+}
+
 /// Lets the scans collect what the equations need that would spare a check.
-fn equations<'a>(plan: &Plan<'a>, key: i64, scans: &mut BTreeMap<&'a str, Scan>) -> Vec<Equation> {
+fn equations<'a>(
+    plan: &Plan<'a>,
+    key: i64,
+    scans: &mut BTreeMap<&'a str, Scan>,
+    begin: &dyn Fn(&str, &Relation) -> Scan,
+) -> Vec<Equation> {
     let spares = |equation: &Equation| {
         plan.steps.iter().any(|(check, decision)| {
             *decision == Decision::Evaluate
@@ -359,9 +482,7 @@ fn equations<'a>(plan: &Plan<'a>, key: i64, scans: &mut BTreeMap<&'a str, Scan>)
     for equation in &chosen {
         for table in equation.tables() {
             if let Some(relation) = plan.relations.get(table) {
-                let scan = scans
-                    .entry(table)
-                    .or_insert_with(|| Scan::new(table, relation));
+                let scan = scans.entry(table).or_insert_with(|| begin(table, relation));
                 equation.add_sums(key, scan);
             }
         }
@@ -392,5 +513,6 @@ fn evaluate(
         (Kind::Query, _) => query::run(snapshot, contract, limit),
         (Kind::Native, Some(native)) => native(snapshot, contract, limit),
         (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
+        (Kind::Sealed, _) => Err(Error::undecided("a check of sealed rows without a state")),
     }
 }

@@ -132,6 +132,7 @@ impl Check {
         let body = match contract.kind {
             Kind::Row => super::row::statement(contract),
             Kind::Query | Kind::Native => format!("{};", contract.sql),
+            Kind::Sealed => super::state::statement(contract),
         };
         // An audit sets the moment that it is about; by hand it is the present one.
         let set_moment = "SELECT set_config('creditdb.now', clock_timestamp()::text, false);";

@@ -23,7 +23,14 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("actual"),
     Key::optional("difference"),
     Key::optional("canary"),
+    Key::optional("incremental"),
 ];
+
+/// `incremental` of a check that is about each row by itself.
+pub const INCREMENTAL_ROWS: &str = "rows";
+
+/// Begins `incremental` of a check that takes all rows, and is left to full audits.
+pub const FULL_AUDITS_ONLY: &str = "full audits only:";
 
 /// Declares an enum whose words in files and reports are its lower-case variant names.
 macro_rules! words {
@@ -64,6 +71,8 @@ words! {
         Query = "query",
         /// A SELECT whose rows Rust interprets.
         Native = "native",
+        /// A SELECT of sums over rows, which are compared with those of a state file.
+        Sealed = "sealed",
     }
 }
 
@@ -161,7 +170,7 @@ pub struct Contract {
     pub title: String,
     /// How it is written.
     pub kind: Kind,
-    /// Tables of a row check, without their schema (`public`).
+    /// Tables of a row check or a sealed one, without their schema (`public`).
     pub tables: Vec<String>,
     /// Which rows one violation needs to see.
     pub scope: Scope,
@@ -187,6 +196,10 @@ pub struct Contract {
     pub difference: Option<String>,
     /// Row checks: values of columns (a JSON object) that violate it; the others are NULL.
     pub canary: Option<String>,
+    /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by
+    /// itself), a SELECT that finds something whenever new rows may violate it, or
+    /// `full audits only: …`, with the reason. Without it, it is evaluated whole.
+    pub incremental: Option<String>,
     /// The expression or the query, without the header.
     pub sql: String,
 }
@@ -267,6 +280,7 @@ impl Reader<'_> {
             actual: self.text("actual"),
             difference: self.text("difference"),
             canary: self.text("canary"),
+            incremental: self.incremental(kind, severity),
             sql,
         })
     }
@@ -338,13 +352,30 @@ impl Reader<'_> {
         (guards, None)
     }
 
+    fn incremental(&mut self, kind: Option<Kind>, severity: Option<Severity>) -> Option<String> {
+        let value = self.text("incremental")?;
+        let reason = value.strip_prefix(FULL_AUDITS_ONLY);
+        let problem = if reason.is_some_and(|reason| reason.trim().is_empty()) {
+            "needs its reason: \"full audits only: because …\""
+        } else if reason.is_some() && severity != Some(Severity::Info) {
+            "leaves to full audits what an audit fails for"
+        } else if value == INCREMENTAL_ROWS && kind != Some(Kind::Row) {
+            "says \"rows\", which is for row checks"
+        } else if reason.is_none() && value != INCREMENTAL_ROWS && !value.starts_with("SELECT ") {
+            "is neither \"rows\" nor a SELECT nor \"full audits only: …\""
+        } else {
+            return Some(value);
+        };
+        self.reject("incremental", format!("incremental {problem}"));
+        None
+    }
+
     fn row_keys(&mut self, kind: Option<Kind>, tables: &[String]) {
         let is_row = kind == Some(Kind::Row);
-        if is_row && tables.is_empty() {
-            self.problems.push(Problem::new(
-                1,
-                "a row check needs the header key \"table\"",
-            ));
+        let has_tables = is_row || kind == Some(Kind::Sealed);
+        if has_tables && tables.is_empty() {
+            let message = "this kind of check needs the header key \"table\"";
+            self.problems.push(Problem::new(1, message));
         }
         for key in ["expected", "actual"] {
             if is_row && self.header.get(key).is_none() {
@@ -353,7 +384,8 @@ impl Reader<'_> {
             }
         }
         for key in ["table", "expected", "actual", "difference", "canary"] {
-            if !is_row && kind.is_some() && self.header.get(key).is_some() {
+            let fits = is_row || has_tables && key == "table";
+            if !fits && kind.is_some() && self.header.get(key).is_some() {
                 self.reject(
                     key,
                     format!("header key \"{key}\" belongs to row checks only"),

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, Transaction};
 
-use super::board::Board;
+use super::board::{Board, Sealed};
 use super::catalogue::Check;
 use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::outcome::verdict;
+use super::plan::Plan;
+use super::state::{Course, Horizon, Reading, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan};
 use crate::db::session;
 use crate::db::snapshot::Snapshot;
@@ -31,7 +33,14 @@ pub struct Options {
     pub deadline: Option<Duration>,
     /// How many rows the scans may read in a second, all connections together.
     pub rows_per_second: Option<u64>,
+    /// With a state: read everything, sealed rows included.
+    pub full: bool,
+    /// With a state: the selection is not the whole catalogue, so that nothing can be sealed.
+    pub partial: bool,
 }
+
+/// The chain equation failed over the new rows.
+const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones end";
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
@@ -48,7 +57,37 @@ pub fn audit(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Audit> {
+    run(client, helpers, selection, options, None, progress)
+}
+
+/// Like [`audit`], but reads only what is new since the audit that left the state in a file, where
+/// that can be done, and says in the report what it did. What the file is to say afterwards is for
+/// the caller to save.
+///
+/// # Errors
+/// Those of [`audit`]; a state of another database.
+pub fn audit_with_state(
+    client: &mut Client,
+    helpers: &mut [Client],
+    selection: &[&Check],
+    options: &Options,
+    file: &mut StateFile,
+    progress: &dyn Progress,
+) -> Result<Audit> {
+    run(client, helpers, selection, options, Some(file), progress)
+}
+
+fn run(
+    client: &mut Client,
+    helpers: &mut [Client],
+    selection: &[&Check],
+    options: &Options,
+    file: Option<&mut StateFile>,
+    progress: &dyn Progress,
+) -> Result<Audit> {
     let started = Instant::now();
+    let horizon = file.as_deref().map(|file| Horizon::look(client, file));
+    let horizon = horizon.transpose()?;
     let tables = plan::tables(selection);
     let mut snapshot = Snapshot::take(client, &tables)?;
     let exported = match helpers {
@@ -61,24 +100,90 @@ pub fn audit(
     let setup = if options.distrust { READ_THE_HEAP } else { "" };
     transaction.batch_execute(setup)?;
     canary::sing(transaction, &mut plan)?;
-    let key = equations::key(transaction)?;
-    let board = Board::new(&plan, options.evidence, Some(key));
-    progress.begin("pages", 0);
-    Crew::new(&board, options, started, progress, 1 + helpers.len()).run(
-        transaction,
-        exported.as_ref(),
-        helpers,
-        setup,
-    );
-    progress.end();
-    let checks = board.results();
+    let mut course = match (&file, horizon) {
+        (Some(file), Some(horizon)) => {
+            let version = &database.schema_version;
+            Some(Course::set(
+                transaction,
+                file,
+                horizon,
+                version,
+                request(options),
+            )?)
+        }
+        _ => None,
+    };
+    let key = match &course {
+        Some(course) => course.key,
+        None => equations::key(transaction)?,
+    };
+    equations::prove(transaction, key)?;
+    let hands = 1 + helpers.len();
+    let mut evaluate = |plan: &Plan<'_>, sealed: Sealed<'_>| {
+        let mut board = Board::new(plan, options.evidence, Some(key), sealed);
+        progress.begin("pages", 0);
+        Crew::new(&board, options, started, progress, hands).run(
+            transaction,
+            exported.as_ref(),
+            helpers,
+            setup,
+        );
+        progress.end();
+        let contents: Vec<(_, Reading)> = board.take_contents();
+        (board.gave_up(), contents, board.results())
+    };
+    let decisions = plan.decisions();
+    decide(&mut plan, course.as_ref());
+    let mut done = evaluate(&plan, sealed(course.as_ref(), &plan));
+    if let (true, Some(course)) = (done.0, &mut course) {
+        course.fall_back(DOES_NOT_GO_ON);
+        plan.decide(decisions);
+        decide(&mut plan, Some(course));
+        done = evaluate(&plan, sealed(Some(course), &plan));
+    }
+    let (_, contents, mut checks) = done;
+    let state = match (course, file) {
+        (Some(course), Some(file)) => {
+            let when = (snapshot.taken_at, options.evidence);
+            Some(course.conclude(file, &plan, contents, &mut checks, when))
+        }
+        _ => None,
+    };
     Ok(Audit {
         verdict: verdict(&checks),
         database,
         taken_at: snapshot.taken_at,
         snapshot_id: snapshot.id,
+        state,
         checks,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn request(options: &Options) -> Request {
+    let full = match (options.distrust, options.full) {
+        (true, _) => Some("--distrust believes no index"),
+        (false, true) => Some("--full was asked for"),
+        (false, false) => None,
+    };
+    Request {
+        full,
+        whole: !options.partial,
+    }
+}
+
+/// Takes out of the plan what a course, or its lack, leaves out.
+fn decide(plan: &mut Plan<'_>, course: Option<&Course>) {
+    match course {
+        Some(course) => course.decide(plan),
+        None => skip_sealed_history(plan, "takes --state FILE, which knows what was sealed"),
+    }
+}
+
+fn sealed<'a>(course: Option<&'a Course>, plan: &Plan<'_>) -> Sealed<'a> {
+    course.map_or_else(Sealed::default, |course| Sealed {
+        since: course.since(),
+        passes: course.passes(plan),
     })
 }
 
