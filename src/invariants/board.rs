@@ -244,7 +244,8 @@ impl<'a> Board<'a> {
                 let since = self.sealed.since;
                 let question = since.and_then(|since| since.suspects(check));
                 let question = question.unwrap_or_else(|| "SELECT".to_owned());
-                let row = snapshot.query_one(&format!("SELECT EXISTS ({question})"), &[])?;
+                let row = snapshot
+                    .query_one(&format!("SELECT count(*) > 0 FROM ({question}) AS q"), &[])?;
                 if row.get(0) {
                     evaluate(snapshot, check, relations, limit)
                 } else {

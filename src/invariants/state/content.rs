@@ -290,8 +290,8 @@ mod tests {
 
     /// The causes of all differences.
     fn causes(table: &str, now: &[(i64, u64, i64, i128)]) -> Vec<String> {
-        let sealed = blocks(&[(0, 10, 1, 7), (1, 20, 65_536, 8), (2, 5, 131_072, 9)]);
-        let found = compare(table, (&sealed, 131_080), &blocks(now), 10);
+        let sealed = blocks(&[(0, 10, 1, 7), (1, 20, 16_384, 8), (2, 5, 32_768, 9)]);
+        let found = compare(table, (&sealed, 32_777), &blocks(now), 10);
         assert_eq!(found.count, found.evidence.len() as u64);
         let cause = |evidence: Evidence| evidence.cause.unwrap();
         found.evidence.into_iter().map(cause).collect()
@@ -299,17 +299,17 @@ mod tests {
 
     #[test]
     fn every_difference_is_named() {
-        let same = [(0, 10, 1, 7), (1, 20, 65_536, 8), (2, 5, 131_072, 9)];
+        let same = [(0, 10, 1, 7), (1, 20, 16_384, 8), (2, 5, 32_768, 9)];
         assert!(causes(ENTRIES, &same).is_empty());
         let [a, b, c] = same;
-        assert_eq!(causes(ENTRIES, &[a, (1, 20, 65_536, 3), c]), ["edited-row"]);
+        assert_eq!(causes(ENTRIES, &[a, (1, 20, 16_384, 3), c]), ["edited-row"]);
         assert_eq!(
-            causes(ENTRIES, &[a, (1, 21, 65_536, 3), c]),
+            causes(ENTRIES, &[a, (1, 21, 16_384, 3), c]),
             ["inserted-row"]
         );
         assert_eq!(causes(ENTRIES, &[b, c]), ["deleted-row"]);
         assert_eq!(
-            causes(ENTRIES, &[a, b, c, (3, 1, 196_608, 1)]),
+            causes(ENTRIES, &[a, b, c, (3, 1, 49_152, 1)]),
             ["inserted-row"]
         );
         assert_eq!(causes(LOG, &[a, b]), ["deleted-row"]);
@@ -317,14 +317,14 @@ mod tests {
 
     #[test]
     fn a_log_may_forget_from_the_oldest_row_on() {
-        let [b, c] = [(1, 20, 65_536, 8), (2, 5, 131_072, 9)];
+        let [b, c] = [(1, 20, 16_384, 8), (2, 5, 32_768, 9)];
         assert!(causes(LOG, &[b, c]).is_empty());
-        assert!(causes(LOG, &[(1, 12, 65_545, 3), c]).is_empty());
+        assert!(causes(LOG, &[(1, 12, 16_393, 3), c]).is_empty());
         assert!(causes(LOG, &[]).is_empty());
         // Nothing was cut off in front of the last block, so it has to be as it was.
-        assert_eq!(causes(LOG, &[b, (2, 4, 131_073, 3)]), ["deleted-row"]);
+        assert_eq!(causes(LOG, &[b, (2, 4, 32_769, 3)]), ["deleted-row"]);
         assert_eq!(
-            causes(LOG, &[(1, 12, 65_545, 3), (2, 5, 131_072, 1)]),
+            causes(LOG, &[(1, 12, 16_393, 3), (2, 5, 32_768, 1)]),
             ["edited-row"]
         );
     }

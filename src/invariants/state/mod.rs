@@ -39,8 +39,8 @@ pub(super) type Reading = std::result::Result<Contents, String>;
 pub(super) const SEALED_HISTORY: &str = "sealed-history";
 
 /// Rows of a block are those whose ids are the same but for so many bits: a difference in content
-/// names a block, and the file keeps some 20 bytes for each.
-const BLOCK_BITS: u32 = 16;
+/// names a block, and the file has some 60 bytes for each: a megabyte for 250 million rows.
+const BLOCK_BITS: u32 = 14;
 
 /// What the file says.
 #[derive(Clone, Debug, Serialize, Deserialize)]

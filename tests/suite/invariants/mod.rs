@@ -7,6 +7,7 @@ mod guards;
 mod live;
 mod mutation;
 mod output;
+mod state;
 mod trust;
 
 use serde_json::Value;

@@ -9,6 +9,10 @@
 -- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text
 --   (UPDATE public.llm_usage_log SET error_message = '(removed)' WHERE id = <id>), and let the
 --   gateway mask keys before it stores a message.
+-- incremental: SELECT FROM (SELECT concat_ws(' ', description, nullif(metadata, '{}')) AS text
+--   FROM public.credit_transactions WHERE id > $entries UNION ALL SELECT concat_ws(' ',
+--   error_message, nullif(metadata, '{}')) FROM public.llm_usage_log WHERE id > $log) AS new_rows
+--   WHERE text ~ '(sk-|AIza|gsk_|hf_|r8_|xai-|AKIA)[A-Za-z0-9_-]{16}'
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
 -- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short. Keys in the

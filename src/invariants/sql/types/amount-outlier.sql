@@ -8,6 +8,7 @@
 --   themselves, and a user has a thousand times the credits.
 -- remedy: look at what the entry stands for (the payment, the request). When it is wrong, correct
 --   it by the difference with type admin_adjustment and a reason.
+-- incremental: full audits only: a percentile takes all amounts
 
 -- Usual is the 99.9th percentile of the type, so a type needs a thousand entries before anything
 -- stands out. The percentile is computed only where more than one entry in a thousand is not

@@ -8,9 +8,12 @@
 --   was deleted. No money is involved yet, but the user can be charged nothing.
 -- remedy: provision the user: INSERT INTO public.user_credits (user_id) VALUES (<user>) ON
 --   CONFLICT (user_id) DO NOTHING; or find out whose requests these are.
+-- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
+--   FALSE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = n.user_id)
 
 -- Users with entries are balance-row-missing, an error. Requests that failed are left out: an
 -- unknown user's request should fail.
+-- Between full audits, a balance row that was deleted is noticed by its entries only.
 SELECT 'user ' || coalesce(l.user_id::text, 'NULL') AS subject,
        'a balance row'::text AS expected,
        'no row'::text AS actual,
