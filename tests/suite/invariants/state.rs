@@ -202,8 +202,8 @@ fn old_rows_that_were_changed_are_found_even_when_the_chain_fits() {
         ("edited-row", format!("UPDATE public.credit_transactions SET description = 'x' WHERE {one} AND entry_seq = 1")),
         // Sums, balances and numbers agree, and so does the log.
         ("edited-row", format!(
-            "UPDATE public.credit_transactions SET amount = amount - 1, balance_after = balance_after - 1 WHERE {one} AND entry_seq = 2;
-             UPDATE public.credit_transactions SET amount = amount + 1 WHERE {one} AND entry_seq = 3;
+            "UPDATE public.credit_transactions SET amount = amount - 0.25, balance_after = balance_after - 0.25 WHERE {one} AND entry_seq = 2;
+             UPDATE public.credit_transactions SET amount = amount + 0.25 WHERE {one} AND entry_seq = 3;
              UPDATE public.llm_usage_log l SET credits_used = -c.amount FROM public.credit_transactions c
               WHERE c.reference_id = l.request_id AND c.user_id = l.user_id")),
         ("edited-row", "UPDATE public.llm_usage_log SET model = CASE id WHEN 3 THEN 'a' ELSE 'b' END WHERE id IN (3, 4)".to_owned()),
