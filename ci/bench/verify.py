@@ -82,12 +82,17 @@ class Bench:
         users = max(requests // ENTRIES_PER_USER, 1)
         self.creditdb("migrate")
         self.creditdb("sample", f"--users={users}", f"--requests={requests}")
-        for table in ["user_credits", "user_provider_keys", "credit_transactions", "llm_usage_log"]:
-            self.psql("SET session_replication_role = replica", self.copies(table))
+        tables = ["user_credits", "user_provider_keys", "credit_transactions", "llm_usage_log"]
+        self.psql("CREATE TABLE original AS SELECT user_id FROM public.user_credits")
+        for table in tables:
+            # The original goes, so that what is left was written in the order of its times.
+            self.psql("SET session_replication_role = replica", self.copies(table),
+                      f"DELETE FROM public.{table} WHERE user_id IN (SELECT user_id FROM original)")
+        self.psql("DROP TABLE original")
         self.psql("VACUUM ANALYZE", "CHECKPOINT")
 
     def copies(self, table):
-        """INSERT that adds the further copies of a table's rows, under other users."""
+        """INSERT that adds copies of a table's rows, under other users, in the order of its ids."""
         columns = self.psql(f"""SELECT attname FROM pg_attribute
             WHERE attrelid = 'public.{table}'::regclass AND attnum > 0 AND NOT attisdropped
               AND attname <> 'id' ORDER BY attnum""").split()
@@ -97,9 +102,9 @@ class Bench:
             # Ids that say nothing stay so.
             other[column] = f"CASE WHEN length({column}) > 9 THEN {column} || '-' || k ELSE {column} END"
         values = ", ".join(other.get(column, column) for column in columns)
-        order = "" if table == "user_credits" else ", id"
+        order = "user_id" if table == "user_credits" else "id"
         return f"""INSERT INTO public.{table} ({", ".join(columns)})
-            SELECT {values} FROM public.{table}, generate_series(2, {COPIES}) AS k ORDER BY k{order}"""
+            SELECT {values} FROM public.{table}, generate_series(1, {COPIES}) AS k ORDER BY {order}, k"""
 
     def timed(self, what):
         started = time.monotonic()

@@ -109,7 +109,7 @@ impl<'a> Board<'a> {
         for (place, (check, decision)) in plan.steps.iter().enumerate() {
             let contract = &check.contract;
             let apart = since.is_some_and(|since| !since.covers(check));
-            if *decision == Decision::Evaluate && contract.kind == Kind::Row && !apart {
+            if *decision == Decision::Evaluate && contract.expression().is_some() && !apart {
                 // A table that is not there is an error of this check alone.
                 let there: Vec<_> = contract.tables.iter().map(|t| scan_of(t)).collect();
                 if there.iter().all(Option::is_some) {
@@ -217,14 +217,14 @@ impl<'a> Board<'a> {
         let (relations, limit) = (&self.plan.relations, self.limit);
         let violations = match job {
             Job::Range { scan, range } => {
-                let (suspicious, given_up) = {
+                let (so_far, given_up) = {
                     let state = self.state();
-                    (state.tallies[*scan].fired(), state.broken[*scan])
+                    (state.tallies[*scan].clone(), state.broken[*scan])
                 };
                 if given_up {
                     return Ok(Done::default());
                 }
-                let tally = self.scans[*scan].read(snapshot, *range, suspicious)?;
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
@@ -342,25 +342,23 @@ impl<'a> Board<'a> {
                 .filter(of_it)
                 .map(|(at, _)| at)
                 .collect();
-            if scans.is_empty() {
-                match self.equation_of(check) {
-                    None => {}
-                    Some(equation) if self.holds(equation, state) => {
-                        state.results[place] = Some(judged(check, Violations::default()));
-                    }
-                    Some(_) => jobs.push(self.job_of(place)),
-                }
+            let equation = self.equation_of(check);
+            if scans.is_empty() && equation.is_none() {
                 continue;
             }
             let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
+            let silent = equation.is_none_or(|equation| self.holds(equation, state))
+                && !self.counts_in(place, state).iter().any(row::Count::is_loud);
             if let Some(reason) = cut_off {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {
                 jobs.push(Job::Check(place));
-            } else if self.counts_in(place, state).iter().all(is_silent) {
+            } else if silent {
                 state.results[place] = Some(judged(check, Violations::default()));
-            } else {
+            } else if check.contract.kind == Kind::Row {
                 jobs.push(Job::Evidence(place));
+            } else {
+                jobs.push(self.job_of(place));
             }
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
@@ -369,6 +367,11 @@ impl<'a> Board<'a> {
 
     /// The equation that a check need not be evaluated for.
     fn equation_of(&self, check: &Check) -> Option<Equation> {
+        let apart = self.sealed.since.is_some_and(|since| !since.covers(check));
+        if apart && check.contract.suspects.is_some() {
+            // It says something only as long as nobody is suspect, and nobody was looked for.
+            return None;
+        }
         let id = check.contract.id.as_str();
         let mut equations = self.equations.iter().copied();
         equations.find(|equation| equation.checks().contains(&id))
@@ -496,10 +499,6 @@ fn pages(check: &Check, plan: &Plan<'_>) -> u64 {
     let names = relations::named_by(&check.contract);
     let known = names.iter().filter_map(|name| plan.relations.get(name));
     known.filter_map(|r| r.pages).sum::<u64>().max(1)
-}
-
-fn is_silent(count: &row::Count) -> bool {
-    count.violations == 0 && count.undecided == 0
 }
 
 fn evaluate(

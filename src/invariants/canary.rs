@@ -1,16 +1,15 @@
-//! Canaries: before a row check is believed, its expression has to find a violation that is planted
-//! in a row made up for it. A server, an operator or a type that answers otherwise than the author
+//! Canaries: before the silence of an expression over rows is believed, it has to find what is planted
+//! in a row made up for it: a violation, or a suspect. A server, an operator or a type that answers otherwise than the author
 //! of the check knew would show here, and not as a clean audit.
 
 use postgres::Transaction;
 
-use super::contract::Kind;
 use super::outcome::words;
 use super::plan::{Decision, Plan};
 use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::Result;
 
-/// Lets every row check with a canary find it; one that does not cannot be evaluated.
+/// Lets every check with a canary find it; one that does not cannot be evaluated.
 ///
 /// # Errors
 /// A lost connection.
@@ -18,12 +17,12 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     let mut songs = Vec::new();
     for (place, (check, decision)) in plan.steps.iter().enumerate() {
         let contract = &check.contract;
-        let Some(canary) = contract.canary.as_deref() else {
+        let (Some(canary), Some(expression)) = (&contract.canary, contract.expression()) else {
             continue;
         };
-        if *decision == Decision::Evaluate && contract.kind == Kind::Row {
+        if *decision == Decision::Evaluate {
             for table in &contract.tables {
-                songs.push((place, song(place, table, canary, &contract.sql)));
+                songs.push((place, song(place, table, canary, expression)));
             }
         }
     }
@@ -50,8 +49,8 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     Ok(())
 }
 
-const SILENT: &str = "it does not find the violation of its own canary, so its silence about the \
-                      rows of the table means nothing";
+const SILENT: &str = "it does not find what its own canary plants, so its silence about the rows of \
+                      the table means nothing";
 
 /// The places whose canary was not found.
 fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {

@@ -134,13 +134,19 @@ impl Check {
             Kind::Query | Kind::Native => format!("{};", contract.sql),
             Kind::Sealed => super::state::statement(contract),
         };
-        // An audit sets the moment that it is about; by hand it is the present one.
-        let set_moment = "SELECT set_config('creditdb.now', clock_timestamp()::text, false);";
-        if contract.sql.contains("creditdb.now") {
-            format!("{set_moment}\n\n{body}")
-        } else {
-            body
-        }
+        // An audit sets the moment that it is about, and how far it looks back for some checks; by
+        // hand it is the present one, and back to the beginning.
+        let settings = [
+            ("creditdb.now", "clock_timestamp()::text"),
+            ("creditdb.recent", "'4611686018427387904'"),
+        ];
+        let named = settings
+            .iter()
+            .filter(|(name, _)| contract.sql.contains(name));
+        let set = |(name, value)| format!("SELECT set_config('{name}', {value}, false);\n");
+        let set: String = named.copied().map(set).collect();
+        let gap = if set.is_empty() { "" } else { "\n" };
+        format!("{set}{gap}{body}")
     }
 }
 
@@ -165,13 +171,8 @@ mod tests {
             let check = catalogue.find(embedded.id).unwrap();
             assert_eq!(check.contract.area, embedded.area);
             assert_eq!(check.native.is_some(), check.contract.kind == Kind::Native);
-            let has_canary = check.contract.canary.is_some();
-            assert_eq!(
-                has_canary,
-                check.contract.kind == Kind::Row,
-                "{}",
-                embedded.id
-            );
+            let (canary, judges_rows) = (&check.contract.canary, check.contract.expression());
+            assert_eq!(canary.is_some(), judges_rows.is_some(), "{}", embedded.id);
         }
     }
 }

@@ -22,11 +22,12 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("expected"),
     Key::optional("actual"),
     Key::optional("difference"),
+    Key::optional("suspects"),
     Key::optional("canary"),
     Key::optional("incremental"),
 ];
 
-/// `incremental` of a check that is about each row by itself.
+/// `incremental` of a check whose violations, or suspects, are rows by themselves.
 pub const INCREMENTAL_ROWS: &str = "rows";
 
 /// Begins `incremental` of a check that takes all rows, and is left to full audits.
@@ -170,7 +171,8 @@ pub struct Contract {
     pub title: String,
     /// How it is written.
     pub kind: Kind,
-    /// Tables of a row check or a sealed one, without their schema (`public`).
+    /// Tables whose rows the one pass over each judges, without their schema (`public`): those of
+    /// a row check, and of another one that has `suspects`; of a sealed one, those that it sums.
     pub tables: Vec<String>,
     /// Which rows one violation needs to see.
     pub scope: Scope,
@@ -194,7 +196,11 @@ pub struct Contract {
     pub actual: Option<String>,
     /// Row checks: an SQL expression (numeric, credits) for the money at stake.
     pub difference: Option<String>,
-    /// Row checks: values of columns (a JSON object) that violate it; the others are NULL.
+    /// Other checks: an SQL expression over a row of the tables, true for a row that the check
+    /// could have something to say about. As long as there is none, it holds, and is not evaluated.
+    pub suspects: Option<String>,
+    /// Values of columns (a JSON object) that violate a row check, or are suspect to another one;
+    /// the others are NULL.
     pub canary: Option<String>,
     /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by
     /// itself), a SELECT that finds something whenever new rows may violate it, or
@@ -229,6 +235,15 @@ impl Contract {
         }
     }
 
+    /// What the one pass over each of its tables looks for, as far as it is judged there.
+    pub fn expression(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Row => Some(&self.sql),
+            Kind::Query | Kind::Native => self.suspects.as_deref(),
+            Kind::Sealed => None,
+        }
+    }
+
     /// Whether it applies to a database at this schema version.
     pub fn applies_to(&self, version: SchemaVersion) -> bool {
         version >= self.since && self.until.is_none_or(|until| version < until)
@@ -250,7 +265,11 @@ impl Reader<'_> {
         let until = self.version("until");
         let (guards, unguarded_because) = self.guards();
         let tables = self.list("table");
-        self.row_keys(kind, &tables);
+        if kind == Some(Kind::Row) {
+            self.row_keys(&tables);
+        } else if !matches!(kind, None | Some(Kind::Sealed)) {
+            self.keys_beside_rows(&tables);
+        }
         let sql = self
             .header
             .body
@@ -279,6 +298,7 @@ impl Reader<'_> {
             expected: self.text("expected"),
             actual: self.text("actual"),
             difference: self.text("difference"),
+            suspects: self.text("suspects"),
             canary: self.text("canary"),
             incremental: self.incremental(kind, severity),
             sql,
@@ -354,43 +374,58 @@ impl Reader<'_> {
 
     fn incremental(&mut self, kind: Option<Kind>, severity: Option<Severity>) -> Option<String> {
         let value = self.text("incremental")?;
-        let reason = value.strip_prefix(FULL_AUDITS_ONLY);
-        let problem = if reason.is_some_and(|reason| reason.trim().is_empty()) {
-            "needs its reason: \"full audits only: because …\""
-        } else if reason.is_some() && severity != Some(Severity::Info) {
-            "leaves to full audits what an audit fails for"
-        } else if value == INCREMENTAL_ROWS && kind != Some(Kind::Row) {
-            "says \"rows\", which is for row checks"
-        } else if reason.is_none() && value != INCREMENTAL_ROWS && !value.starts_with("SELECT ") {
-            "is neither \"rows\" nor a SELECT nor \"full audits only: …\""
-        } else {
-            return Some(value);
+        let is_right = match value.strip_prefix(FULL_AUDITS_ONLY) {
+            Some(reason) => !reason.trim().is_empty() && severity == Some(Severity::Info),
+            None if value == INCREMENTAL_ROWS => {
+                kind == Some(Kind::Row) || self.header.get("suspects").is_some()
+            }
+            None => value.starts_with("SELECT "),
         };
-        self.reject("incremental", format!("incremental {problem}"));
-        None
+        if !is_right {
+            let message = "incremental is \"rows\", a SELECT, or (of severity info) \
+                           \"full audits only: because …\"";
+            self.reject("incremental", message.to_owned());
+        }
+        Some(value)
     }
 
-    fn row_keys(&mut self, kind: Option<Kind>, tables: &[String]) {
-        let is_row = kind == Some(Kind::Row);
-        let has_tables = is_row || kind == Some(Kind::Sealed);
-        if has_tables && tables.is_empty() {
-            let message = "this kind of check needs the header key \"table\"";
-            self.problems.push(Problem::new(1, message));
+    fn row_keys(&mut self, tables: &[String]) {
+        if tables.is_empty() {
+            self.problems.push(Problem::new(
+                1,
+                "a row check needs the header key \"table\"",
+            ));
         }
         for key in ["expected", "actual"] {
-            if is_row && self.header.get(key).is_none() {
+            if self.header.get(key).is_none() {
                 let message = format!("a row check needs the header key \"{key}\"");
                 self.problems.push(Problem::new(1, message));
             }
         }
-        for key in ["table", "expected", "actual", "difference", "canary"] {
-            let fits = is_row || has_tables && key == "table";
-            if !fits && kind.is_some() && self.header.get(key).is_some() {
-                self.reject(
-                    key,
-                    format!("header key \"{key}\" belongs to row checks only"),
-                );
+        if self.header.get("suspects").is_some() {
+            let message = "a row check suspects nobody: it judges each row";
+            self.reject("suspects", message.to_owned());
+        }
+    }
+
+    fn keys_beside_rows(&mut self, tables: &[String]) {
+        let suspects = self.header.get("suspects").is_some();
+        for key in ["expected", "actual", "difference"] {
+            if self.header.get(key).is_some() {
+                let message = format!("header key \"{key}\" belongs to row checks only");
+                self.reject(key, message);
             }
+        }
+        for key in ["table", "canary"] {
+            if !suspects && self.header.get(key).is_some() {
+                let message =
+                    format!("header key \"{key}\" belongs to row checks, or beside \"suspects\"");
+                self.reject(key, message);
+            }
+        }
+        if suspects && tables.is_empty() {
+            let message = "header key \"suspects\" needs the header key \"table\"";
+            self.reject("suspects", message.to_owned());
         }
     }
 }

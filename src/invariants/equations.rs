@@ -56,6 +56,8 @@ const RECONCILIATION: &[&str] = &[
     "usage-amount-mismatch",
     "usage-unbilled",
     "usage-user-mismatch",
+    // Its suspects are requests that cost nothing.
+    "usage-user-unknown",
 ];
 const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
 

@@ -27,6 +27,11 @@ pub(super) struct Count {
 }
 
 impl Count {
+    /// Whether some row is violated, or undecided.
+    pub fn is_loud(&self) -> bool {
+        self.violations > 0 || self.undecided > 0
+    }
+
     /// Adds what another part of the table holds.
     pub fn add(&mut self, other: Self) {
         self.violations += other.violations;

@@ -17,6 +17,13 @@ use crate::db::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::report::{Audit, AuditedDatabase, Progress};
 
+/// Of what is only worth knowing, the newest rows are enough, this many: they were new once in every
+/// audit, and the ledger grows without end.
+const RECENT: &str = "SET LOCAL creditdb.recent = '100000';";
+
+/// Of a table that is distrusted, all rows; as a number, far from the ends of its range.
+const ALL: &str = "SET LOCAL creditdb.recent = '4611686018427387904';";
+
 /// Without indexes a scan reads the rows that are stored, not those that an index finds.
 const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
     SET LOCAL enable_indexonlyscan = off;
@@ -97,8 +104,12 @@ fn run(
     let (database, version) = describe(&mut snapshot.transaction)?;
     let transaction = &mut snapshot.transaction;
     let mut plan = plan::plan(transaction, selection, version, options.distrust)?;
-    let setup = if options.distrust { READ_THE_HEAP } else { "" };
-    transaction.batch_execute(setup)?;
+    let setup = if options.distrust {
+        format!("{READ_THE_HEAP} {ALL}")
+    } else {
+        RECENT.to_owned()
+    };
+    transaction.batch_execute(&setup)?;
     canary::sing(transaction, &mut plan)?;
     let mut course = match (&file, horizon) {
         (Some(file), Some(horizon)) => {
@@ -126,7 +137,7 @@ fn run(
             transaction,
             exported.as_ref(),
             helpers,
-            setup,
+            &setup,
         );
         progress.end();
         let contents: Vec<(_, Reading)> = board.take_contents();

@@ -1,15 +1,17 @@
-//! The fused scan: all row checks of a table and the sums of the equations, in one pass over it.
+//! The fused scan: all row checks of a table, the suspects of other checks and the sums of the
+//! equations, in one pass over it.
 //!
 //! A pass is cut into page ranges, which any number of connections can read in any order: every
 //! number that a range yields is added up, and nothing else is kept. In a sound ledger no row check
 //! fires, so a range first asks whether any does, with all expressions in one predicate; only where
-//! the answer is yes is the range read again, with a count for each check.
+//! the answer is yes is the range read again, with a count for each check. Of suspects one is
+//! enough: a check that has one will be evaluated, so later ranges do not look for more.
 
 use std::str::FromStr;
 
 use postgres::{Row, Transaction};
 
-use super::contract::Contract;
+use super::contract::{Contract, Kind};
 use super::evidence::amount;
 use super::relations::Relation;
 use super::row::Count;
@@ -35,7 +37,7 @@ pub(super) struct Scan {
     pages: Option<u64>,
     /// For a pass over new rows only: the id that they begin above, and about how far they go.
     ids: Option<(u64, u64)>,
-    /// The row checks: place in the plan, and what the file says.
+    /// The checks that look at each row: place in the plan, and what the file says.
     checks: Vec<(usize, Contract)>,
     /// Aggregates, each a name and an expression whose values are whole numbers.
     sums: Vec<(&'static str, String)>,
@@ -78,7 +80,7 @@ impl Scan {
         self.ids = Some((above, u64::try_from(last).unwrap_or_default().max(above)));
     }
 
-    /// Adds a row check, by its place in the plan.
+    /// Adds a check that looks at each row, by its place in the plan.
     pub fn add_check(&mut self, place: usize, contract: &Contract) {
         self.checks.push((place, contract.clone()));
     }
@@ -134,24 +136,37 @@ impl Scan {
         (length / per_page).max(1)
     }
 
-    /// Reads a range. With `suspicious` each check is counted at once: where the range before
-    /// fired, this one is likely to do so, too.
+    /// Reads a range, knowing what others have yielded so far. Where a row check has fired, it is
+    /// likely to do so again, and each check is counted at once.
     pub fn read(
         &self,
         snapshot: &mut Transaction<'_>,
         range: Range,
-        suspicious: bool,
+        so_far: &Tally,
     ) -> Result<Tally> {
-        if !suspicious || self.checks.is_empty() {
-            let row = snapshot.query_one(&self.quick(range), &[])?;
-            let tally = self.tally(&row, false)?;
+        let wanted = self.wanted(so_far);
+        let fired = |at: &usize| {
+            self.checks[*at].1.kind == Kind::Row
+                && so_far.counts.get(*at).is_some_and(Count::is_loud)
+        };
+        if !wanted.iter().any(fired) {
+            let row = snapshot.query_one(&self.quick(range, &wanted), &[])?;
             let suspects: i64 = row.try_get("suspects")?;
             if suspects == 0 {
-                return Ok(tally);
+                return self.tally(&row, &[]);
             }
         }
-        let row = snapshot.query_one(&self.apart(range), &[])?;
-        self.tally(&row, true)
+        let row = snapshot.query_one(&self.apart(range, &wanted), &[])?;
+        self.tally(&row, &wanted)
+    }
+
+    /// What a range has to look for: all but those checks of which a suspect is known.
+    fn wanted(&self, so_far: &Tally) -> Vec<usize> {
+        let is_wanted = |at: &usize| {
+            let known = so_far.counts.get(*at).is_some_and(Count::is_loud);
+            self.checks[*at].1.kind == Kind::Row || !known
+        };
+        (0..self.checks.len()).filter(is_wanted).collect()
     }
 
     /// The sum of a name, after all ranges.
@@ -160,9 +175,16 @@ impl Scan {
         tally.sums.get(at).copied()
     }
 
+    /// What a check looks for in a row.
+    fn expression(&self, at: usize) -> &str {
+        self.checks[at].1.expression().unwrap_or("false")
+    }
+
     /// One predicate for all checks.
-    fn quick(&self, range: Range) -> String {
-        let expressions = self.checks.iter().map(|(_, c)| format!("(\n{}\n)", c.sql));
+    fn quick(&self, range: Range, wanted: &[usize]) -> String {
+        let expressions = wanted
+            .iter()
+            .map(|at| format!("(\n{}\n)", self.expression(*at)));
         let any = expressions.collect::<Vec<_>>().join(" OR ");
         let suspects = if any.is_empty() {
             "0::bigint AS suspects".to_owned()
@@ -176,14 +198,14 @@ impl Scan {
     }
 
     /// A count for each check.
-    fn apart(&self, range: Range) -> String {
+    fn apart(&self, range: Range, wanted: &[usize]) -> String {
         let mut columns = vec!["count(*) AS all_rows".to_owned()];
         columns.extend(self.sum_columns());
         let mut judged = Vec::new();
         let mut differences = Vec::new();
-        for (at, (_, contract)) in self.checks.iter().enumerate() {
-            let difference = contract.difference.as_deref().unwrap_or("NULL");
-            judged.push(format!("(\n{}\n) AS violated_{at}", contract.sql));
+        for &at in wanted {
+            let difference = self.checks[at].1.difference.as_deref().unwrap_or("NULL");
+            judged.push(format!("(\n{}\n) AS violated_{at}", self.expression(at)));
             differences.push(format!(
                 "CASE WHEN judged.violated_{at} THEN (\n{difference}\n)::numeric END AS d_{at}"
             ));
@@ -248,7 +270,7 @@ impl Scan {
         })
     }
 
-    fn tally(&self, row: &Row, apart: bool) -> Result<Tally> {
+    fn tally(&self, row: &Row, apart: &[usize]) -> Result<Tally> {
         let mut tally = Tally {
             rows: count_of(row, "all_rows")?,
             sums: Vec::new(),
@@ -262,13 +284,12 @@ impl Scan {
             })?;
             tally.sums.push(sum);
         }
-        if apart {
-            for (at, count) in tally.counts.iter_mut().enumerate() {
-                count.violations = count_of(row, &format!("violations_{at}"))?;
-                count.undecided = count_of(row, &format!("undecided_{at}"))?;
-                let at_risk = row.try_get(format!("at_risk_{at}").as_str())?;
-                count.at_risk = amount(at_risk).unwrap_or_default();
-            }
+        for at in apart {
+            let count = &mut tally.counts[*at];
+            count.violations = count_of(row, &format!("violations_{at}"))?;
+            count.undecided = count_of(row, &format!("undecided_{at}"))?;
+            let at_risk = row.try_get(format!("at_risk_{at}").as_str())?;
+            count.at_risk = amount(at_risk).unwrap_or_default();
         }
         Ok(tally)
     }
@@ -292,13 +313,6 @@ impl Tally {
                 count.add(more);
             }
         }
-    }
-
-    /// Whether some check fired.
-    pub fn fired(&self) -> bool {
-        self.counts
-            .iter()
-            .any(|c| c.violations > 0 || c.undecided > 0)
     }
 }
 
@@ -341,9 +355,12 @@ mod tests {
     #[test]
     fn a_range_is_asked_for_by_page() {
         let scan = scan(Some(1000));
-        let sql = scan.quick(Range(64, Some(128)));
+        let sql = scan.quick(Range(64, Some(128)), &[]);
         let range = "\"t\".ctid >= '(64,0)'::tid AND public.\"t\".ctid < '(128,0)'::tid";
         assert!(sql.contains(range), "{sql}");
-        assert!(scan.quick(Range(64, None)).ends_with(">= '(64,0)'::tid"));
+        assert!(
+            scan.quick(Range(64, None), &[])
+                .ends_with(">= '(64,0)'::tid")
+        );
     }
 }

@@ -53,7 +53,7 @@ impl Since {
         scan
     }
 
-    /// Whether a row check is judged by new rows alone, or has no sealed rows to judge.
+    /// Whether what a check looks for in rows is looked for in new rows alone, or has no sealed ones.
     pub fn covers(&self, check: &Check) -> bool {
         let contract = &check.contract;
         !reads_sealed_tables(contract)
@@ -100,11 +100,11 @@ pub(super) fn reads_sealed_tables(contract: &Contract) -> bool {
 /// clock nor on a function that could read either. The file may say that it does not all the same.
 fn is_about_single_rows(contract: &Contract) -> bool {
     const OTHERS: [&str; 6] = ["select", "now", "random", "timeofday", "public", "current"];
-    if contract.kind != Kind::Row {
-        return false;
-    }
     if contract.incremental.as_deref() == Some(INCREMENTAL_ROWS) {
         return true;
+    }
+    if contract.kind != Kind::Row {
+        return false;
     }
     let sql = contract.sql.to_lowercase();
     let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -119,7 +119,8 @@ pub(super) fn digest(contract: &Contract) -> String {
     let mut digest = Sha256::new();
     let tables = contract.tables.join(" ");
     let incremental = contract.incremental.as_deref().unwrap_or_default();
-    for part in [&contract.sql, incremental, &tables] {
+    let suspects = contract.suspects.as_deref().unwrap_or_default();
+    for part in [&contract.sql, incremental, suspects, &tables] {
         digest.update(part.as_bytes());
         digest.update([0]);
     }

@@ -8,6 +8,7 @@ mod live;
 mod mutation;
 mod output;
 mod state;
+mod suspects;
 mod trust;
 
 use serde_json::Value;
@@ -35,6 +36,8 @@ fn check(kind: &str, changes: &[(&str, &str)], body: &str) -> String {
     for (key, value) in changes {
         match keys.iter_mut().find(|(known, _)| known == key) {
             Some(entry) => entry.1 = value,
+            // The order of keys is part of the contract.
+            None if *key == "table" => keys.insert(2, (key, value)),
             None => keys.push((key, value)),
         }
     }

@@ -1,5 +1,6 @@
 -- title: no entry took a balance further below zero than something explains
 -- kind: query
+-- table: credit_transactions
 -- scope: user
 -- severity: error
 -- since: 1.0.0
@@ -10,6 +11,8 @@
 --   <user> ORDER BY id. Close the way, then put on record what became of it: SELECT * FROM
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
 --   what is written off, or with 0.00000001 when it has been paid since.
+-- suspects: (balance_after < 0) IS TRUE
+-- canary: {"balance_after": -1}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
 --   n.balance_after < 0 AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id =
 --   n.user_id AND uc.tier = 'enterprise') AND n.balance_after < (SELECT coalesce(sum(d.amount), 0)

@@ -11,7 +11,8 @@
 -- incremental: full audits only: the entry before a new one may be any
 
 -- A second is left for clocks that are adjusted. Per user the first such pair. Times in the future
--- are timestamp-future, missing ones timestamp-missing. Before schema 1.1.0 the name entry_seq
+-- are timestamp-future, missing ones timestamp-missing. Of the newest entries only, as many as the
+-- setting says: each was new once. Before schema 1.1.0 the name entry_seq
 -- means the one beside the table, which is NULL.
 WITH placed AS (
     SELECT e.*
@@ -20,8 +21,12 @@ WITH placed AS (
          SELECT t.user_id, t.id, t.created_at,
                 coalesce(entry_seq, t.id - 4611686018427387904) AS place
            FROM public.credit_transactions AS t
-          WHERE t.created_at BETWEEN '2020-01-01 UTC'
-            AND (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes'
+          WHERE t.id BETWEEN (SELECT max(id) - current_setting('creditdb.recent')::bigint
+                                FROM public.credit_transactions)
+                         AND (SELECT max(id) FROM public.credit_transactions)
+            AND (t.created_at BETWEEN '2020-01-01 UTC'
+                 AND (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes'
+                ) IS TRUE
      ) AS e
 ), pairs AS (
     SELECT p.user_id, p.id, p.place, p.created_at,

@@ -1,5 +1,6 @@
--- title: no description, error message or metadata contains a key
+-- title: no error message or metadata of a request contains a key
 -- kind: query
+-- table: llm_usage_log
 -- scope: user
 -- severity: error
 -- since: 1.0.0
@@ -9,26 +10,24 @@
 -- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text
 --   (UPDATE public.llm_usage_log SET error_message = '(removed)' WHERE id = <id>), and let the
 --   gateway mask keys before it stores a message.
--- incremental: SELECT FROM (SELECT concat_ws(' ', description, nullif(metadata, '{}')) AS text
---   FROM public.credit_transactions WHERE id > $entries UNION ALL SELECT concat_ws(' ',
---   error_message, nullif(metadata, '{}')) FROM public.llm_usage_log WHERE id > $log) AS new_rows
---   WHERE text ~ '(sk-|AIza|gsk_|hf_|r8_|xai-|AKIA)[A-Za-z0-9_-]{16}'
+-- suspects: (octet_length(error_message) >= 20 AND (error_message LIKE '%AKIA%' OR octet_length(error_message) >= 23 AND error_message LIKE ANY (ARRAY['%sk-%', '%AIza%',
+--   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
+--   OR metadata <> '{}' AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%', '%gsk\_%', '%hf\_%',
+--   '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
+-- canary: {"error_message": "sk-canary-0123456789-0123456789"}
+-- incremental: rows
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
--- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short. Keys in the
--- column for keys are key-plaintext. LIKE goes first because it is several times cheaper.
+-- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short: the shortest
+-- one that begins with AKIA has 20 characters, any other 23. Keys in the column for
+-- keys are key-plaintext, in entries secret-in-entry.
 WITH texts AS (
-    SELECT ct.user_id, ct.id, 'entry' AS kind, v.field, v.text
-      FROM public.credit_transactions AS ct
-     CROSS JOIN LATERAL (VALUES ('description', ct.description),
-                                ('metadata', nullif(ct.metadata, '{}')::text)) AS v (field, text)
-    UNION ALL
-    SELECT l.user_id, l.id, 'log row', v.field, v.text
+    SELECT l.user_id, l.id, v.field, v.text
       FROM public.llm_usage_log AS l
      CROSS JOIN LATERAL (VALUES ('error_message', l.error_message),
                                 ('metadata', nullif(l.metadata, '{}')::text)) AS v (field, text)
 )
-SELECT format('user %s %s %s', user_id, kind, id) AS subject,
+SELECT format('user %s log row %s', user_id, id) AS subject,
        'no key'::text AS expected,
        'something like a key'::text AS actual,
        NULL::numeric AS difference,

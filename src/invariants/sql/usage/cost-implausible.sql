@@ -10,13 +10,17 @@
 --   the log row and settle the charge by the difference with type refund or admin_adjustment.
 -- incremental: full audits only: a median takes all requests
 
--- Usual is the median of model and power level, from 20 requests on. It is computed only where the
--- dearest token is more than 20 times the cheapest: else nothing can stand out.
+-- Usual is the median of model and power level, from 20 requests on, among the newest rows of the
+-- log, as many as the setting says: prices change. It is computed only where the dearest token is
+-- more than 20 times the cheapest: else nothing can stand out.
 WITH rates AS NOT MATERIALIZED (
     SELECT l.user_id, l.id, l.model, l.provider, l.power_level, l.total_tokens, l.credits_used,
            l.credits_used / l.total_tokens * 1000 AS rate
       FROM public.llm_usage_log AS l
-     WHERE l.success IS NOT FALSE AND l.byok_used IS NOT TRUE
+     WHERE l.id BETWEEN (SELECT max(id) - current_setting('creditdb.recent')::bigint
+                           FROM public.llm_usage_log)
+                    AND (SELECT max(id) FROM public.llm_usage_log)
+       AND l.success IS NOT FALSE AND l.byok_used IS NOT TRUE
        AND l.total_tokens > 0 AND l.credits_used > 0 AND l.credits_used < 'Infinity'
 ), suspects AS MATERIALIZED (
     SELECT model, power_level

@@ -1,0 +1,63 @@
+//! Checks that name their suspects: evaluated only where there are some.
+
+use super::{LEDGER, assert_says, check, own_check, result, verify_own};
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+/// A check that finds a violation whenever it is evaluated.
+fn accuser(keys: &[(&str, &str)]) -> String {
+    check(
+        "query",
+        keys,
+        "SELECT 'it' AS subject, NULL AS expected, NULL AS actual, NULL AS difference,
+                NULL AS cause, NULL AS detail",
+    )
+}
+
+#[test]
+fn a_check_is_evaluated_where_a_row_is_suspect() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let status = |suspects: &str, code: i32| {
+        let keys = [("table", "credit_transactions"), ("suspects", suspects)];
+        let audit = verify_own(&database, &own_check(accuser(&keys)), code);
+        result(&audit, "it")["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status("amount > 1000000", 0), "holds");
+    assert_eq!(status("amount <> 0", 1), "violated");
+    // Neither true nor false is no reason to look away.
+    assert_eq!(status("amount > NULL", 1), "violated");
+    // Nor is an expression that fails.
+    assert_eq!(status("amount / (amount - amount) > 0", 1), "violated");
+}
+
+#[test]
+fn suspects_that_are_not_found_in_the_canary_are_not_believed() {
+    let database = Database::migrated();
+    let keys = |canary| {
+        [
+            ("table", "credit_transactions"),
+            ("suspects", "amount < 0"),
+            ("canary", canary),
+        ]
+    };
+    let found = own_check(accuser(&keys("{\"amount\": -1}")));
+    assert_eq!(verify_own(&database, &found, 0)["verdict"], "clean");
+    let missed = own_check(accuser(&keys("{\"amount\": 1}")));
+    let audit = verify_own(&database, &missed, 3);
+    let reason = result(&audit, "it")["reason"].as_str().unwrap();
+    assert!(reason.contains("its own canary plants"), "{reason}");
+}
+
+#[test]
+fn keys_that_do_not_belong_together_are_refused() {
+    let lonely = own_check(accuser(&[("suspects", "true")]));
+    let run = creditdb(["list", "--checks", lonely.arg()]).exits(2);
+    assert_says(&run, &["\"suspects\" needs the header key \"table\""]);
+    let idle = own_check(accuser(&[("table", "credit_transactions")]));
+    let run = creditdb(["list", "--checks", idle.arg()]).exits(2);
+    assert_says(&run, &["belongs to row checks, or beside \"suspects\""]);
+    let both = own_check(check("row", &[("suspects", "true")], "amount < 0"));
+    let run = creditdb(["list", "--checks", both.arg()]).exits(2);
+    assert_says(&run, &["a row check suspects nobody"]);
+}
