@@ -13,7 +13,7 @@ use crate::report::{Progress, Report, Verdict};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     let catalogue = Catalogue::load(args.catalogue.checks.as_deref())?;
-    let selection = catalogue.select(&args.ids, &args.area)?;
+    let selection = catalogue.select(&args.ids, &args.area, args.state.is_some())?;
     let options = Options {
         evidence: args.evidence,
         distrust: args.distrust,
@@ -32,12 +32,14 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     };
     let mut helpers = helpers(&target, jobs - 1, &progress);
     let (client, helpers) = (&mut client, &mut helpers);
-    let mut audit = match &mut file {
-        Some(file) => {
-            invariants::audit_with_state(client, helpers, &selection, &options, file, &progress)?
-        }
-        None => invariants::audit(client, helpers, &selection, &options, &progress)?,
-    };
+    let mut audit = invariants::audit(
+        client,
+        helpers,
+        &selection,
+        &options,
+        file.as_mut(),
+        &progress,
+    )?;
     let mut exit = match audit.verdict {
         Verdict::Clean => Exit::Done,
         Verdict::Findings => Exit::Findings,

@@ -1,20 +1,20 @@
 //! What an audit has to do and what it has found so far: the plan as jobs, results as they come.
 
+mod conclusions;
+mod perform;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use postgres::Transaction;
-
 use super::catalogue::Check;
 use super::contract::Kind;
-use super::equations::{Equation, Sums};
+use super::equations::Equation;
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
 use super::relations::{self, Relation};
 use super::scan::{Range, Scan, Tally};
 use super::state::{Contents, Pass, Reading, Since};
-use super::{query, row};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
 
@@ -212,61 +212,6 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Does a job.
-    pub fn perform(&self, snapshot: &mut Transaction<'_>, job: &Job) -> Result<Done> {
-        let (relations, limit) = (&self.plan.relations, self.limit);
-        let violations = match job {
-            Job::Range { scan, range } => {
-                let (so_far, given_up) = {
-                    let state = self.state();
-                    (state.tallies[*scan].clone(), state.broken[*scan])
-                };
-                if given_up {
-                    return Ok(Done::default());
-                }
-                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
-                return Ok(Done {
-                    rows: tally.rows,
-                    tally: Some(tally),
-                    ..Done::default()
-                });
-            }
-            Job::Content { pass, range } => {
-                let (rows, contents) = self.sealed.passes[*pass].read(snapshot, *range)?;
-                return Ok(Done {
-                    rows,
-                    contents: Some(contents),
-                    ..Done::default()
-                });
-            }
-            Job::Suspects(place) => {
-                let check = self.plan.steps[*place].0;
-                let since = self.sealed.since;
-                let question = since.and_then(|since| since.suspects(check));
-                let question = question.unwrap_or_else(|| "SELECT".to_owned());
-                let row = snapshot
-                    .query_one(&format!("SELECT count(*) > 0 FROM ({question}) AS q"), &[])?;
-                if row.get(0) {
-                    evaluate(snapshot, check, relations, limit)
-                } else {
-                    Ok(Violations::default())
-                }
-            }
-            Job::Check(place) => {
-                let check = self.plan.steps[*place].0;
-                evaluate(snapshot, check, relations, limit)
-            }
-            Job::Evidence(place) => {
-                let contract = &self.plan.steps[*place].0.contract;
-                row::judge(snapshot, contract, relations, limit, &self.counts(*place))
-            }
-        };
-        Ok(Done {
-            violations: Some(violations?),
-            ..Done::default()
-        })
-    }
-
     /// Takes down how a job has ended, and says what follows from it. An error for which the job
     /// itself is not to blame (`cut_off`) leaves what it was about unread. Gives the error back.
     pub fn finish(
@@ -317,110 +262,6 @@ impl<'a> Board<'a> {
         } else {
             (Vec::new(), failed)
         }
-    }
-
-    /// All ranges are finished: what do they say, and what has to be looked at?
-    fn conclude(&self, state: &mut State) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        let chain = self.equations.contains(&Equation::Chain);
-        if chain
-            && self.sealed.since.is_some()
-            && self.verdict(Equation::Chain, state) == Some(false)
-        {
-            state.gave_up = true;
-            return jobs;
-        }
-        for (place, (check, _)) in self.plan.steps.iter().enumerate() {
-            if state.results[place].is_some() {
-                continue;
-            }
-            let of_it = |(_, scan): &(usize, &Scan)| scan.places().any(|p| p == place);
-            let scans: Vec<usize> = self
-                .scans
-                .iter()
-                .enumerate()
-                .filter(of_it)
-                .map(|(at, _)| at)
-                .collect();
-            let equation = self.equation_of(check);
-            if scans.is_empty() && equation.is_none() {
-                continue;
-            }
-            let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
-            let silent = equation.is_none_or(|equation| self.holds(equation, state))
-                && !self.counts_in(place, state).iter().any(row::Count::is_loud);
-            if let Some(reason) = cut_off {
-                state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
-            } else if scans.iter().any(|at| state.broken[*at]) {
-                jobs.push(Job::Check(place));
-            } else if silent {
-                state.results[place] = Some(judged(check, Violations::default()));
-            } else if check.contract.kind == Kind::Row {
-                jobs.push(Job::Evidence(place));
-            } else {
-                jobs.push(self.job_of(place));
-            }
-        }
-        jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
-        jobs
-    }
-
-    /// The equation that a check need not be evaluated for.
-    fn equation_of(&self, check: &Check) -> Option<Equation> {
-        let apart = self.sealed.since.is_some_and(|since| !since.covers(check));
-        if apart && check.contract.suspects.is_some() {
-            // It says something only as long as nobody is suspect, and nobody was looked for.
-            return None;
-        }
-        let id = check.contract.id.as_str();
-        let mut equations = self.equations.iter().copied();
-        equations.find(|equation| equation.checks().contains(&id))
-    }
-
-    fn holds(&self, equation: Equation, state: &State) -> bool {
-        self.verdict(equation, state) == Some(true)
-    }
-
-    /// Whether an equation holds, with what sealed rows add to it; none when that is not known.
-    fn verdict(&self, equation: Equation, state: &State) -> Option<bool> {
-        let nothing = Sums::new();
-        let base = self.sealed.since.map_or(&nothing, |since| &since.base);
-        equation.holds(&self.read_scans(state), base)
-    }
-
-    fn pending(&self, check: &Check, state: &State) -> u64 {
-        self.equation_of(check).map_or(0, |equation| {
-            equation.pending(&check.contract.id, &self.read_scans(state))
-        })
-    }
-
-    /// The scans, with what they yielded when they were read to their end.
-    fn read_scans<'s>(&'s self, state: &'s State) -> Vec<(&'s Scan, Option<&'s Tally>)> {
-        let scans = self.scans.iter().enumerate();
-        scans
-            .map(|(at, scan)| {
-                let whole = !state.broken[at] && state.unread[at].is_none() && state.ranges == 0;
-                (scan, whole.then_some(&state.tallies[at]))
-            })
-            .collect()
-    }
-
-    fn counts(&self, place: usize) -> Vec<row::Count> {
-        self.counts_in(place, &self.state())
-    }
-
-    /// What the scans have counted for a row check, table by table in its order.
-    fn counts_in(&self, place: usize, state: &State) -> Vec<row::Count> {
-        let tables = &self.plan.steps[place].0.contract.tables;
-        let count_in = |table: &String| {
-            let at = self.scans.iter().position(|scan| scan.table == *table)?;
-            let index = self.scans[at].places().position(|p| p == place)?;
-            state.tallies[at].counts.get(index).copied()
-        };
-        tables
-            .iter()
-            .map(|t| count_in(t).unwrap_or_default())
-            .collect()
     }
 
     /// Whether everything has to be read after all.
@@ -499,20 +340,4 @@ fn pages(check: &Check, plan: &Plan<'_>) -> u64 {
     let names = relations::named_by(&check.contract);
     let known = names.iter().filter_map(|name| plan.relations.get(name));
     known.filter_map(|r| r.pages).sum::<u64>().max(1)
-}
-
-fn evaluate(
-    snapshot: &mut Transaction<'_>,
-    check: &Check,
-    relations: &BTreeMap<String, Relation>,
-    limit: u32,
-) -> Result<Violations> {
-    let contract = &check.contract;
-    match (contract.kind, check.native) {
-        (Kind::Row, _) => row::run(snapshot, contract, relations, limit),
-        (Kind::Query, _) => query::run(snapshot, contract, limit),
-        (Kind::Native, Some(native)) => native(snapshot, contract, limit),
-        (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
-        (Kind::Sealed, _) => Err(Error::undecided("a check of sealed rows without a state")),
-    }
 }

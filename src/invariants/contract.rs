@@ -3,9 +3,13 @@
 //! Shared with the build script, which refuses to build a binary with a malformed check; at run
 //! time the same code reads the files of `--checks DIR`.
 
+#[path = "words.rs"]
+mod words;
+
 use std::fmt;
 
 use crate::header::{Header, Key, Problem};
+pub use words::{Kind, Scope, Severity};
 
 /// Header keys of a check file, in their order.
 pub const CHECK_KEYS: &[Key] = &[
@@ -32,74 +36,6 @@ pub const INCREMENTAL_ROWS: &str = "rows";
 
 /// Begins `incremental` of a check that takes all rows, and is left to full audits.
 pub const FULL_AUDITS_ONLY: &str = "full audits only:";
-
-/// Declares an enum whose words in files and reports are its lower-case variant names.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant),* }
-
-        impl $name {
-            /// All words, in order.
-            pub const WORDS: &[&str] = &[$($word),*];
-
-            /// Reads the word of a file.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-
-            /// The word in files and reports.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
-            }
-        }
-    };
-}
-
-words! {
-    /// How a check is written.
-    Kind {
-        /// A boolean SQL expression over one table; true is a violation.
-        Row = "row",
-        /// A SELECT that returns violations.
-        Query = "query",
-        /// A SELECT whose rows Rust interprets.
-        Native = "native",
-        /// A SELECT of sums over rows, which are compared with those of a state file.
-        Sealed = "sealed",
-    }
-}
-
-words! {
-    /// How bad a violation is.
-    Severity {
-        /// Money wrong, secret exposed, evidence lost.
-        Error = "error",
-        /// A risk of the above.
-        Warning = "warning",
-        /// Worth knowing.
-        Info = "info",
-    }
-}
-
-words! {
-    /// Which rows one violation needs to see; decides how a check runs on a distributed database.
-    Scope {
-        /// Rows of one user.
-        User = "user",
-        /// Rows of all users, or rows without a user.
-        Global = "global",
-        /// Sums over all users.
-        Totals = "totals",
-    }
-}
 
 /// A semantic version of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -29,5 +29,5 @@ mod select;
 mod state;
 
 pub use catalogue::{Catalogue, Check};
-pub use runner::{Options, audit, audit_with_state};
+pub use runner::{Options, audit};
 pub use state::StateFile;

@@ -10,12 +10,12 @@ use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::outcome::verdict;
 use super::plan::Plan;
-use super::state::{Course, Horizon, Reading, Request, StateFile, skip_sealed_history};
+use super::state::{Course, Horizon, Pass, Reading, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan};
 use crate::db::session;
-use crate::db::snapshot::Snapshot;
+use crate::db::snapshot::{Exported, Snapshot};
 use crate::error::{Error, Result};
-use crate::report::{Audit, AuditedDatabase, Progress};
+use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
 /// Of what is only worth knowing, the newest rows are enough, this many: they were new once in every
 /// audit, and the ledger grows without end.
@@ -55,41 +55,19 @@ const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones
 /// helper that cannot join is done without. A check that cannot be evaluated becomes a result of
 /// its own and makes the verdict incomplete; the others are evaluated all the same.
 ///
+/// With the file of a state it reads only what is new since the audit that left that state, where
+/// this can be done, and the report says what it did. To save what the file is to say afterwards is
+/// up to the caller.
+///
 /// # Errors
-/// When there is nothing to audit (no schema version), or no snapshot to be had.
+/// When there is nothing to audit (no schema version), or no snapshot to be had; a state of another
+/// database.
 pub fn audit(
     client: &mut Client,
     helpers: &mut [Client],
     selection: &[&Check],
     options: &Options,
-    progress: &dyn Progress,
-) -> Result<Audit> {
-    run(client, helpers, selection, options, None, progress)
-}
-
-/// Like [`audit`], but reads only what is new since the audit that left the state in a file, where
-/// that can be done, and says in the report what it did. What the file is to say afterwards is for
-/// the caller to save.
-///
-/// # Errors
-/// Those of [`audit`]; a state of another database.
-pub fn audit_with_state(
-    client: &mut Client,
-    helpers: &mut [Client],
-    selection: &[&Check],
-    options: &Options,
-    file: &mut StateFile,
-    progress: &dyn Progress,
-) -> Result<Audit> {
-    run(client, helpers, selection, options, Some(file), progress)
-}
-
-fn run(
-    client: &mut Client,
-    helpers: &mut [Client],
-    selection: &[&Check],
-    options: &Options,
-    file: Option<&mut StateFile>,
+    mut file: Option<&mut StateFile>,
     progress: &dyn Progress,
 ) -> Result<Audit> {
     let started = Instant::now();
@@ -111,55 +89,29 @@ fn run(
     };
     transaction.batch_execute(&setup)?;
     canary::sing(transaction, &mut plan)?;
-    let mut course = match (&file, horizon) {
-        (Some(file), Some(horizon)) => {
-            let version = &database.schema_version;
-            Some(Course::set(
-                transaction,
-                file,
-                horizon,
-                version,
-                request(options),
-            )?)
-        }
-        _ => None,
-    };
+    let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
+        let schema = &database.schema_version;
+        Course::set(transaction, file, horizon, schema, request(options))
+    });
+    let mut course = course.transpose()?;
     let key = match &course {
         Some(course) => course.key,
         None => equations::key(transaction)?,
     };
     equations::prove(transaction, key)?;
-    let hands = 1 + helpers.len();
-    let mut evaluate = |plan: &Plan<'_>, sealed: Sealed<'_>| {
-        let mut board = Board::new(plan, options.evidence, Some(key), sealed);
-        progress.begin("pages", 0);
-        Crew::new(&board, options, started, progress, hands).run(
-            transaction,
-            exported.as_ref(),
-            helpers,
-            &setup,
-        );
-        progress.end();
-        let contents: Vec<(_, Reading)> = board.take_contents();
-        (board.gave_up(), contents, board.results())
+    let evaluation = Evaluation {
+        options,
+        started,
+        progress,
+        exported,
+        setup,
+        key,
     };
-    let decisions = plan.decisions();
-    decide(&mut plan, course.as_ref());
-    let mut done = evaluate(&plan, sealed(course.as_ref(), &plan));
-    if let (true, Some(course)) = (done.0, &mut course) {
-        course.fall_back(DOES_NOT_GO_ON);
-        plan.decide(decisions);
-        decide(&mut plan, Some(course));
-        done = evaluate(&plan, sealed(Some(course), &plan));
-    }
-    let (_, contents, mut checks) = done;
-    let state = match (course, file) {
-        (Some(course), Some(file)) => {
-            let when = (snapshot.taken_at, options.evidence);
-            Some(course.conclude(file, &plan, contents, &mut checks, when))
-        }
-        _ => None,
-    };
+    let (contents, mut checks) = evaluation.follow(&mut course, &mut plan, transaction, helpers);
+    let state = course.zip(file.as_mut()).map(|(course, file)| {
+        let when = (snapshot.taken_at, options.evidence);
+        course.conclude(file, &plan, contents, &mut checks, when)
+    });
     Ok(Audit {
         verdict: verdict(&checks),
         database,
@@ -169,6 +121,60 @@ fn run(
         checks,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// What stays the same when an audit begins again.
+struct Evaluation<'a> {
+    options: &'a Options,
+    started: Instant,
+    progress: &'a dyn Progress,
+    exported: Option<Exported>,
+    setup: String,
+    key: i64,
+}
+
+/// What the passes over sealed rows have yielded, and the results of the checks.
+type Evaluated = (Vec<(Pass, Reading)>, Vec<CheckResult>);
+
+impl Evaluation<'_> {
+    /// Evaluates on a course, and once more, all rows, where it turns out to be the wrong one.
+    fn follow(
+        &self,
+        course: &mut Option<Course>,
+        plan: &mut Plan<'_>,
+        transaction: &mut Transaction<'_>,
+        helpers: &mut [Client],
+    ) -> Evaluated {
+        let decisions = plan.decisions();
+        decide(plan, course.as_ref());
+        let on_course = sealed(course.as_ref(), plan);
+        let (gave_up, evaluated) = self.evaluate(plan, on_course, transaction, helpers);
+        let (true, Some(course)) = (gave_up, course) else {
+            return evaluated;
+        };
+        course.fall_back(DOES_NOT_GO_ON);
+        plan.decide(decisions);
+        decide(plan, Some(course));
+        let all = sealed(Some(course), plan);
+        self.evaluate(plan, all, transaction, helpers).1
+    }
+
+    fn evaluate(
+        &self,
+        plan: &Plan<'_>,
+        sealed: Sealed<'_>,
+        transaction: &mut Transaction<'_>,
+        helpers: &mut [Client],
+    ) -> (bool, Evaluated) {
+        let mut board = Board::new(plan, self.options.evidence, Some(self.key), sealed);
+        self.progress.begin("pages", 0);
+        let hands = 1 + helpers.len();
+        let crew = Crew::new(&board, self.options, self.started, self.progress, hands);
+        crew.run(transaction, self.exported.as_ref(), helpers, &self.setup);
+        self.progress.end();
+        let contents = board.take_contents();
+        (board.gave_up(), (contents, board.results()))
+    }
 }
 
 fn request(options: &Options) -> Request {

@@ -7,6 +7,7 @@ use postgres::Transaction;
 
 use super::content::compare;
 use super::identity::probe;
+use super::reason::{Request, reason};
 use super::since::{digest, reads_sealed_tables};
 use super::{
     Block, Contents, Horizon, Identity, Number, Pass, Reading, SEALED_HISTORY, Sealed, Since,
@@ -19,15 +20,6 @@ use crate::invariants::evidence::Violations;
 use crate::invariants::outcome::{judged, unread};
 use crate::invariants::plan::{Decision, Plan};
 use crate::report::{AuditState, CheckResult, CheckStatus};
-
-/// What was asked for, besides the file.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::invariants) struct Request {
-    /// Read everything, for this reason.
-    pub full: Option<&'static str>,
-    /// All checks; some of them say too little to seal anything.
-    pub whole: bool,
-}
 
 /// The course of one audit.
 pub(in crate::invariants) struct Course {
@@ -353,46 +345,6 @@ impl Course {
             silent,
         }
     }
-}
-
-/// Why an audit has to read everything although there is a state; none when it need not.
-fn reason(
-    state: &State,
-    now: &Identity,
-    horizon: &Horizon,
-    schema_version: &str,
-    request: Request,
-) -> Option<String> {
-    if let Some(reason) = request.full {
-        return Some(reason.to_owned());
-    }
-    if !request.whole {
-        return Some("only some checks were asked for".to_owned());
-    }
-    if state.schema_version != schema_version {
-        let then = &state.schema_version;
-        return Some(format!("the schema was at version {then}"));
-    }
-    if state.database.timeline != now.timeline {
-        let (then, now) = (state.database.timeline, now.timeline);
-        return Some(format!(
-            "the server was on timeline {then} and is on {now}: it failed over or was restored"
-        ));
-    }
-    if state.tables.values().all(|sealed| sealed.id == 0) {
-        return Some("nothing is sealed yet".to_owned());
-    }
-    for table in TABLES {
-        let sealed = state.tables.get(table).map_or(0, |sealed| sealed.id);
-        let last = horizon.tables.get(table).map(|reach| reach.last);
-        if let Some(last) = last.filter(|last| *last < sealed) {
-            return Some(format!(
-                "the sequence of \"{table}\" stands at {last}, and {sealed} was sealed: a backup \
-                 was restored, or the sequence was set back"
-            ));
-        }
-    }
-    None
 }
 
 /// Leaves the check of sealed rows out, for a reason.

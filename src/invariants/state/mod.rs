@@ -6,13 +6,15 @@
 //! of ids (`content`). It belongs to one database (`identity`) and lives in one file (`file`). An
 //! incremental audit reads the rows above the sealed ids, and judges by them alone what can be
 //! judged so (`since`); a full audit reads everything, the content of the sealed rows included.
-//! `course` decides which of the two an audit is, and what it leaves behind.
+//! `course` decides which of the two an audit is (`reason` says why not the cheaper one), and what it
+//! leaves behind.
 
 mod content;
 mod course;
 mod file;
 mod horizon;
 mod identity;
+mod reason;
 mod since;
 
 use std::collections::BTreeMap;
@@ -22,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{ENTRIES, LOG};
 pub(super) use content::{Contents, Pass, statement};
-pub(super) use course::{Course, Request, skip_sealed_history};
+pub(super) use course::{Course, skip_sealed_history};
 pub use file::StateFile;
 use horizon::Candidate;
 pub(super) use horizon::Horizon;
 use identity::Identity;
+pub(super) use reason::Request;
 pub(super) use since::Since;
 
 /// The tables whose rows are sealed: those that grow.

@@ -198,6 +198,7 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     let arguments = ["verify", "--area", "chain", "--jobs=2", "--format", "json"];
     let audit = creditdb(arguments).on(&url).succeeds().json();
     assert_eq!(audit["database"]["standby"], true);
+    let state = with_state(&primary.url("postgres"), &url);
 
     let folder = three_checks(ENDLESS);
     let arguments = ["verify", "--area=own", "--checks", folder.arg()];
@@ -224,4 +225,41 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     let words = ["conflict with recovery", "connection closed"];
     let told = words.iter().any(|word| reason.contains(word));
     assert!(told, "{reason}");
+
+    replica.batch_execute("SELECT pg_promote()").unwrap();
+    let arguments = ["verify", "--format=json", "--state", &state.arg()];
+    let audit = creditdb(arguments).on(&url).run().json();
+    let reason = audit["state"]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("the server was on timeline 1 and is on 2"),
+        "{reason}"
+    );
+}
+
+/// A standby reads what is new since the audit of its primary, and seals nothing.
+fn with_state(primary: &str, standby: &str) -> StateOf {
+    let state = StateOf(Folder::with::<&str>(&[]));
+    let audit = |url: &str| {
+        let arguments = ["verify", "--format=json", "--state", &state.arg()];
+        creditdb(arguments).on(url).run().json()["state"].clone()
+    };
+    let first = audit(primary);
+    assert_eq!(first["mode"], "full");
+    let second = audit(standby);
+    assert_eq!(
+        (&second["mode"], &second["sealed"]),
+        (&"incremental".into(), &first["sealed"])
+    );
+    let kept = second["kept"].as_str().unwrap();
+    assert!(kept.starts_with("a standby does not show"), "{kept}");
+    state
+}
+
+/// The file of a state in a folder of its own.
+struct StateOf(Folder);
+
+impl StateOf {
+    fn arg(&self) -> String {
+        format!("{}/it.state", self.0.arg())
+    }
 }
