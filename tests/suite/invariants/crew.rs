@@ -192,6 +192,7 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     creditdb(["migrate"]).on(&url).succeeds();
     let mut client = Client::connect(&url, NoTls).unwrap();
     client.batch_execute(LEDGER).unwrap();
+    client.batch_execute(OLD_ENOUGH).unwrap();
     let standby = Standby::of(&primary);
     let url = standby.url("postgres");
     let mut replica = Client::connect(&url, NoTls).unwrap();
@@ -235,6 +236,17 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
         "{reason}"
     );
 }
+
+/// The ledger is an hour old, and its request was logged.
+const OLD_ENOUGH: &str = "
+    SET session_replication_role = replica;
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, credits_used, success, created_at)
+    SELECT user_id, reference_id, 'gpt-4', 'openai', -amount, true, created_at
+      FROM public.credit_transactions WHERE transaction_type = 'usage';
+    RESET session_replication_role;";
 
 /// A standby reads what is new since the audit of its primary, and seals nothing.
 fn with_state(primary: &str, standby: &str) -> StateOf {
