@@ -14,6 +14,7 @@ mod chain;
 pub mod contract;
 mod crew;
 mod equations;
+mod evaluate;
 mod evidence;
 mod folder;
 mod guards;

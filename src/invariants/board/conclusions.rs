@@ -70,7 +70,24 @@ impl Board<'_> {
     }
 
     fn holds(&self, equation: Equation, state: &State) -> bool {
-        self.verdict(equation, state) == Some(true)
+        let leans_well = equation
+            .leans_on()
+            .is_none_or(|id| self.is_known_silent(id, state));
+        leans_well && self.verdict(equation, state) == Some(true)
+    }
+
+    /// Whether the scans were read to their end for a check, and have found nothing.
+    fn is_known_silent(&self, id: &str, state: &State) -> bool {
+        let mut steps = self.plan.steps.iter();
+        let Some(place) = steps.position(|(check, _)| check.contract.id == id) else {
+            return false;
+        };
+        let mut of_it = (self.read_scans(state).into_iter())
+            .filter(|(scan, _)| scan.places().any(|p| p == place))
+            .peekable();
+        of_it.peek().is_some()
+            && of_it.all(|(_, tally)| tally.is_some())
+            && !self.counts_in(place, state).iter().any(row::Count::is_loud)
     }
 
     /// Whether an equation holds, with what sealed rows add to it; none when that is not known.

@@ -1,16 +1,11 @@
 //! Doing a job: what is asked of the server for it.
 
-use std::collections::BTreeMap;
-
 use postgres::Transaction;
 
 use super::{Board, Done, Job};
-use crate::error::{Error, Result};
-use crate::invariants::catalogue::Check;
-use crate::invariants::contract::Kind;
+use crate::error::Result;
 use crate::invariants::evidence::Violations;
-use crate::invariants::relations::Relation;
-use crate::invariants::{query, row};
+use crate::invariants::{evaluate, row};
 
 impl Board<'_> {
     /// Does a job.
@@ -48,14 +43,14 @@ impl Board<'_> {
                 let row = snapshot
                     .query_one(&format!("SELECT count(*) > 0 FROM ({question}) AS q"), &[])?;
                 if row.get(0) {
-                    evaluate(snapshot, check, relations, limit)
+                    evaluate::alone(snapshot, check, relations, limit)
                 } else {
                     Ok(Violations::default())
                 }
             }
             Job::Check(place) => {
                 let check = self.plan.steps[*place].0;
-                evaluate(snapshot, check, relations, limit)
+                evaluate::alone(snapshot, check, relations, limit)
             }
             Job::Evidence(place) => {
                 let contract = &self.plan.steps[*place].0.contract;
@@ -66,21 +61,5 @@ impl Board<'_> {
             violations: Some(violations?),
             ..Done::default()
         })
-    }
-}
-
-fn evaluate(
-    snapshot: &mut Transaction<'_>,
-    check: &Check,
-    relations: &BTreeMap<String, Relation>,
-    limit: u32,
-) -> Result<Violations> {
-    let contract = &check.contract;
-    match (contract.kind, check.native) {
-        (Kind::Row, _) => row::run(snapshot, contract, relations, limit),
-        (Kind::Query, _) => query::run(snapshot, contract, limit),
-        (Kind::Native, Some(native)) => native(snapshot, contract, limit),
-        (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
-        (Kind::Sealed, _) => Err(Error::undecided("a check of sealed rows without a state")),
     }
 }

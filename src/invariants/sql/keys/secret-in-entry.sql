@@ -14,8 +14,8 @@
 --   transaction.
 -- suspects: (octet_length(description) >= 20 AND (description LIKE '%AKIA%' OR octet_length(description) >= 23 AND description LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
---   OR metadata <> '{}' AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%', '%gsk\_%', '%hf\_%',
---   '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
+--   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
+--   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
 -- canary: {"description": "sk-canary-0123456789-0123456789"}
 -- incremental: rows
 

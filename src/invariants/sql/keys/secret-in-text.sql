@@ -12,8 +12,8 @@
 --   gateway mask keys before it stores a message.
 -- suspects: (octet_length(error_message) >= 20 AND (error_message LIKE '%AKIA%' OR octet_length(error_message) >= 23 AND error_message LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
---   OR metadata <> '{}' AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%', '%gsk\_%', '%hf\_%',
---   '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
+--   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
+--   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
 -- canary: {"error_message": "sk-canary-0123456789-0123456789"}
 -- incremental: rows
 

@@ -17,6 +17,6 @@
 
 -- A request that failed for free may lack an id: it may never have reached an upstream.
 -- usage-unbilled, charge-without-usage and the duplicates leave out what is reported here.
-(length(request_id) > 9 AND request_id NOT LIKE '% %'
+(octet_length(request_id) > 9 AND request_id NOT LIKE '% %'
  OR btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE
 AND (success IS FALSE AND credits_used = 0) IS NOT TRUE

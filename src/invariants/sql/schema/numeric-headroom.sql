@@ -15,5 +15,6 @@
 
 -- 90 % of the range. Each balance is the balance_after of an entry, and each cost in the usage log
 -- an amount, so these two columns stand for all. NaN is amount-not-finite.
-(abs(amount) >= 900000000000 AND amount <> 'NaN'
- OR abs(balance_after) >= 900000000000 AND balance_after <> 'NaN') IS TRUE
+(amount >= 900000000000 AND amount <> 'NaN' OR amount <= -900000000000
+ OR balance_after >= 900000000000 AND balance_after <> 'NaN' OR balance_after <= -900000000000
+) IS TRUE

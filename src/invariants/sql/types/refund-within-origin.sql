@@ -23,7 +23,7 @@
 -- refund-has-origin. The refunds are looked up first, because they are few.
 -- Between full audits, a usage after its refund is not looked at: refund-has-origin was.
 WITH refunded AS MATERIALIZED (
-    SELECT DISTINCT user_id, reference_id
+    SELECT user_id, reference_id
       FROM public.credit_transactions
      WHERE transaction_type = 'refund'
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
@@ -38,9 +38,8 @@ WITH refunded AS MATERIALIZED (
                AS returned,
            coalesce(sum(amount) FILTER (WHERE transaction_type = 'admin_adjustment'), 0)
                AS adjusted
-      FROM refunded
-      JOIN public.credit_transactions USING (user_id, reference_id)
-     WHERE transaction_type IN ('purchase', 'usage', 'refund', 'admin_adjustment')
+      FROM public.credit_transactions
+     WHERE (user_id, reference_id) IN (SELECT r.user_id, r.reference_id FROM refunded AS r)
        AND amount > '-Infinity' AND amount < 'Infinity'
      GROUP BY user_id, reference_id
 ), surpluses AS (

@@ -17,4 +17,5 @@
 -- canary: {"success": true, "error_message": "timeout"}
 
 -- The message itself is not shown: it may hold what secret-in-text looks for.
-success IS NULL OR success IS NOT DISTINCT FROM (btrim(coalesce(error_message, '')) <> '')
+success IS NULL
+OR success IS NOT DISTINCT FROM (error_message IS NOT NULL AND btrim(error_message) <> '')
