@@ -21,6 +21,9 @@ use crate::invariants::outcome::{judged, unread};
 use crate::invariants::plan::{Decision, Plan};
 use crate::report::{AuditState, CheckResult, CheckStatus};
 
+const OLDEST_CYCLE: &str =
+    "SELECT coalesce(min(billing_cycle_start), 'infinity')::text FROM public.user_credits";
+
 /// The course of one audit.
 pub(in crate::invariants) struct Course {
     horizon: Horizon,
@@ -76,7 +79,11 @@ impl Course {
         let since = match (&before, &full) {
             (Some(state), None) => {
                 let last = |table: &str| horizon.tables.get(table).map(|reach| reach.last);
-                Some(Since::new(state, &last))
+                Some(Since::new(
+                    state,
+                    &last,
+                    snapshot.query_one(OLDEST_CYCLE, &[])?.get(0),
+                ))
             }
             _ => None,
         };

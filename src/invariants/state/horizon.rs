@@ -153,7 +153,7 @@ fn last_of(client: &mut Client, sequence: &Row) -> Result<i64> {
     Ok(client.query_one(&last, &[])?.get(0))
 }
 
-fn is_nameless(transaction: &String) -> bool {
+fn is_nameless(transaction: &str) -> bool {
     transaction.starts_with(NAMELESS)
 }
 
@@ -208,7 +208,7 @@ fn reach(
     };
     let waits = |before: &Candidate| {
         let same = before.started == started;
-        same && !before.holders.is_disjoint(now) || now.iter().any(is_nameless)
+        same && !before.holders.is_disjoint(now) || now.iter().any(|n| is_nameless(n))
     };
     match before {
         Some(before) if waits(&before) => Reach {
