@@ -224,8 +224,6 @@ fn old_rows_that_were_changed_are_found_even_when_the_chain_fits() {
     let quiet = quiet.into_iter().map(|case| (case, true));
     for ((cause, damage), is_quiet) in quiet.chain(loud.into_iter().map(|case| (case, false))) {
         night.damage(&damage);
-        let alone = creditdb(["verify"]).on(&night.database.url);
-        alone.succeeds();
         let found = if is_quiet {
             let next = night.audit(&[], 0);
             assert_eq!(next["state"]["mode"], "incremental");
@@ -381,11 +379,11 @@ fn whenever_it_is_killed_there_is_the_old_state_or_the_new_one() {
     let started = Instant::now();
     night.audit(&["--jobs=1"], 0);
     let takes = started.elapsed();
-    for part in 0..8 {
+    for part in 0..3 {
         let running = creditdb(["verify", "--jobs=1", &state]).on(&night.database.url);
         let mut running = running.spawn();
         // Around the end, where the file is written.
-        std::thread::sleep(takes.mul_f64(0.7 + 0.05 * f64::from(part)));
+        std::thread::sleep(takes.mul_f64(0.75 + 0.1 * f64::from(part)));
         signal(&running, "KILL");
         running.wait().unwrap();
         let next = night.audit(&["--jobs=1"], 0);
