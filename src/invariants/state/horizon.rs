@@ -1,18 +1,19 @@
 //! Up to which id a table is complete: no transaction can add a row with that id or a lower one.
 //!
-//! Ids are drawn before their rows become visible, and transactions end in any order, so the highest
-//! visible id says nothing. But `nextval` locks its sequence (ROW EXCLUSIVE) before it draws, in the
-//! name of the outermost transaction, also when that happens in a subtransaction that is rolled back
-//! later; and locks are released only after the end of a transaction has become visible to new
-//! snapshots. `pg_locks` shows the locks of everybody to everybody, those of prepared transactions
-//! too. So: first read the last id that was drawn, L; then look who holds such a lock. Whoever drew
-//! L or a lower id either holds it still or has ended. Once all who held it at that look are gone,
-//! a snapshot that is taken then has every row up to L that there will ever be.
+//! Ids are drawn before their rows become visible, and transactions end in any order, so the
+//! highest visible id says nothing. But `nextval` locks its sequence (ROW EXCLUSIVE) before it
+//! draws, in the name of the outermost transaction, also when that happens in a subtransaction that
+//! is rolled back later; and locks are released only after the end of a transaction has become
+//! visible to new snapshots. `pg_locks` shows the locks of everybody to everybody, those of
+//! prepared transactions too. So: first read the last id that was drawn, L; then look who holds
+//! such a lock. Whoever drew L or a lower id either holds it still or has ended. Once all who held
+//! it at that look are gone, a snapshot that is taken then has every row up to L that there will
+//! ever be.
 //!
-//! This needs a sequence that keeps nothing back (CACHE 1) and counts by one, and a server where the
-//! transactions run: a standby does not show the locks of its primary. A row whose id was drawn in an
-//! earlier transaction, or made up, can come later all the same; it is a row that was added to sealed
-//! ones, and is found as such.
+//! This needs a sequence that keeps nothing back (CACHE 1) and counts by one, and a server where
+//! the transactions run: a standby does not show the locks of its primary. A row whose id was drawn
+//! in an earlier transaction, or made up, can come later all the same; it is a row that was added
+//! to sealed ones, and is found as such.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

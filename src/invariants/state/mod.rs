@@ -6,8 +6,8 @@
 //! of ids (`content`). It belongs to one database (`identity`) and lives in one file (`file`). An
 //! incremental audit reads the rows above the sealed ids, and judges by them alone what can be
 //! judged so (`since`); a full audit reads everything, the content of the sealed rows included.
-//! `course` decides which of the two an audit is (`reason` says why not the cheaper one), and what it
-//! leaves behind.
+//! `course` decides which of the two an audit is (`reason` says why not the cheaper one), and what
+//! it leaves behind.
 
 mod content;
 mod course;

@@ -59,7 +59,7 @@ impl Since {
         scan
     }
 
-    /// Whether what a check looks for in rows is looked for in new rows alone, or has no sealed ones.
+    /// Whether new rows are all that a check has to look at, of the tables whose rows are sealed.
     pub fn covers(&self, check: &Check) -> bool {
         let contract = &check.contract;
         !reads_sealed_tables(contract)
