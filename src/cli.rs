@@ -257,7 +257,8 @@ pub struct CatalogueArgs {
 #[command(
     after_help = "Exit codes: 0 clean · 1 findings of severity error or warning; info alone is \
     shown, and fails nothing · 3 a check could not be evaluated, so nothing is concluded\n\n\
-    Example: creditdb verify --area chain --format json"
+    Examples: creditdb verify --area chain --format json\n          \
+    creditdb verify --state /var/lib/creditdb/credits.state"
 )]
 pub struct VerifyArgs {
     /// Checks to run; all of them by default.
@@ -285,6 +286,13 @@ pub struct VerifyArgs {
     /// Read no more rows in a second, for a server that is busy; single queries are not slowed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_rows_per_second: Option<u64>,
+    /// Keep in a file what this audit has seen, so that the next one reads only what is new, and so
+    /// that changes of what was seen are found. Its key is secret: mode 0600, outside the database.
+    #[arg(long, value_name = "FILE", help_heading = "Incremental audits")]
+    pub state: Option<PathBuf>,
+    /// Read everything, and compare what the state has sealed.
+    #[arg(long, requires = "state", help_heading = "Incremental audits")]
+    pub full: bool,
 }
 
 /// Arguments of `explain`.

@@ -295,6 +295,27 @@ pub struct AuditedDatabase {
     pub standby: bool,
 }
 
+/// What an audit did with the state of the one before, and left for the next.
+#[derive(Clone, Debug)]
+pub struct AuditState {
+    /// The file.
+    pub file: String,
+    /// `full` or `incremental`.
+    pub mode: &'static str,
+    /// Why everything was read.
+    pub reason: Option<String>,
+    /// Of an incremental audit: the moment that it begins at.
+    pub since: Option<Timestamp>,
+    /// The moment of the last full audit whose state is in the file.
+    pub full_at: Option<Timestamp>,
+    /// Up to which id the rows of each table are sealed, as the file says now.
+    pub sealed: Vec<(String, i64)>,
+    /// Tables of which open transactions kept the newest ids from being sealed.
+    pub held_up: Vec<String>,
+    /// Why the file stayed as it was; none when it was to be replaced.
+    pub kept: Option<String>,
+}
+
 /// Of `verify`.
 #[derive(Clone, Debug)]
 pub struct Audit {
@@ -306,6 +327,8 @@ pub struct Audit {
     pub taken_at: Timestamp,
     /// The server's own words for the snapshot (`pg_current_snapshot()`).
     pub snapshot_id: String,
+    /// What was done with the state of the audit before; none without `--state`.
+    pub state: Option<AuditState>,
     /// All checks that were asked for, by area and id.
     pub checks: Vec<CheckResult>,
     /// Wall time.

@@ -91,12 +91,12 @@ pub(super) fn run(args: &DemoArgs, _global: &Global) -> Result<Outcome> {
 
 fn audit(client: &mut Client, progress: &dyn Progress) -> Result<Audit> {
     let catalogue = Catalogue::load(None)?;
-    let checks = catalogue.select(&[], &[])?;
+    let checks = catalogue.select(&[], &[], false)?;
     let options = invariants::Options {
         evidence: EVIDENCE,
         ..invariants::Options::default()
     };
-    invariants::audit(client, &mut [], &checks, &options, progress)
+    invariants::audit(client, &mut [], &checks, &options, None, progress)
 }
 
 /// Damage that hits no row would prove nothing.

@@ -40,12 +40,19 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
 fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
     const SHOWN: u32 = 5;
     let catalogue = Catalogue::load(None)?;
-    let selection = catalogue.select(ids, &[])?;
+    let selection = catalogue.select(ids, &[], false)?;
     let options = invariants::Options {
         evidence: SHOWN,
         ..invariants::Options::default()
     };
-    let audit = invariants::audit(client, &mut [], &selection, &options, &Terminal::default())?;
+    let audit = invariants::audit(
+        client,
+        &mut [],
+        &selection,
+        &options,
+        None,
+        &Terminal::default(),
+    )?;
     for check in &audit.checks {
         if let CheckStatus::Error(reason) = &check.status {
             let check = &check.check.id;

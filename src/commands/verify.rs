@@ -7,19 +7,22 @@ use crate::cli::{Global, VerifyArgs};
 use crate::db::{Target, session};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::invariants::{self, Catalogue, Options};
+use crate::invariants::{self, Catalogue, Options, StateFile};
 use crate::output::progress::Terminal;
 use crate::report::{Progress, Report, Verdict};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     let catalogue = Catalogue::load(args.catalogue.checks.as_deref())?;
-    let selection = catalogue.select(&args.ids, &args.area)?;
+    let selection = catalogue.select(&args.ids, &args.area, args.state.is_some())?;
     let options = Options {
         evidence: args.evidence,
         distrust: args.distrust,
         deadline: args.deadline,
         rows_per_second: args.max_rows_per_second,
+        full: args.full,
+        partial: !args.ids.is_empty() || !args.area.is_empty(),
     };
+    let mut file = args.state.as_deref().map(StateFile::open).transpose()?;
     let target = connect::target(global)?;
     let progress = Terminal::default();
     let mut client = target.connect()?;
@@ -28,12 +31,26 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
         None => jobs_for(&mut client, &target)?,
     };
     let mut helpers = helpers(&target, jobs - 1, &progress);
-    let audit = invariants::audit(&mut client, &mut helpers, &selection, &options, &progress)?;
-    let exit = match audit.verdict {
+    let (client, helpers) = (&mut client, &mut helpers);
+    let mut audit = invariants::audit(
+        client,
+        helpers,
+        &selection,
+        &options,
+        file.as_mut(),
+        &progress,
+    )?;
+    let mut exit = match audit.verdict {
         Verdict::Clean => Exit::Done,
         Verdict::Findings => Exit::Findings,
         Verdict::Incomplete => Exit::Undecided,
     };
+    // What the audit has found is shown even when it cannot be kept.
+    if let (Some(Err(error)), Some(state)) = (file.map(|file| file.save()), &mut audit.state) {
+        progress.remark(&format!("error: {error}"));
+        state.kept = Some(error.to_string());
+        exit = Exit::Undecided;
+    }
     Ok(Outcome {
         report: Report::Audit(audit),
         exit,

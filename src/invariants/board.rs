@@ -1,9 +1,10 @@
 //! What an audit has to do and what it has found so far: the plan as jobs, results as they come.
 
+mod conclusions;
+mod perform;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use postgres::Transaction;
 
 use super::catalogue::Check;
 use super::contract::Kind;
@@ -11,9 +12,9 @@ use super::equations::Equation;
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
-use super::relations;
+use super::relations::{self, Relation};
 use super::scan::{Range, Scan, Tally};
-use super::{evaluate, row};
+use super::state::{Contents, Pass, Reading, Since};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
 
@@ -29,6 +30,15 @@ pub(super) enum Job {
     },
     /// A check by itself, by its place in the plan.
     Check(usize),
+    /// The same, but only where new rows may have changed its verdict.
+    Suspects(usize),
+    /// A part of a pass over the content of sealed rows.
+    Content {
+        /// Which pass.
+        pass: usize,
+        /// Which rows.
+        range: Range,
+    },
     /// Evidence of a row check that the scans have counted.
     Evidence(usize),
 }
@@ -39,7 +49,17 @@ pub(super) struct Done {
     /// Rows that were read, as far as that is known.
     pub rows: u64,
     tally: Option<Tally>,
+    contents: Option<Contents>,
     violations: Option<Violations>,
+}
+
+/// What a state asks of an audit, and what it spares it.
+#[derive(Default)]
+pub(super) struct Sealed<'a> {
+    /// What new rows are judged by, where only they are read.
+    pub since: Option<&'a Since>,
+    /// What is to be sealed, or compared.
+    pub passes: Vec<Pass>,
 }
 
 /// The plan of an audit and its results.
@@ -49,6 +69,7 @@ pub(super) struct Board<'a> {
     scans: Vec<Scan>,
     /// Equations whose sums the scans collect.
     equations: Vec<Equation>,
+    sealed: Sealed<'a>,
     /// What the checks by themselves have to read, in pages.
     pages: Vec<u64>,
     state: Mutex<State>,
@@ -64,23 +85,31 @@ struct State {
     unread: Vec<Option<String>>,
     /// Ranges that are not finished.
     ranges: usize,
+    /// What the passes over sealed rows have yielded, or why one has not.
+    contents: Vec<Reading>,
+    /// New rows do not go on where the sealed ones end, so nothing can be judged by them alone.
+    gave_up: bool,
 }
 
 impl<'a> Board<'a> {
     /// Lays out the work. `key` is of [`super::equations::key`], where the equations may be used.
-    pub fn new(plan: &'a Plan<'a>, limit: u32, key: Option<i64>) -> Self {
+    pub fn new(plan: &'a Plan<'a>, limit: u32, key: Option<i64>, sealed: Sealed<'a>) -> Self {
         let mut scans: BTreeMap<&str, Scan> = BTreeMap::new();
+        let since = sealed.since;
+        let begin = |table: &str, relation: &Relation| match since {
+            Some(since) => since.scan(table, relation),
+            None => Scan::new(table, relation),
+        };
         let mut scan_of = |table: &'a str| -> Option<()> {
             let relation = plan.relations.get(table)?;
-            scans
-                .entry(table)
-                .or_insert_with(|| Scan::new(table, relation));
+            scans.entry(table).or_insert_with(|| begin(table, relation));
             Some(())
         };
         let mut fused = Vec::new();
         for (place, (check, decision)) in plan.steps.iter().enumerate() {
             let contract = &check.contract;
-            if *decision == Decision::Evaluate && contract.expression().is_some() {
+            let apart = since.is_some_and(|since| !since.covers(check));
+            if *decision == Decision::Evaluate && contract.expression().is_some() && !apart {
                 // A table that is not there is an error of this check alone.
                 let there: Vec<_> = contract.tables.iter().map(|t| scan_of(t)).collect();
                 if there.iter().all(Option::is_some) {
@@ -95,7 +124,7 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        let equations = key.map_or_else(Vec::new, |key| equations(plan, key, &mut scans));
+        let equations = key.map_or_else(Vec::new, |key| equations(plan, key, &mut scans, &begin));
         let scans: Vec<Scan> = scans.into_values().filter(|s| !s.is_empty()).collect();
         let state = State {
             results: vec![None; plan.steps.len()],
@@ -103,12 +132,19 @@ impl<'a> Board<'a> {
             broken: vec![false; scans.len()],
             unread: vec![None; scans.len()],
             ranges: 0,
+            contents: sealed
+                .passes
+                .iter()
+                .map(|_| Ok(Contents::default()))
+                .collect(),
+            gave_up: false,
         };
         let pages = plan.steps.iter().map(|(check, _)| pages(check, plan));
         Self {
             plan,
             limit,
             equations,
+            sealed,
             pages: pages.collect(),
             scans,
             state: Mutex::new(state),
@@ -131,8 +167,8 @@ impl<'a> Board<'a> {
                 Decision::Evaluate => {
                     let waits = self.scans.iter().any(|s| s.places().any(|p| p == place))
                         || self.equation_of(check).is_some();
-                    if !waits {
-                        jobs.push(Job::Check(place));
+                    if !waits && check.contract.kind != Kind::Sealed {
+                        jobs.push(self.job_of(place));
                     }
                     continue;
                 }
@@ -143,6 +179,10 @@ impl<'a> Board<'a> {
         for (scan, pass) in self.scans.iter().enumerate() {
             let ranges = pass.ranges(hands, rows_per_second).into_iter();
             jobs.extend(ranges.map(|range| Job::Range { scan, range }));
+        }
+        for (pass, of_it) in self.sealed.passes.iter().enumerate() {
+            let ranges = of_it.ranges(hands, rows_per_second).into_iter();
+            jobs.extend(ranges.map(|range| Job::Content { pass, range }));
         }
         state.ranges = jobs
             .iter()
@@ -155,42 +195,21 @@ impl<'a> Board<'a> {
     pub fn pages_of(&self, job: &Job) -> u64 {
         match job {
             Job::Range { scan, range } => self.scans[*scan].pages_of(*range),
+            Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
+            // A question about new rows, as a rule.
+            Job::Suspects(_) => 1,
             Job::Check(place) | Job::Evidence(place) => self.pages[*place],
         }
     }
 
-    /// Does a job.
-    pub fn perform(&self, snapshot: &mut Transaction<'_>, job: &Job) -> Result<Done> {
-        let (relations, limit) = (&self.plan.relations, self.limit);
-        let violations = match job {
-            Job::Range { scan, range } => {
-                let (so_far, given_up) = {
-                    let state = self.state();
-                    (state.tallies[*scan].clone(), state.broken[*scan])
-                };
-                if given_up {
-                    return Ok(Done::default());
-                }
-                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
-                return Ok(Done {
-                    rows: tally.rows,
-                    tally: Some(tally),
-                    violations: None,
-                });
-            }
-            Job::Check(place) => {
-                let check = self.plan.steps[*place].0;
-                evaluate::alone(snapshot, check, relations, limit)
-            }
-            Job::Evidence(place) => {
-                let contract = &self.plan.steps[*place].0.contract;
-                row::judge(snapshot, contract, relations, limit, &self.counts(*place))
-            }
-        };
-        Ok(Done {
-            violations: Some(violations?),
-            ..Done::default()
-        })
+    /// How a check by itself is evaluated.
+    fn job_of(&self, place: usize) -> Job {
+        let check = self.plan.steps[place].0;
+        let since = self.sealed.since;
+        match since.and_then(|since| since.suspects(check)) {
+            Some(_) => Job::Suspects(place),
+            None => Job::Check(place),
+        }
     }
 
     /// Takes down how a job has ended, and says what follows from it. An error for which the job
@@ -202,8 +221,11 @@ impl<'a> Board<'a> {
         cut_off: bool,
     ) -> (Vec<Job>, Option<Error>) {
         let mut state = self.state();
+        if let Job::Content { pass, .. } = job {
+            return (Vec::new(), seal(&mut state.contents[*pass], done));
+        }
         let Job::Range { scan, .. } = job else {
-            let (Job::Check(place) | Job::Evidence(place)) = job else {
+            let (Job::Check(place) | Job::Suspects(place) | Job::Evidence(place)) = job else {
                 return (Vec::new(), None);
             };
             let check = self.plan.steps[*place].0;
@@ -242,109 +264,16 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// All ranges are finished: what do they say, and what has to be looked at?
-    fn conclude(&self, state: &mut State) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        for (place, (check, _)) in self.plan.steps.iter().enumerate() {
-            if state.results[place].is_some() {
-                continue;
-            }
-            let of_it = |(_, scan): &(usize, &Scan)| scan.places().any(|p| p == place);
-            let scans: Vec<usize> = self
-                .scans
-                .iter()
-                .enumerate()
-                .filter(of_it)
-                .map(|(at, _)| at)
-                .collect();
-            let equation = self.equation_of(check);
-            if scans.is_empty() && equation.is_none() {
-                continue;
-            }
-            let cut_off = scans.iter().find_map(|at| state.unread[*at].clone());
-            // Suspects that count on an equation are not all of them where it does not apply.
-            let proven = match equation {
-                Some(equation) => self.holds(equation, state),
-                None => !Equation::spares(&check.contract.id),
-            };
-            let silent = proven && !self.counts_in(place, state).iter().any(row::Count::is_loud);
-            if let Some(reason) = cut_off {
-                state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
-            } else if scans.iter().any(|at| state.broken[*at]) {
-                jobs.push(Job::Check(place));
-            } else if silent {
-                state.results[place] = Some(judged(check, Violations::default()));
-            } else if check.contract.kind == Kind::Row {
-                jobs.push(Job::Evidence(place));
-            } else {
-                jobs.push(Job::Check(place));
-            }
-        }
-        jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
-        jobs
+    /// Whether everything has to be read after all.
+    pub fn gave_up(&self) -> bool {
+        self.state().gave_up
     }
 
-    /// The equation that a check need not be evaluated for.
-    fn equation_of(&self, check: &Check) -> Option<Equation> {
-        let id = check.contract.id.as_str();
-        let mut equations = self.equations.iter().copied();
-        equations.find(|equation| equation.checks().contains(&id))
-    }
-
-    fn holds(&self, equation: Equation, state: &State) -> bool {
-        let leans_well = equation
-            .leans_on()
-            .is_none_or(|id| self.is_known_silent(id, state));
-        leans_well && equation.holds(&self.read_scans(state)) == Some(true)
-    }
-
-    /// Whether the scans were read to their end for a check, and have found nothing.
-    fn is_known_silent(&self, id: &str, state: &State) -> bool {
-        let mut steps = self.plan.steps.iter();
-        let Some(place) = steps.position(|(check, _)| check.contract.id == id) else {
-            return false;
-        };
-        let mut of_it = (self.read_scans(state).into_iter())
-            .filter(|(scan, _)| scan.places().any(|p| p == place))
-            .peekable();
-        of_it.peek().is_some()
-            && of_it.all(|(_, tally)| tally.is_some())
-            && !self.counts_in(place, state).iter().any(row::Count::is_loud)
-    }
-
-    fn pending(&self, check: &Check, state: &State) -> u64 {
-        self.equation_of(check).map_or(0, |equation| {
-            equation.pending(&check.contract.id, &self.read_scans(state))
-        })
-    }
-
-    /// The scans, with what they yielded when they were read to their end.
-    fn read_scans<'s>(&'s self, state: &'s State) -> Vec<(&'s Scan, Option<&'s Tally>)> {
-        let scans = self.scans.iter().enumerate();
-        scans
-            .map(|(at, scan)| {
-                let whole = !state.broken[at] && state.unread[at].is_none() && state.ranges == 0;
-                (scan, whole.then_some(&state.tallies[at]))
-            })
-            .collect()
-    }
-
-    fn counts(&self, place: usize) -> Vec<row::Count> {
-        self.counts_in(place, &self.state())
-    }
-
-    /// What the scans have counted for a row check, table by table in its order.
-    fn counts_in(&self, place: usize, state: &State) -> Vec<row::Count> {
-        let tables = &self.plan.steps[place].0.contract.tables;
-        let count_in = |table: &String| {
-            let at = self.scans.iter().position(|scan| scan.table == *table)?;
-            let index = self.scans[at].places().position(|p| p == place)?;
-            state.tallies[at].counts.get(index).copied()
-        };
-        tables
-            .iter()
-            .map(|t| count_in(t).unwrap_or_default())
-            .collect()
+    /// The passes over sealed rows, each with what it has yielded, or why it has not.
+    pub fn take_contents(&mut self) -> Vec<(Pass, Reading)> {
+        let passes = std::mem::take(&mut self.sealed.passes);
+        let contents = std::mem::take(&mut self.state().contents);
+        passes.into_iter().zip(contents).collect()
     }
 
     /// The results, in the order of the plan.
@@ -363,8 +292,28 @@ impl<'a> Board<'a> {
     }
 }
 
+/// Adds what a part of a pass over sealed rows has yielded; gives an error back.
+fn seal(contents: &mut Reading, done: Result<Done>) -> Option<Error> {
+    match (done, contents) {
+        (Ok(done), Ok(contents)) => {
+            contents.add(done.contents.unwrap_or_default());
+            None
+        }
+        (Ok(_), Err(_)) => None,
+        (Err(error), contents) => {
+            *contents = Err(words(&error));
+            Some(error)
+        }
+    }
+}
+
 /// Lets the scans collect what the equations need that would spare a check.
-fn equations<'a>(plan: &Plan<'a>, key: i64, scans: &mut BTreeMap<&'a str, Scan>) -> Vec<Equation> {
+fn equations<'a>(
+    plan: &Plan<'a>,
+    key: i64,
+    scans: &mut BTreeMap<&'a str, Scan>,
+    begin: &dyn Fn(&str, &Relation) -> Scan,
+) -> Vec<Equation> {
     let spares = |equation: &Equation| {
         plan.steps.iter().any(|(check, decision)| {
             *decision == Decision::Evaluate
@@ -378,9 +327,7 @@ fn equations<'a>(plan: &Plan<'a>, key: i64, scans: &mut BTreeMap<&'a str, Scan>)
     for equation in &chosen {
         for table in equation.tables() {
             if let Some(relation) = plan.relations.get(table) {
-                let scan = scans
-                    .entry(table)
-                    .or_insert_with(|| Scan::new(table, relation));
+                let scan = scans.entry(table).or_insert_with(|| begin(table, relation));
                 equation.add_sums(key, scan);
             }
         }

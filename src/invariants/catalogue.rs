@@ -63,12 +63,18 @@ impl Catalogue {
         &self.checks
     }
 
-    /// The checks with these ids and those of these areas; all of them when both are empty.
+    /// The checks with these ids and those of these areas; all of them when both are empty. One
+    /// that compares with a state is among the latter two only where there is a state (`sealed`).
     ///
     /// # Errors
     /// Wrong usage: an id or an area that does not exist, with the ones that do.
-    pub fn select(&self, ids: &[String], areas: &[String]) -> Result<Vec<&Check>> {
-        select::select(&self.checks, ids, areas)
+    pub fn select(&self, ids: &[String], areas: &[String], sealed: bool) -> Result<Vec<&Check>> {
+        let mut selection = select::select(&self.checks, ids, areas)?;
+        selection.retain(|check| {
+            let contract = &check.contract;
+            sealed || contract.kind != Kind::Sealed || ids.contains(&contract.id)
+        });
+        Ok(selection)
     }
 
     /// The check with an id.
@@ -76,7 +82,7 @@ impl Catalogue {
     /// # Errors
     /// Wrong usage: there is none; with the ids that there are.
     pub fn find(&self, id: &str) -> Result<&Check> {
-        let found = self.select(&[id.to_owned()], &[])?;
+        let found = self.select(&[id.to_owned()], &[], false)?;
         found
             .first()
             .copied()
@@ -132,6 +138,7 @@ impl Check {
         let body = match contract.kind {
             Kind::Row => super::row::statement(contract),
             Kind::Query | Kind::Native => format!("{};", contract.sql),
+            Kind::Sealed => super::state::statement(contract),
         };
         // An audit sets the moment that it is about, and how far it looks back for some checks; by
         // hand it is the present one, and back to the beginning.

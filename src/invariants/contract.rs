@@ -3,9 +3,13 @@
 //! Shared with the build script, which refuses to build a binary with a malformed check; at run
 //! time the same code reads the files of `--checks DIR`.
 
+#[path = "words.rs"]
+mod words;
+
 use std::fmt;
 
 use crate::header::{Header, Key, Problem};
+pub use words::{Kind, Scope, Severity};
 
 /// Header keys of a check file, in their order.
 pub const CHECK_KEYS: &[Key] = &[
@@ -24,73 +28,14 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("difference"),
     Key::optional("suspects"),
     Key::optional("canary"),
+    Key::optional("incremental"),
 ];
 
-/// Declares an enum whose words in files and reports are its lower-case variant names.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant),* }
+/// `incremental` of a check whose violations, or suspects, are rows by themselves.
+pub const INCREMENTAL_ROWS: &str = "rows";
 
-        impl $name {
-            /// All words, in order.
-            pub const WORDS: &[&str] = &[$($word),*];
-
-            /// Reads the word of a file.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-
-            /// The word in files and reports.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
-            }
-        }
-    };
-}
-
-words! {
-    /// How a check is written.
-    Kind {
-        /// A boolean SQL expression over one table; true is a violation.
-        Row = "row",
-        /// A SELECT that returns violations.
-        Query = "query",
-        /// A SELECT whose rows Rust interprets.
-        Native = "native",
-    }
-}
-
-words! {
-    /// How bad a violation is.
-    Severity {
-        /// Money wrong, secret exposed, evidence lost.
-        Error = "error",
-        /// A risk of the above.
-        Warning = "warning",
-        /// Worth knowing.
-        Info = "info",
-    }
-}
-
-words! {
-    /// Which rows one violation needs to see; decides how a check runs on a distributed database.
-    Scope {
-        /// Rows of one user.
-        User = "user",
-        /// Rows of all users, or rows without a user.
-        Global = "global",
-        /// Sums over all users.
-        Totals = "totals",
-    }
-}
+/// Begins `incremental` of a check that takes all rows, and is left to full audits.
+pub const FULL_AUDITS_ONLY: &str = "full audits only:";
 
 /// A semantic version of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +108,7 @@ pub struct Contract {
     /// How it is written.
     pub kind: Kind,
     /// Tables whose rows the one pass over each judges, without their schema (`public`): those of
-    /// a row check, and of another one that has `suspects`.
+    /// a row check, and of another one that has `suspects`; of a sealed one, those that it sums.
     pub tables: Vec<String>,
     /// Which rows one violation needs to see.
     pub scope: Scope,
@@ -193,6 +138,10 @@ pub struct Contract {
     /// Values of columns (a JSON object) that violate a row check, or are suspect to another one;
     /// the others are NULL.
     pub canary: Option<String>,
+    /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by
+    /// itself), a SELECT that finds something whenever new rows may violate it, or
+    /// `full audits only: …`, with the reason. Without it, it is evaluated whole.
+    pub incremental: Option<String>,
     /// The expression or the query, without the header.
     pub sql: String,
 }
@@ -227,6 +176,7 @@ impl Contract {
         match self.kind {
             Kind::Row => Some(&self.sql),
             Kind::Query | Kind::Native => self.suspects.as_deref(),
+            Kind::Sealed => None,
         }
     }
 
@@ -253,7 +203,7 @@ impl Reader<'_> {
         let tables = self.list("table");
         if kind == Some(Kind::Row) {
             self.row_keys(&tables);
-        } else if kind.is_some() {
+        } else if !matches!(kind, None | Some(Kind::Sealed)) {
             self.keys_beside_rows(&tables);
         }
         let sql = self
@@ -286,6 +236,7 @@ impl Reader<'_> {
             difference: self.text("difference"),
             suspects: self.text("suspects"),
             canary: self.text("canary"),
+            incremental: self.incremental(kind, severity),
             sql,
         })
     }
@@ -355,6 +306,23 @@ impl Reader<'_> {
             }
         }
         (guards, None)
+    }
+
+    fn incremental(&mut self, kind: Option<Kind>, severity: Option<Severity>) -> Option<String> {
+        let value = self.text("incremental")?;
+        let is_right = match value.strip_prefix(FULL_AUDITS_ONLY) {
+            Some(reason) => !reason.trim().is_empty() && severity == Some(Severity::Info),
+            None if value == INCREMENTAL_ROWS => {
+                kind == Some(Kind::Row) || self.header.get("suspects").is_some()
+            }
+            None => value.starts_with("SELECT "),
+        };
+        if !is_right {
+            let message = "incremental is \"rows\", a SELECT, or (of severity info) \
+                           \"full audits only: because …\"";
+            self.reject("incremental", message.to_owned());
+        }
+        Some(value)
     }
 
     fn row_keys(&mut self, tables: &[String]) {

@@ -6,6 +6,8 @@
 //! the same sum by chance once in about 2^64 runs, and nobody can aim at it. The sums are exact:
 //! the server adds 64-bit numbers in 128 bits.
 //!
+//! Sums of rows that an earlier audit has sealed stand for those rows: `base`, by name.
+//!
 //! An equation that does not hold has found nothing yet. Its checks are evaluated then, and they
 //! say which rows.
 
@@ -23,7 +25,7 @@ const CANARY: &str = include_str!("canary.sql");
 
 /// The server's hash of a numeric forgets its sign. Above this offset every number that fits
 /// `numeric(20,8)`, and every difference of two, is positive.
-const OFFSET: &str = "10000000000000";
+pub(super) const OFFSET: &str = "10000000000000";
 
 /// Entry numbers are hashed by 32 bits.
 const NUMBERS_END: &str = "2147483648";
@@ -60,9 +62,12 @@ const RECONCILIATION: &[&str] = &[
 ];
 const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
 
-const ENTRIES: &str = "credit_transactions";
+pub(super) const ENTRIES: &str = "credit_transactions";
 const USERS: &str = "user_credits";
-const LOG: &str = "llm_usage_log";
+pub(super) const LOG: &str = "llm_usage_log";
+
+/// Sums by their names.
+pub(super) type Sums = BTreeMap<String, i128>;
 
 /// A table and the columns, each `name type`, that the hashes are made for.
 type Shape = (&'static str, &'static [&'static str]);
@@ -109,7 +114,8 @@ const RECONCILIATION_SHAPE: &[Shape] = &[
 ];
 
 /// Rows younger than this are not judged by the checks of the reconciliation.
-const GRACE: &str = "(SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'";
+pub(super) const GRACE: &str =
+    "(SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'";
 
 impl Equation {
     pub const ALL: [Self; 3] = [Self::Chain, Self::Reconciliation, Self::Identified];
@@ -181,11 +187,12 @@ impl Equation {
     }
 
     /// Whether it holds; `None` when one of its tables was not read.
-    pub fn holds(self, scans: &[(&Scan, Option<&Tally>)]) -> Option<bool> {
+    pub fn holds(self, scans: &[(&Scan, Option<&Tally>)], base: &Sums) -> Option<bool> {
         let sum = |name: &str| {
-            scans
+            let read = scans
                 .iter()
-                .find_map(|(scan, tally)| scan.sum((*tally)?, name))
+                .find_map(|(scan, tally)| scan.sum((*tally)?, name))?;
+            Some(read.wrapping_add(base.get(name).copied().unwrap_or_default()))
         };
         match self {
             Self::Chain => {
@@ -199,7 +206,7 @@ impl Equation {
                 Some(unfit == 0 && sum("charged")? == sum("logged")?)
             }
             Self::Identified => {
-                Some(sum("charges nameless")? == 0 && Self::Reconciliation.holds(scans)?)
+                Some(sum("charges nameless")? == 0 && Self::Reconciliation.holds(scans, base)?)
             }
         }
     }
@@ -294,17 +301,23 @@ fn request(user: &str, reference: &str, credits: &str, key: i64) -> String {
     )
 }
 
-/// Draws the key of a run, and shows with it that the sums can tell right rows from wrong ones on
-/// this server.
+/// Draws a key, which nobody else knows.
 ///
 /// # Errors
-/// What the server says; undecided when the hashes do not do what they should.
+/// What the server says.
 pub(super) fn key(snapshot: &mut Transaction<'_>) -> Result<i64> {
     let drawn = snapshot.query_one(
         "SELECT uuid_hash_extended(gen_random_uuid(), uuid_hash_extended(gen_random_uuid(), 1))",
         &[],
     )?;
-    let key: i64 = drawn.get(0);
+    Ok(drawn.get(0))
+}
+
+/// Shows that with a key the sums can tell right rows from wrong ones on this server.
+///
+/// # Errors
+/// What the server says; undecided when the hashes do not do what they should.
+pub(super) fn prove(snapshot: &mut Transaction<'_>, key: i64) -> Result<()> {
     let statement = CANARY
         .replace(
             "$end",
@@ -335,7 +348,7 @@ pub(super) fn key(snapshot: &mut Transaction<'_>) -> Result<i64> {
         }
     }
     if wrong.is_empty() {
-        return Ok(key);
+        return Ok(());
     }
     let message = "the hash functions of this server do not tell right rows from wrong ones";
     Err(Error::undecided(message).detail(wrong.join(", ")))

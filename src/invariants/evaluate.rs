@@ -27,5 +27,6 @@ pub(super) fn alone(
         (Kind::Query, _) => query::run(snapshot, contract, limit),
         (Kind::Native, Some(native)) => native(snapshot, contract, limit),
         (Kind::Native, None) => Err(Error::undecided("a native check without its function")),
+        (Kind::Sealed, _) => Err(Error::undecided("a check of sealed rows without a state")),
     }
 }

@@ -107,8 +107,9 @@ impl Reader {
                     .iter()
                     .map(|p| format!("{}:{}: {}", path.display(), p.line, p.message)),
             ),
-            Ok(contract) if contract.kind == Kind::Native => {
-                self.reject(path, "kind \"native\" needs Rust; use row or query");
+            Ok(contract) if matches!(contract.kind, Kind::Native | Kind::Sealed) => {
+                let message = format!("kind \"{}\" needs Rust; use row or query", contract.kind);
+                self.reject(path, message);
             }
             Ok(_) if self.taken.iter().any(|taken| taken == id) => {
                 self.reject(path, format!("there is a check \"{id}\" already"));

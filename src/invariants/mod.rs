@@ -5,7 +5,7 @@
 //! proven by a constraint). `runner` has them evaluated by a `crew` of connections that take jobs
 //! from a `board`: ranges of a fused `scan`, whose sums `equations` interpret, and single checks
 //! (`row`, `query` and `native`, one for each kind), once each `canary` was found. `chain` names
-//! causes.
+//! causes. `state` is what one audit leaves for the next, so that it reads only what is new.
 
 mod board;
 mod canary;
@@ -27,6 +27,8 @@ mod row;
 mod runner;
 mod scan;
 mod select;
+mod state;
 
 pub use catalogue::{Catalogue, Check};
 pub use runner::{Options, audit};
+pub use state::StateFile;

@@ -33,6 +33,23 @@ pub(super) struct Plan<'a> {
     pub relations: BTreeMap<String, Relation>,
 }
 
+impl Plan<'_> {
+    /// What to do with each check.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.steps
+            .iter()
+            .map(|(_, decision)| decision.clone())
+            .collect()
+    }
+
+    /// Does that instead.
+    pub fn decide(&mut self, decisions: Vec<Decision>) {
+        for ((_, decision), other) in self.steps.iter_mut().zip(decisions) {
+            *decision = other;
+        }
+    }
+}
+
 /// Names of all tables that the checks read or whose guards they rely on.
 pub(super) fn tables(selection: &[&Check]) -> Vec<String> {
     let all: BTreeSet<String> = selection

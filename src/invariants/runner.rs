@@ -4,16 +4,18 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, Transaction};
 
-use super::board::Board;
+use super::board::{Board, Sealed};
 use super::catalogue::Check;
 use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::outcome::verdict;
+use super::plan::Plan;
+use super::state::{Course, Horizon, Pass, Reading, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan, relations};
 use crate::db::session;
-use crate::db::snapshot::Snapshot;
+use crate::db::snapshot::{Exported, Snapshot};
 use crate::error::{Error, Result};
-use crate::report::{Audit, AuditedDatabase, Progress};
+use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
 /// Of what is only worth knowing, the newest rows are enough, this many: they were new once in every
 /// audit, and the ledger grows without end.
@@ -27,6 +29,10 @@ const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
     SET LOCAL enable_indexonlyscan = off;
     SET LOCAL enable_bitmapscan = off;";
 
+/// Questions about few new rows look others up in an index, where a planner that takes every page
+/// for a journey would rather read the table.
+const LOOK_UP: &str = "SET LOCAL random_page_cost = 1.1;";
+
 /// How to run an audit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -38,7 +44,14 @@ pub struct Options {
     pub deadline: Option<Duration>,
     /// How many rows the scans may read in a second, all connections together.
     pub rows_per_second: Option<u64>,
+    /// With a state: read everything, sealed rows included.
+    pub full: bool,
+    /// With a state: the selection is not the whole catalogue, so that nothing can be sealed.
+    pub partial: bool,
 }
+
+/// The chain equation failed over the new rows.
+const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones end";
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
@@ -46,16 +59,24 @@ pub struct Options {
 /// helper that cannot join is done without. A check that cannot be evaluated becomes a result of
 /// its own and makes the verdict incomplete; the others are evaluated all the same.
 ///
+/// With the file of a state it reads only what is new since the audit that left that state, where
+/// this can be done, and the report says what it did. To save what the file is to say afterwards is
+/// up to the caller.
+///
 /// # Errors
-/// When there is nothing to audit (no schema version), or no snapshot to be had.
+/// When there is nothing to audit (no schema version), or no snapshot to be had; a state of another
+/// database.
 pub fn audit(
     client: &mut Client,
     helpers: &mut [Client],
     selection: &[&Check],
     options: &Options,
+    mut file: Option<&mut StateFile>,
     progress: &dyn Progress,
 ) -> Result<Audit> {
     let started = Instant::now();
+    let horizon = file.as_deref().map(|file| Horizon::look(client, file));
+    let horizon = horizon.transpose()?;
     let tables = plan::tables(selection);
     let mut snapshot = Snapshot::take(client, &tables)?;
     let exported = match helpers {
@@ -65,32 +86,142 @@ pub fn audit(
     let (database, version) = describe(&mut snapshot.transaction)?;
     let transaction = &mut snapshot.transaction;
     let mut plan = plan::plan(transaction, selection, version, options.distrust)?;
-    let setup = if options.distrust {
+    let mut setup = if options.distrust {
         format!("{READ_THE_HEAP} {ALL}")
     } else {
         RECENT.to_owned()
     };
     transaction.batch_execute(&setup)?;
     canary::sing(transaction, &mut plan)?;
-    let key = equations::key(transaction)?;
-    let moved = relations::moved(&tables, &plan.relations);
-    let board = Board::new(&plan, options.evidence, Some(key));
-    progress.begin("pages", 0);
-    Crew::new(&board, moved, options, started, progress, 1 + helpers.len()).run(
-        transaction,
-        exported.as_ref(),
-        helpers,
-        &setup,
-    );
-    progress.end();
-    let checks = board.results();
+    let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
+        let schema = &database.schema_version;
+        Course::set(transaction, file, horizon, schema, request(options))
+    });
+    let mut course = course.transpose()?;
+    if course
+        .as_ref()
+        .is_some_and(|course| course.since().is_some())
+    {
+        transaction.batch_execute(LOOK_UP)?;
+        setup.push_str(LOOK_UP);
+    }
+    let key = match &course {
+        Some(course) => course.key,
+        None => equations::key(transaction)?,
+    };
+    equations::prove(transaction, key)?;
+    let evaluation = Evaluation {
+        moved: relations::moved(&tables, &plan.relations),
+        options,
+        started,
+        progress,
+        exported,
+        setup,
+        key,
+    };
+    let (contents, mut checks) = evaluation.follow(&mut course, &mut plan, transaction, helpers);
+    let state = course.zip(file.as_mut()).map(|(course, file)| {
+        let when = (snapshot.taken_at, options.evidence);
+        course.conclude(file, &plan, contents, &mut checks, when)
+    });
     Ok(Audit {
         verdict: verdict(&checks),
         database,
         taken_at: snapshot.taken_at,
         snapshot_id: snapshot.id,
+        state,
         checks,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// What stays the same when an audit begins again.
+struct Evaluation<'a> {
+    /// Of [`relations::moved`].
+    moved: String,
+    options: &'a Options,
+    started: Instant,
+    progress: &'a dyn Progress,
+    exported: Option<Exported>,
+    setup: String,
+    key: i64,
+}
+
+/// What the passes over sealed rows have yielded, and the results of the checks.
+type Evaluated = (Vec<(Pass, Reading)>, Vec<CheckResult>);
+
+impl Evaluation<'_> {
+    /// Evaluates on a course, and once more, all rows, where it turns out to be the wrong one.
+    fn follow(
+        &self,
+        course: &mut Option<Course>,
+        plan: &mut Plan<'_>,
+        transaction: &mut Transaction<'_>,
+        helpers: &mut [Client],
+    ) -> Evaluated {
+        let decisions = plan.decisions();
+        decide(plan, course.as_ref());
+        let on_course = sealed(course.as_ref(), plan);
+        let (gave_up, evaluated) = self.evaluate(plan, on_course, transaction, helpers);
+        let (true, Some(course)) = (gave_up, course) else {
+            return evaluated;
+        };
+        course.fall_back(DOES_NOT_GO_ON);
+        plan.decide(decisions);
+        decide(plan, Some(course));
+        let all = sealed(Some(course), plan);
+        self.evaluate(plan, all, transaction, helpers).1
+    }
+
+    fn evaluate(
+        &self,
+        plan: &Plan<'_>,
+        sealed: Sealed<'_>,
+        transaction: &mut Transaction<'_>,
+        helpers: &mut [Client],
+    ) -> (bool, Evaluated) {
+        let mut board = Board::new(plan, self.options.evidence, Some(self.key), sealed);
+        self.progress.begin("pages", 0);
+        let hands = 1 + helpers.len();
+        let crew = Crew::new(
+            &board,
+            self.moved.clone(),
+            self.options,
+            self.started,
+            self.progress,
+            hands,
+        );
+        crew.run(transaction, self.exported.as_ref(), helpers, &self.setup);
+        self.progress.end();
+        let contents = board.take_contents();
+        (board.gave_up(), (contents, board.results()))
+    }
+}
+
+fn request(options: &Options) -> Request {
+    let full = match (options.distrust, options.full) {
+        (true, _) => Some("--distrust believes no index"),
+        (false, true) => Some("--full was asked for"),
+        (false, false) => None,
+    };
+    Request {
+        full,
+        whole: !options.partial,
+    }
+}
+
+/// Takes out of the plan what a course, or its lack, leaves out.
+fn decide(plan: &mut Plan<'_>, course: Option<&Course>) {
+    match course {
+        Some(course) => course.decide(plan),
+        None => skip_sealed_history(plan, "takes --state FILE, which knows what was sealed"),
+    }
+}
+
+fn sealed<'a>(course: Option<&'a Course>, plan: &Plan<'_>) -> Sealed<'a> {
+    course.map_or_else(Sealed::default, |course| Sealed {
+        since: course.since(),
+        passes: course.passes(plan),
     })
 }
 

@@ -35,13 +35,19 @@ pub(super) struct Scan {
     pub table: String,
     /// Pages; `None` for a relation that is read in one piece.
     pages: Option<u64>,
+    /// For a pass over new rows only: the id that they begin above, and about how far they go.
+    ids: Option<(u64, u64)>,
     /// The checks that look at each row: place in the plan, and what the file says.
     checks: Vec<(usize, Contract)>,
     /// Aggregates, each a name and an expression whose values are whole numbers.
     sums: Vec<(&'static str, String)>,
 }
 
-/// Some pages of a table: from the first one to before the second, which is open for the last.
+/// Rows above the ids that an earlier audit has sealed are read by ranges of so many ids, at least.
+const RANGE_IDS: u64 = 4096;
+
+/// Some pages of a table: from the first one to before the second, which is open for the last. Of a
+/// pass over new rows only, ids instead of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range(pub u64, pub Option<u64>);
 
@@ -62,9 +68,16 @@ impl Scan {
         Self {
             table: table.to_owned(),
             pages: relation.pages,
+            ids: None,
             checks: Vec::new(),
             sums: Vec::new(),
         }
+    }
+
+    /// Leaves out all rows but those above an id; `last` is the highest one, about.
+    pub fn only_above(&mut self, sealed: i64, last: i64) {
+        let above = u64::try_from(sealed).unwrap_or_default();
+        self.ids = Some((above, u64::try_from(last).unwrap_or_default().max(above)));
     }
 
     /// Adds a check that looks at each row, by its place in the plan.
@@ -89,16 +102,23 @@ impl Scan {
 
     /// Cuts the pass into ranges for so many connections.
     pub fn ranges(&self, jobs: usize, rows_per_second: Option<u64>) -> Vec<Range> {
-        let Some(pages) = self.pages else {
-            return vec![Range(0, None)];
-        };
         let jobs = u64::try_from(jobs).unwrap_or(1);
         let (least, most) = RANGE_PAGES;
-        let mut size = (pages / (jobs * RANGES_EACH)).clamp(least, most);
-        if let Some(rate) = rows_per_second {
-            size = size.min(rate / ROWS_PER_PAGE).max(1);
-        }
-        let starts: Vec<u64> = (0..pages.max(1)).step_by(size.max(1) as usize).collect();
+        let (from, to, size) = match (self.ids, self.pages) {
+            (Some((above, last)), _) => {
+                let share = (last - above) / (jobs * 2);
+                let rate = rows_per_second.unwrap_or(u64::MAX);
+                (above + 1, last + 1, share.max(RANGE_IDS).min(rate))
+            }
+            (None, None) => return vec![Range(0, None)],
+            (None, Some(pages)) => {
+                let share = (pages / (jobs * RANGES_EACH)).clamp(least, most);
+                let rate = rows_per_second.map_or(u64::MAX, |rate| rate / ROWS_PER_PAGE);
+                (0, pages, share.min(rate))
+            }
+        };
+        let to = to.max(from + 1);
+        let starts: Vec<u64> = (from..to).step_by(size.max(1) as usize).collect();
         let ends = starts.iter().skip(1).map(|end| Some(*end)).chain([None]);
         starts
             .iter()
@@ -109,8 +129,11 @@ impl Scan {
 
     /// Pages of a range, for the progress bar.
     pub fn pages_of(&self, range: Range) -> u64 {
-        let end = range.1.or(self.pages).unwrap_or(range.0 + 1);
-        end.saturating_sub(range.0).max(1)
+        let open = self.ids.map(|(_, last)| last).or(self.pages);
+        let length = range.1.or(open).unwrap_or(range.0 + 1);
+        let length = length.saturating_sub(range.0);
+        let per_page = if self.ids.is_some() { ROWS_PER_PAGE } else { 1 };
+        (length / per_page).max(1)
     }
 
     /// Reads a range, knowing what others have yielded so far. Where a row check has fired, it is
@@ -202,7 +225,13 @@ impl Scan {
         self.select(&columns, &laterals, range)
     }
 
-    fn sum_columns(&self) -> impl Iterator<Item = String> {
+    /// The names of the sums, in the order of [`Self::sum_columns`].
+    pub fn sum_names(&self) -> impl Iterator<Item = &'static str> {
+        self.sums.iter().map(|(name, _)| *name)
+    }
+
+    /// The sums as columns `sum_0`, `sum_1` and so on, text each.
+    pub fn sum_columns(&self) -> impl Iterator<Item = String> {
         let sums = self.sums.iter().enumerate();
         sums.map(|(at, (_, sum))| format!("coalesce({sum}, 0)::text AS sum_{at}"))
     }
@@ -211,19 +240,34 @@ impl Scan {
         let table = quote_identifier(&self.table);
         let columns = columns.join(",\n");
         let from = format!("SELECT {columns}\n FROM public.{table} {laterals}");
-        // The page numbers of tid have 32 bits.
-        let ctid = |page: u64| format!("'({page},0)'::tid");
-        let place = format!("public.{table}.ctid");
-        match (self.pages, range) {
-            (None, _) => from,
-            (_, Range(0, None)) => from,
-            (_, Range(start, None)) => format!("{from}\nWHERE {place} >= {}", ctid(start)),
-            (_, Range(start, Some(end))) => format!(
-                "{from}\nWHERE {place} >= {} AND {place} < {}",
-                ctid(start),
-                ctid(end)
-            ),
+        match self.place(range) {
+            None => from,
+            Some(place) => format!("{from}\nWHERE {place}"),
         }
+    }
+
+    /// The condition for the rows of a range; none for all rows.
+    pub fn place(&self, range: Range) -> Option<String> {
+        let table = quote_identifier(&self.table);
+        let (column, first, end) = match (self.ids, self.pages) {
+            (Some(_), _) => (
+                "id",
+                range.0.to_string(),
+                range.1.map(|end| end.to_string()),
+            ),
+            (None, None) => return None,
+            (None, Some(_)) if range == Range(0, None) => return None,
+            (None, Some(_)) => {
+                // The page numbers of tid have 32 bits.
+                let ctid = |page: u64| format!("'({page},0)'::tid");
+                ("ctid", ctid(range.0), range.1.map(ctid))
+            }
+        };
+        let column = format!("public.{table}.{column}");
+        Some(match end {
+            None => format!("{column} >= {first}"),
+            Some(end) => format!("{column} >= {first} AND {column} < {end}"),
+        })
     }
 
     fn tally(&self, row: &Row, apart: &[usize]) -> Result<Tally> {

@@ -1,5 +1,7 @@
 //! The audit as JSON.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -10,6 +12,8 @@ pub(super) struct Audit<'a> {
     verdict: &'static str,
     database: Database<'a>,
     snapshot: Snapshot<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State<'a>>,
     checks: Vec<Check<'a>>,
     elapsed_ms: u64,
 }
@@ -26,6 +30,21 @@ struct Database<'a> {
 struct Snapshot<'a> {
     taken_at: String,
     id: &'a str,
+}
+
+#[derive(Serialize)]
+struct State<'a> {
+    file: &'a str,
+    mode: &'static str,
+    /// Why everything was read.
+    reason: Option<&'a str>,
+    since: Option<String>,
+    full_at: Option<String>,
+    sealed: BTreeMap<&'a str, i64>,
+    /// Tables of which open transactions kept the newest ids from being sealed.
+    held_up: &'a [String],
+    /// Why the file stayed as it was.
+    kept: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -73,8 +92,25 @@ impl<'a> From<&'a report::Audit> for Audit<'a> {
                 taken_at: audit.taken_at.to_string(),
                 id: &audit.snapshot_id,
             },
+            state: audit.state.as_ref().map(State::from),
             checks: audit.checks.iter().map(Check::from).collect(),
             elapsed_ms: audit.elapsed_ms,
+        }
+    }
+}
+
+impl<'a> From<&'a report::AuditState> for State<'a> {
+    fn from(state: &'a report::AuditState) -> Self {
+        let sealed = state.sealed.iter();
+        Self {
+            file: &state.file,
+            mode: state.mode,
+            reason: state.reason.as_deref(),
+            since: state.since.map(|moment| moment.to_string()),
+            full_at: state.full_at.map(|moment| moment.to_string()),
+            sealed: sealed.map(|(table, id)| (table.as_str(), *id)).collect(),
+            held_up: &state.held_up,
+            kept: state.kept.as_deref(),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{paragraph, plain, severity_style};
-use crate::report::{Audit, CheckResult, CheckStatus, Evidence, Verdict};
+use crate::report::{Audit, AuditState, CheckResult, CheckStatus, Evidence, Verdict};
 
 /// Evidence per check; the formats for programs have all of it.
 const EVIDENCE_SHOWN: usize = 5;
@@ -19,6 +20,9 @@ const DIM: Style = Style::new().dimmed();
 
 pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     verdict(audit, out)?;
+    if let Some(state) = &audit.state {
+        course(state, out)?;
+    }
     let mut violated: Vec<&CheckResult> = audit.checks.iter().filter(|c| is_violated(c)).collect();
     violated.sort_by_key(|c| match c.check.severity {
         "error" => 0,
@@ -90,6 +94,43 @@ fn verdict(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         database.server_version,
         audit.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC")
     )
+}
+
+/// Whether everything was read, or what is new, and up to where rows are sealed.
+fn course(state: &AuditState, out: &mut dyn Write) -> io::Result<()> {
+    let at = |moment: Option<Timestamp>| match moment {
+        Some(moment) => moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        None => "never".to_owned(),
+    };
+    match (&state.reason, state.since) {
+        (Some(reason), _) => paragraph("full audit: ", &plain(reason), out)?,
+        (None, since) => {
+            let (since, full) = (at(since), at(state.full_at));
+            writeln!(
+                out,
+                "incremental audit: since {since}; everything was read {full}"
+            )?;
+        }
+    }
+    let sealed: Vec<String> = state
+        .sealed
+        .iter()
+        .map(|(table, id)| format!("{} up to id {id}", plain(table)))
+        .collect();
+    if !sealed.is_empty() {
+        writeln!(out, "sealed: {}", sealed.join(", "))?;
+    }
+    if !state.held_up.is_empty() {
+        let tables = plain(&state.held_up.join(", "));
+        writeln!(
+            out,
+            "open transactions keep the newest ids of {tables} from being sealed"
+        )?;
+    }
+    match &state.kept {
+        Some(why) => paragraph("the state stays as it was: ", &plain(why), out),
+        None => Ok(()),
+    }
 }
 
 /// What is wrong, how much money, where, why, and what to do.

@@ -191,12 +191,14 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     creditdb(["migrate"]).on(&url).succeeds();
     let mut client = Client::connect(&url, NoTls).unwrap();
     client.batch_execute(LEDGER).unwrap();
+    client.batch_execute(OLD_ENOUGH).unwrap();
     let standby = Standby::of(&primary);
     let url = standby.url("postgres");
     let mut replica = Client::connect(&url, NoTls).unwrap();
     let arguments = ["verify", "--area", "chain", "--jobs=2", "--format", "json"];
     let audit = creditdb(arguments).on(&url).succeeds().json();
     assert_eq!(audit["database"]["standby"], true);
+    let state = with_state(&primary.url("postgres"), &url);
 
     let folder = three_checks(ENDLESS);
     let arguments = ["verify", "--area=own", "--checks", folder.arg()];
@@ -223,4 +225,52 @@ fn a_standby_is_audited_and_a_conflict_with_recovery_is_never_clean() {
     let words = ["conflict with recovery", "connection closed"];
     let told = words.iter().any(|word| reason.contains(word));
     assert!(told, "{reason}");
+
+    replica.batch_execute("SELECT pg_promote()").unwrap();
+    let arguments = ["verify", "--format=json", "--state", &state.arg()];
+    let audit = creditdb(arguments).on(&url).run().json();
+    let reason = audit["state"]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("the server was on timeline 1 and is on 2"),
+        "{reason}"
+    );
+}
+
+/// The ledger is an hour old, and its request was logged.
+const OLD_ENOUGH: &str = "
+    SET session_replication_role = replica;
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, credits_used, success, created_at)
+    SELECT user_id, reference_id, 'gpt-4', 'openai', -amount, true, created_at
+      FROM public.credit_transactions WHERE transaction_type = 'usage';
+    RESET session_replication_role;";
+
+/// A standby reads what is new since the audit of its primary, and seals nothing.
+fn with_state(primary: &str, standby: &str) -> StateOf {
+    let state = StateOf(Folder::with::<&str>(&[]));
+    let audit = |url: &str| {
+        let arguments = ["verify", "--format=json", "--state", &state.arg()];
+        creditdb(arguments).on(url).run().json()["state"].clone()
+    };
+    let first = audit(primary);
+    assert_eq!(first["mode"], "full");
+    let second = audit(standby);
+    assert_eq!(
+        (&second["mode"], &second["sealed"]),
+        (&"incremental".into(), &first["sealed"])
+    );
+    let kept = second["kept"].as_str().unwrap();
+    assert!(kept.starts_with("a standby does not show"), "{kept}");
+    state
+}
+
+/// The file of a state in a folder of its own.
+struct StateOf(Folder);
+
+impl StateOf {
+    fn arg(&self) -> String {
+        format!("{}/it.state", self.0.arg())
+    }
 }

@@ -8,7 +8,8 @@
 //!
 //! The damage is planted by the owner of the tables, who switches off the trigger that keeps entries
 //! as they are. What a constraint forbids from some schema version on can be planted in an earlier
-//! one only: `-- schema: 1.0.0` at the top says in which.
+//! one only: `-- schema: 1.0.0` at the top says in which. With `-- state: …` at the top, a whole
+//! audit seals the first act before it is judged, and every judgement gets its state.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,6 +21,7 @@ use postgres::Client;
 use serde_json::Value;
 
 use super::naive;
+use crate::support::folder::Folder;
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
@@ -120,11 +122,25 @@ fn run(fixture: &Fixture) -> Result<(), String> {
     let acts = acts(&text)?;
     let schema = text.lines().find_map(|l| l.strip_prefix("-- schema: "));
     let database = schema.map_or_else(Database::migrated, Database::at);
+    let folder = Folder::with::<&str>(&[]);
+    let state = text
+        .contains("\n-- state: ")
+        .then(|| format!("--state={}/it", folder.arg()));
     for (act, sql) in ACTS.iter().zip(acts) {
         let at = |what: String| format!("{act}: {what}");
         let done = editing(&mut database.connect(), &sql);
         done.map_err(|e| at(format!("the SQL failed: {e:?}")))?;
-        judge(fixture.id(), &database, *act == "broken", &sql).map_err(at)?;
+        if let (Some(state), true) = (&state, *act == "healthy") {
+            creditdb(["verify", state]).on(&database.url).succeeds();
+        }
+        judge(
+            fixture.id(),
+            &database,
+            state.as_ref(),
+            *act == "broken",
+            &sql,
+        )
+        .map_err(at)?;
     }
     Ok(())
 }
@@ -161,9 +177,15 @@ fn acts(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Runs the program and compares its verdict with the act.
-fn judge(id: &str, database: &Database, broken: bool, sql: &str) -> Result<(), String> {
+fn judge(
+    id: &str,
+    database: &Database,
+    state: Option<&String>,
+    broken: bool,
+    sql: &str,
+) -> Result<(), String> {
     let arguments = ["verify", id, "--distrust", "--format", "json"];
-    let run = creditdb(arguments).on(&database.url).run();
+    let run = creditdb(arguments).args(state).on(&database.url).run();
     let audit: Value = serde_json::from_str(&run.stdout)
         .map_err(|e| format!("{e}: exit {}, {}{}", run.code, run.stdout, run.stderr))?;
     let check = &audit["checks"][0];

@@ -9,6 +9,7 @@ mod memory;
 mod mutation;
 mod naive;
 mod output;
+mod state;
 mod suspects;
 mod trust;
 

@@ -9,8 +9,12 @@
 -- remedy: look the payment up at the provider, and correct the purchase by its difference with type
 --   admin_adjustment and the payment as reference. A package that was deleted comes back with
 --   is_active = false, so that its purchases explain themselves.
+-- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
+--   n.transaction_type = 'purchase' AND n.amount > 0 AND NOT EXISTS (SELECT FROM
+--   public.credit_packages AS p WHERE p.credits = n.amount)
 
 -- Packages that are no longer sold count. One finding per amount, not per purchase.
+-- Between full audits, a package that was deleted is not missed by older purchases.
 SELECT 'purchases of ' || trim_scale(ct.amount) AS subject,
        'a package of this size'::text AS expected,
        'none'::text AS actual,

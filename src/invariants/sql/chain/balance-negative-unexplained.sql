@@ -10,6 +10,8 @@
 --   ORDER BY id DESC. When the usage was real, send an invoice or write it off with
 --   public.add_user_credits(<user>, <missing>, 'admin_adjustment', <ticket>, <reason>). For a
 --   user who was moved down from enterprise, settle the open amount the same way.
+-- incremental: SELECT FROM public.user_credits WHERE balance = 'NaN' OR (balance < 0 AND tier IS
+--   DISTINCT FROM 'enterprise')
 
 -- Explained are the tier enterprise, and refund or admin_adjustment debits, which may go below
 -- zero, by no more than their sum: usage beyond the balance is refused, so it never adds to what

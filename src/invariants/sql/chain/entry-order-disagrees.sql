@@ -8,6 +8,7 @@
 --   somebody moved the time of an entry. Reports by time then show balances that never were.
 -- remedy: nothing depends on created_at but reports: find the writer that sets it itself and let
 --   the function do it. One entry out of line is worth a question to whoever can edit entries.
+-- incremental: full audits only: the entry before a new one may be any
 
 -- A second is left for clocks that are adjusted. Per user the first such pair. Times in the future
 -- are timestamp-future, missing ones timestamp-missing. Of the newest entries only, as many as the

@@ -17,6 +17,7 @@
 --   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
 -- canary: {"description": "sk-canary-0123456789-0123456789"}
+-- incremental: rows
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
 -- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short: the shortest

@@ -10,6 +10,11 @@
 --   * FROM public.debit_user_credits(<user>, <difference>, 'refund', <second reference>, 'credited
 --   twice'). Two payments need nothing: note it with an admin_adjustment of 0.00000001 whose
 --   reference is the second one.
+-- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS o
+--   ON o.user_id = n.user_id AND o.created_at BETWEEN n.created_at - interval '10 minutes' AND
+--   n.created_at + interval '10 minutes' WHERE n.id > $entries AND n.transaction_type = 'purchase'
+--   AND o.transaction_type = 'purchase' AND o.amount = n.amount AND o.reference_id <>
+--   n.reference_id
 
 -- Silent when the second was given back, or when an admin_adjustment has its reference. The same
 -- reference is purchase-reference-duplicate, none is purchase-reference-missing.

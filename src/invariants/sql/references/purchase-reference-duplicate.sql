@@ -9,6 +9,9 @@
 -- remedy: look the payment up at the provider. Take the surplus back: SELECT * FROM
 --   public.debit_user_credits(<user>, <difference>, 'refund', <payment>, 'credited twice'), which
 --   may go below zero. Then let the webhook skip payments that are in the ledger.
+-- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS o
+--   ON o.reference_id = n.reference_id AND o.id <> n.id WHERE n.id > $entries AND
+--   n.transaction_type = 'purchase' AND o.transaction_type = 'purchase'
 
 -- Over all users on purpose: one payment has one payer. Silent again when refunds of the same
 -- payment took the surplus back, as entries are never deleted. Purchases without a reference are

@@ -9,8 +9,14 @@
 -- remedy: see both entries: SELECT * FROM public.credit_transactions WHERE reference_id =
 --   <reference> ORDER BY id. Correct the reference of the wrong one, and the program that wrote
 --   it.
+-- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS p
+--   ON p.reference_id = n.reference_id WHERE n.id > $entries AND n.transaction_type = 'usage' AND
+--   p.transaction_type = 'purchase' UNION ALL SELECT FROM public.credit_transactions AS n JOIN
+--   public.llm_usage_log AS l ON l.request_id = n.reference_id WHERE n.id > $entries AND
+--   n.transaction_type = 'purchase'
 
 -- Other types name the origin of something else on purpose, so they share references.
+-- Between full audits, a usage is known by its log row: one without is charge-without-usage.
 WITH purchases AS (
     SELECT reference_id, min(id) AS id, min(created_at) AS created_at
       FROM public.credit_transactions

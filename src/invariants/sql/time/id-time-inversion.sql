@@ -8,6 +8,7 @@
 --   the time itself. Ids are drawn in order, so they tell.
 -- remedy: see who wrote the row, and why it is older than its neighbours: SELECT * FROM the table
 --   WHERE id BETWEEN <id> - 5 AND <id> + 5. Rows that were imported late need nothing.
+-- incremental: full audits only: any row may be the one that is newer
 
 -- Among the newest rows of a table, as many as the setting says: each was new once. Times in the
 -- future do not count against later rows: timestamp-future; nor do missing ones: timestamp-missing.

@@ -14,6 +14,7 @@
 --   interval '5 minutes')
 -- actual: created_at::text
 -- canary: {"created_at": "2999-01-01"}
+-- incremental: rows
 
 -- Five minutes are left for clocks that differ. Missing and ancient times are timestamp-missing.
 (created_at > (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes') IS TRUE

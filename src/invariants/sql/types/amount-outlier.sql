@@ -8,6 +8,7 @@
 --   themselves, and a user has a thousand times the credits.
 -- remedy: look at what the entry stands for (the payment, the request). When it is wrong, correct
 --   it by the difference with type admin_adjustment and a reason.
+-- incremental: full audits only: a percentile takes all amounts
 
 -- Usual is the 99.9th percentile among the newest entries of the type, as many as the setting says,
 -- and a thousand at least: before that nothing stands out.

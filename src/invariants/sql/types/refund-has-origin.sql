@@ -10,6 +10,11 @@
 --   0.00000001 that says so; credits that were not due are taken back with
 --   public.debit_user_credits and type admin_adjustment. Let the refund job pass the reference of
 --   the origin: the payment of a purchase, the request_id of a usage.
+-- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
+--   n.transaction_type = 'refund' AND n.amount <> 0 AND NOT EXISTS (SELECT FROM
+--   public.credit_transactions AS o WHERE o.user_id = n.user_id AND o.reference_id =
+--   n.reference_id AND o.transaction_type = CASE WHEN n.amount < 0 THEN 'purchase' ELSE 'usage'
+--   END AND btrim(o.reference_id) NOT IN ('', 'None', 'null', 'undefined') AND o.id < n.id)
 
 -- Credits back (positive) for a usage, money back (negative) for a purchase, of the same user, the
 -- origin first. Settled by an admin_adjustment whose reference is 'entry <id>'. How much came back

@@ -9,10 +9,19 @@
 -- remedy: take the surplus back: SELECT * FROM public.debit_user_credits(<user>, <difference>,
 --   'admin_adjustment', <reference>, 'refunded too much'); for money that went back to the payer,
 --   public.add_user_credits with the same arguments. The finding ends with it.
+-- incremental: SELECT FROM public.credit_transactions AS t WHERE (t.user_id, t.reference_id) IN
+--   (SELECT n.user_id, n.reference_id FROM public.credit_transactions AS n WHERE n.id > $entries
+--   AND n.transaction_type IN ('refund', 'admin_adjustment')) GROUP BY t.user_id, t.reference_id
+--   HAVING bool_or(t.transaction_type = 'usage') AND sum(t.amount) FILTER (WHERE
+--   t.transaction_type IN ('usage', 'admin_adjustment') OR (t.transaction_type = 'refund' AND
+--   t.amount > 0)) > 0 OR bool_or(t.transaction_type = 'purchase') AND sum(t.amount) FILTER (WHERE
+--   t.transaction_type IN ('purchase', 'admin_adjustment') OR (t.transaction_type = 'refund' AND
+--   t.amount < 0)) < 0
 
 -- Per user and reference: positive refunds against usage, negative ones against purchases. An
 -- admin_adjustment with the reference corrects the sum. A refund without an origin is
 -- refund-has-origin. The refunds are looked up first, because they are few.
+-- Between full audits, a usage after its refund is not looked at: refund-has-origin was.
 WITH refunded AS MATERIALIZED (
     SELECT user_id, reference_id
       FROM public.credit_transactions

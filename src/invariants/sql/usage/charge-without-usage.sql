@@ -10,6 +10,11 @@
 -- remedy: ask the provider for the request by its id. Insert the log row when it was served; give
 --   the credits back when it was not: SELECT * FROM public.add_user_credits(<user>, <credits>,
 --   'refund', <request_id>, <reason>).
+-- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
+--   n.transaction_type = 'usage' AND btrim(n.reference_id) NOT IN ('', 'None', 'null',
+--   'undefined') AND n.created_at < (SELECT current_setting('creditdb.now')::timestamptz) -
+--   interval '15 minutes' AND NOT EXISTS (SELECT FROM public.llm_usage_log AS l WHERE l.user_id =
+--   n.user_id AND l.request_id = n.reference_id)
 
 -- Only entries within the log's retention are judged: not older than the oldest row that the log
 -- still has (a row from before 2020 does not count: timestamp-missing), or 30 days when the log

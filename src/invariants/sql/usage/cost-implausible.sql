@@ -8,6 +8,7 @@
 --   characters. The charge agrees with the log, and both are wrong.
 -- remedy: multiply the tokens of the row by the price of the model. When the cost is wrong, correct
 --   the log row and settle the charge by the difference with type refund or admin_adjustment.
+-- incremental: full audits only: a median takes all requests
 
 -- Usual is the median of model and power level, from 20 requests on, among the newest rows of the
 -- log, as many as the setting says: prices change. It is computed only where the dearest token is

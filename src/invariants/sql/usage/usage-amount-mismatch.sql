@@ -11,6 +11,13 @@
 --   row: UPDATE public.llm_usage_log SET credits_used = <actual> WHERE id = <log row>. Correct a
 --   wrong charge by its difference, with the request as reference: public.add_user_credits and
 --   type refund, or public.debit_user_credits and type admin_adjustment.
+-- incremental: SELECT FROM public.credit_transactions AS n JOIN public.llm_usage_log AS l ON
+--   l.user_id = n.user_id AND l.request_id = n.reference_id JOIN public.credit_transactions AS c
+--   ON c.user_id = n.user_id AND c.reference_id = n.reference_id AND c.transaction_type = 'usage'
+--   WHERE n.id > $entries AND n.transaction_type IN ('usage', 'refund', 'admin_adjustment') AND
+--   l.credits_used IS DISTINCT FROM -c.amount UNION ALL SELECT FROM public.llm_usage_log AS n JOIN
+--   public.credit_transactions AS c ON c.user_id = n.user_id AND c.reference_id = n.request_id AND
+--   c.transaction_type = 'usage' WHERE n.id > $log AND n.credits_used IS DISTINCT FROM -c.amount
 
 -- Judged are requests with one log row and one charge: none is usage-unbilled or
 -- charge-without-usage, several are request-id-duplicate or usage-reference-duplicate. A refund

@@ -10,6 +10,12 @@
 -- remedy: charge what was logged: SELECT * FROM public.debit_user_credits(<user>, <credits>,
 --   'usage', <request_id>, 'late charge'); when the balance does not suffice, use the type
 --   admin_adjustment and set credits_used of the row to 0, or write it off.
+-- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
+--   FALSE AND n.byok_used IS NOT TRUE AND n.credits_used > 0 AND n.credits_used <> 'NaN' AND
+--   btrim(n.request_id) NOT IN ('', 'None', 'null', 'undefined') AND n.created_at < (SELECT
+--   current_setting('creditdb.now')::timestamptz) - interval '15 minutes' AND NOT EXISTS (SELECT
+--   FROM public.credit_transactions AS ct WHERE ct.transaction_type = 'usage' AND ct.user_id =
+--   n.user_id AND ct.reference_id = n.request_id)
 
 -- No entry at all, that is: another amount is usage-amount-mismatch, more than one entry is
 -- usage-reference-duplicate, a row without an id is request-id-missing. Requests that failed,

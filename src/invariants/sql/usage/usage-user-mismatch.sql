@@ -9,6 +9,12 @@
 -- remedy: find out who sent the request. Give the credits back to the one who paid, SELECT * FROM
 --   public.add_user_credits(<user of the entry>, <credits>, 'refund', <request>, <reason>), and
 --   charge the other with public.debit_user_credits and type usage.
+-- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
+--   FALSE AND n.byok_used IS NOT TRUE AND n.credits_used > 0 AND n.credits_used <> 'NaN' AND
+--   btrim(n.request_id) NOT IN ('', 'None', 'null', 'undefined') AND n.created_at < (SELECT
+--   current_setting('creditdb.now')::timestamptz) - interval '15 minutes' AND NOT EXISTS (SELECT
+--   FROM public.credit_transactions AS ct WHERE ct.transaction_type = 'usage' AND ct.user_id =
+--   n.user_id AND ct.reference_id = n.request_id)
 
 -- Where the user who was charged has no log row, and the user of the log row no charge, under this
 -- id: both ends of it are usage-unbilled and charge-without-usage, too. Rows younger than 15

@@ -12,10 +12,13 @@
 -- suspects: (success IS NOT FALSE AND (credits_used = 0 OR request_id IS NULL)) IS TRUE AND NOT
 --   EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = llm_usage_log.user_id)
 -- canary: {"user_id": "ffffffff-ffff-ffff-ffff-ffffffffffff", "success": true, "credits_used": 0}
+-- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
+--   FALSE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = n.user_id)
 
 -- Users with entries are balance-row-missing, an error. Requests that failed are left out: an
 -- unknown user's request should fail. Requests that cost something and have an id are not suspect by
 -- themselves: while log and ledger agree, their users have entries.
+-- Between full audits, a balance row that was deleted is noticed by its entries only.
 SELECT 'user ' || coalesce(l.user_id::text, 'NULL') AS subject,
        'a balance row'::text AS expected,
        'no row'::text AS actual,

@@ -1,0 +1,65 @@
+//! Doing a job: what is asked of the server for it.
+
+use postgres::Transaction;
+
+use super::{Board, Done, Job};
+use crate::error::Result;
+use crate::invariants::evidence::Violations;
+use crate::invariants::{evaluate, row};
+
+impl Board<'_> {
+    /// Does a job.
+    pub fn perform(&self, snapshot: &mut Transaction<'_>, job: &Job) -> Result<Done> {
+        let (relations, limit) = (&self.plan.relations, self.limit);
+        let violations = match job {
+            Job::Range { scan, range } => {
+                let (so_far, given_up) = {
+                    let state = self.state();
+                    (state.tallies[*scan].clone(), state.broken[*scan])
+                };
+                if given_up {
+                    return Ok(Done::default());
+                }
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
+                return Ok(Done {
+                    rows: tally.rows,
+                    tally: Some(tally),
+                    ..Done::default()
+                });
+            }
+            Job::Content { pass, range } => {
+                let (rows, contents) = self.sealed.passes[*pass].read(snapshot, *range)?;
+                return Ok(Done {
+                    rows,
+                    contents: Some(contents),
+                    ..Done::default()
+                });
+            }
+            Job::Suspects(place) => {
+                let check = self.plan.steps[*place].0;
+                let since = self.sealed.since;
+                let question = since.and_then(|since| since.suspects(check));
+                let question = question.unwrap_or_else(|| "SELECT".to_owned());
+                let row = snapshot
+                    .query_one(&format!("SELECT count(*) > 0 FROM ({question}) AS q"), &[])?;
+                if row.get(0) {
+                    evaluate::alone(snapshot, check, relations, limit)
+                } else {
+                    Ok(Violations::default())
+                }
+            }
+            Job::Check(place) => {
+                let check = self.plan.steps[*place].0;
+                evaluate::alone(snapshot, check, relations, limit)
+            }
+            Job::Evidence(place) => {
+                let contract = &self.plan.steps[*place].0.contract;
+                row::judge(snapshot, contract, relations, limit, &self.counts(*place))
+            }
+        };
+        Ok(Done {
+            violations: Some(violations?),
+            ..Done::default()
+        })
+    }
+}

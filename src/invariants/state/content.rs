@@ -1,0 +1,331 @@
+//! The content of sealed rows as keyed sums, one for each block of ids, and what a difference says.
+//!
+//! A row becomes one number: the hash of its record, hashed once more, because the hash of a record
+//! is a sum over its columns, in which two rows could swap values unseen. The columns are those of
+//! schema 1.0.0, by name, so that upgrades change nothing. The sums of the equations over the same
+//! rows are collected in the same pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use postgres::Transaction;
+
+use super::{BLOCK_BITS, Block, Number};
+use crate::db::session::quote_identifier;
+use crate::error::{Error, Result};
+use crate::invariants::contract::{Contract, SchemaVersion};
+use crate::invariants::equations::{ENTRIES, Equation, LOG, OFFSET, Sums};
+use crate::invariants::evidence::Violations;
+use crate::invariants::relations::Relation;
+use crate::invariants::scan::{Range, Scan};
+use crate::report::Evidence;
+
+/// By table. The server's hash of a numeric forgets its sign, hence the offset: `+`.
+const COLUMNS: &[(&str, &[&str])] = &[
+    (
+        ENTRIES,
+        &[
+            "id",
+            "user_id",
+            "transaction_type",
+            "+amount",
+            "+balance_after",
+            "reference_id",
+            "description",
+            "metadata",
+            "created_at",
+        ],
+    ),
+    (
+        LOG,
+        &[
+            "id",
+            "user_id",
+            "request_id",
+            "model",
+            "provider",
+            "power_level",
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "+credits_used",
+            "latency_ms",
+            "success",
+            "error_message",
+            "byok_used",
+            "metadata",
+            "created_at",
+        ],
+    ),
+];
+
+/// A pass over rows that are sealed, or to be sealed.
+#[derive(Debug)]
+pub(in crate::invariants) struct Pass {
+    scan: Scan,
+    key: i64,
+    /// Rows above this id were not sealed before.
+    before: i64,
+    /// The highest id to be sealed.
+    upto: i64,
+}
+
+/// What a pass, or a part of it, has yielded.
+#[derive(Clone, Debug, Default)]
+pub(in crate::invariants) struct Contents {
+    /// Of rows that were sealed before.
+    pub(super) old: BTreeMap<i64, Block>,
+    /// Of rows that were not.
+    pub(super) new: BTreeMap<i64, Block>,
+    /// Sums of the equations over all of them.
+    pub(super) sums: Sums,
+}
+
+impl Pass {
+    /// Over the rows of a table up to an id. `before` is what was sealed before; with `only_new`,
+    /// rows up to there are left out.
+    pub(super) fn new(
+        table: &str,
+        relations: &BTreeMap<String, Relation>,
+        version: SchemaVersion,
+        key: i64,
+        (before, upto): (Option<i64>, i64),
+        only_new: bool,
+    ) -> Option<Self> {
+        let mut scan = Scan::new(table, relations.get(table)?);
+        let before = before.unwrap_or(i64::MIN);
+        if only_new {
+            scan.only_above(before, upto);
+        }
+        for equation in Equation::ALL {
+            if equation.applies(version, relations) {
+                equation.add_sums(key, &mut scan);
+            }
+        }
+        Some(Self {
+            scan,
+            key,
+            before,
+            upto,
+        })
+    }
+
+    /// Cuts it into ranges for so many connections.
+    pub fn ranges(&self, jobs: usize, rows_per_second: Option<u64>) -> Vec<Range> {
+        self.scan.ranges(jobs, rows_per_second)
+    }
+
+    /// Pages of a range, for the progress bar.
+    pub fn pages_of(&self, range: Range) -> u64 {
+        self.scan.pages_of(range)
+    }
+
+    /// The table that it reads.
+    pub(super) fn table(&self) -> &str {
+        &self.scan.table
+    }
+
+    /// Reads a range: rows, and what they yield.
+    pub fn read(&self, snapshot: &mut Transaction<'_>, range: Range) -> Result<(u64, Contents)> {
+        let mut contents = Contents::default();
+        let mut rows = 0;
+        for row in snapshot.query(&self.statement(range), &[])? {
+            let number: i64 = row.try_get("block")?;
+            let block = Block {
+                rows: u64::try_from(row.try_get::<_, i64>("number")?).unwrap_or_default(),
+                first: row.try_get("first")?,
+                content: Number(self.number(row.try_get("content")?)?),
+            };
+            rows += block.rows;
+            let blocks = if row.try_get("is_new")? {
+                &mut contents.new
+            } else {
+                &mut contents.old
+            };
+            blocks.entry(number).or_default().add(&block);
+            for (at, name) in self.scan.sum_names().enumerate() {
+                let sum = self.number(row.try_get(format!("sum_{at}").as_str())?)?;
+                add(&mut contents.sums, name, sum);
+            }
+        }
+        Ok((rows, contents))
+    }
+
+    fn statement(&self, range: Range) -> String {
+        let mut columns = vec![
+            format!("id >> {BLOCK_BITS} AS block"),
+            format!("id > {} AS is_new", self.before),
+            "count(*) AS number".to_owned(),
+            "min(id) AS first".to_owned(),
+            format!("sum({})::text AS content", hash(&self.scan.table, self.key)),
+        ];
+        columns.extend(self.scan.sum_columns());
+        let (table, upto) = (quote_identifier(&self.scan.table), self.upto);
+        let place = self.scan.place(range);
+        let place = place.map_or_else(String::new, |place| format!(" AND {place}"));
+        format!(
+            "SELECT {} FROM public.{table} WHERE id <= {upto}{place} GROUP BY 1, 2",
+            columns.join(",\n")
+        )
+    }
+
+    fn number(&self, text: &str) -> Result<i128> {
+        i128::from_str(text).map_err(|_| {
+            let table = &self.scan.table;
+            Error::undecided(format!("a sum over \"public.{table}\" is {text}"))
+        })
+    }
+}
+
+impl Contents {
+    /// Adds what another part has yielded.
+    pub fn add(&mut self, other: Self) {
+        for (to, from) in [(&mut self.old, other.old), (&mut self.new, other.new)] {
+            for (number, block) in from {
+                to.entry(number).or_default().add(&block);
+            }
+        }
+        for (name, sum) in other.sums {
+            add(&mut self.sums, &name, sum);
+        }
+    }
+}
+
+fn add(sums: &mut Sums, name: &str, more: i128) {
+    let sum = sums.entry(name.to_owned()).or_default();
+    *sum = sum.wrapping_add(more);
+}
+
+/// The number that a row of a table becomes.
+fn hash(table: &str, key: i64) -> String {
+    let columns = COLUMNS.iter().find(|(known, _)| *known == table);
+    let columns = columns.map_or(&["id"][..], |(_, columns)| columns);
+    let columns = columns.iter().map(|column| match column.strip_prefix('+') {
+        Some(amount) => format!("{amount} + {OFFSET}"),
+        None => (*column).to_owned(),
+    });
+    let row = columns.collect::<Vec<_>>().join(", ");
+    format!("hashint8extended(hash_record_extended(ROW({row}), {key}), {key})")
+}
+
+/// The sums as statements that a person can run, on two copies of a database for example.
+pub(in crate::invariants) fn statement(contract: &Contract) -> String {
+    let select = |table: &String| {
+        let sums = contract.sql.replace("$table", table);
+        sums.replace("$hash", &hash(table, 1)) + ";"
+    };
+    let all: Vec<String> = contract.tables.iter().map(select).collect();
+    all.join("\n\n")
+}
+
+/// Compares the blocks of a table that were sealed up to an id with what there is now. Log rows may
+/// go from the oldest on, because nobody keeps them for ever: `cut` is the first id that is left.
+pub(super) fn compare(
+    table: &str,
+    (sealed, upto): (&BTreeMap<i64, Block>, i64),
+    now: &BTreeMap<i64, Block>,
+    limit: u32,
+) -> Violations {
+    let nothing = Block::default();
+    let cut = match table {
+        LOG => now.values().map(|block| block.first).min(),
+        _ => None,
+    };
+    let cut = cut.unwrap_or(if table == LOG { i64::MAX } else { i64::MIN });
+    let mut violations = Violations::default();
+    let numbers: BTreeSet<&i64> = sealed.keys().chain(now.keys()).collect();
+    for number in numbers {
+        let then = sealed.get(number).unwrap_or(&nothing);
+        let found = now.get(number).unwrap_or(&nothing);
+        let forgotten = then.rows > 0 && then.first < cut && found.rows < then.rows;
+        if forgotten || (then.rows, then.content) == (found.rows, found.content) {
+            continue;
+        }
+        violations.add(None);
+        if violations.evidence.len() < limit as usize {
+            let first = number << BLOCK_BITS;
+            let last = (first + (1 << BLOCK_BITS) - 1).min(upto);
+            violations.evidence.push(Evidence {
+                subject: format!("{table} ids {} to {last}", first.max(1)),
+                expected: Some(format!("{} rows as they were sealed", then.rows)),
+                actual: Some(match found.rows == then.rows {
+                    true => "another content".to_owned(),
+                    false => format!("{} rows", found.rows),
+                }),
+                difference: None,
+                cause: Some(cause(then, found).to_owned()),
+                detail: None,
+            });
+        }
+    }
+    violations
+}
+
+fn cause(then: &Block, found: &Block) -> &'static str {
+    match found.rows.cmp(&then.rows) {
+        std::cmp::Ordering::Less => "deleted-row",
+        std::cmp::Ordering::Equal => "edited-row",
+        std::cmp::Ordering::Greater => "inserted-row",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(rows: &[(i64, u64, i64, i128)]) -> BTreeMap<i64, Block> {
+        let block = |&(number, rows, first, sum): &(i64, u64, i64, i128)| {
+            let content = Number(sum);
+            (
+                number,
+                Block {
+                    rows,
+                    first,
+                    content,
+                },
+            )
+        };
+        rows.iter().map(block).collect()
+    }
+
+    /// The causes of all differences.
+    fn causes(table: &str, now: &[(i64, u64, i64, i128)]) -> Vec<String> {
+        let sealed = blocks(&[(0, 10, 1, 7), (1, 20, 16_384, 8), (2, 5, 32_768, 9)]);
+        let found = compare(table, (&sealed, 32_777), &blocks(now), 10);
+        assert_eq!(found.count, found.evidence.len() as u64);
+        let cause = |evidence: Evidence| evidence.cause.unwrap();
+        found.evidence.into_iter().map(cause).collect()
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let same = [(0, 10, 1, 7), (1, 20, 16_384, 8), (2, 5, 32_768, 9)];
+        assert!(causes(ENTRIES, &same).is_empty());
+        let [a, b, c] = same;
+        assert_eq!(causes(ENTRIES, &[a, (1, 20, 16_384, 3), c]), ["edited-row"]);
+        assert_eq!(
+            causes(ENTRIES, &[a, (1, 21, 16_384, 3), c]),
+            ["inserted-row"]
+        );
+        assert_eq!(causes(ENTRIES, &[b, c]), ["deleted-row"]);
+        assert_eq!(
+            causes(ENTRIES, &[a, b, c, (3, 1, 49_152, 1)]),
+            ["inserted-row"]
+        );
+        assert_eq!(causes(LOG, &[a, b]), ["deleted-row"]);
+    }
+
+    #[test]
+    fn a_log_may_forget_from_the_oldest_row_on() {
+        let [b, c] = [(1, 20, 16_384, 8), (2, 5, 32_768, 9)];
+        assert!(causes(LOG, &[b, c]).is_empty());
+        assert!(causes(LOG, &[(1, 12, 16_393, 3), c]).is_empty());
+        assert!(causes(LOG, &[]).is_empty());
+        // Nothing was cut off in front of the last block, so it has to be as it was.
+        assert_eq!(causes(LOG, &[b, (2, 4, 32_769, 3)]), ["deleted-row"]);
+        assert_eq!(
+            causes(LOG, &[(1, 12, 16_393, 3), (2, 5, 32_768, 1)]),
+            ["edited-row"]
+        );
+    }
+}

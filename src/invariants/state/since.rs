@@ -1,0 +1,213 @@
+//! What an incremental audit can judge by new rows alone.
+//!
+//! Sealed rows do not change, and a check that was silent about all rows was silent about them. So
+//! a check about single rows has only new rows to look at, and another one only asks, with the
+//! SELECT that its file has for this, whether new rows may have changed its verdict; when they may,
+//! it is evaluated whole. This holds for a check that was silent before, in these very words. Every
+//! other one is evaluated whole, each time, until it is silent: nothing is forgotten.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::{State, TABLES};
+use crate::db::session::quote_literal;
+use crate::invariants::catalogue::Check;
+use crate::invariants::contract::{Contract, FULL_AUDITS_ONLY, INCREMENTAL_ROWS, Kind};
+use crate::invariants::equations::{ENTRIES, LOG, Sums};
+use crate::invariants::plan::{Decision, Plan};
+use crate::invariants::relations::{self, Relation};
+use crate::invariants::scan::Scan;
+
+/// What the rows before are known to hold.
+#[derive(Debug)]
+pub(in crate::invariants) struct Since {
+    /// By table: the sealed id, and the last one that was drawn.
+    ids: BTreeMap<String, (i64, i64)>,
+    /// Sums of the equations over sealed rows.
+    pub base: Sums,
+    /// Checks that found nothing, with their digests.
+    silent: BTreeMap<String, String>,
+    /// When the oldest billing cycle began; a constant, so that a planner knows how few entries are
+    /// younger.
+    cycle: String,
+}
+
+impl Since {
+    /// `last` says which ids had been drawn, where that is known; `cycle` when the oldest billing
+    /// cycle began.
+    pub(super) fn new(state: &State, last: &dyn Fn(&str) -> Option<i64>, cycle: String) -> Self {
+        let ids = state.tables.iter().map(|(table, sealed)| {
+            let last = last(table).unwrap_or(sealed.id);
+            (table.clone(), (sealed.id, last))
+        });
+        let base = state.sums.iter().map(|(name, sum)| (name.clone(), sum.0));
+        Self {
+            ids: ids.collect(),
+            base: base.collect(),
+            silent: state.silent.clone(),
+            cycle,
+        }
+    }
+
+    /// The pass over a table: over new rows only, where it is one that is sealed.
+    pub fn scan(&self, table: &str, relation: &Relation) -> Scan {
+        let mut scan = Scan::new(table, relation);
+        if let Some((sealed, last)) = self.ids.get(table) {
+            scan.only_above(*sealed, *last);
+        }
+        scan
+    }
+
+    /// Whether new rows are all that a check has to look at, of the tables whose rows are sealed.
+    pub fn covers(&self, check: &Check) -> bool {
+        let contract = &check.contract;
+        !reads_sealed_tables(contract)
+            || self.was_silent(contract) && is_about_single_rows(contract)
+    }
+
+    /// The question whether new rows may have changed the verdict of a check; none where it is
+    /// evaluated whole.
+    pub fn suspects(&self, check: &Check) -> Option<String> {
+        let contract = &check.contract;
+        let question = contract.incremental.as_ref()?;
+        if !question.starts_with("SELECT ") || !self.was_silent(contract) {
+            return None;
+        }
+        let id = |table: &str| self.ids.get(table).map_or(0, |(sealed, _)| *sealed);
+        let question = question.replace("$entries", &id(ENTRIES).to_string());
+        let question = question.replace("$log", &id(LOG).to_string());
+        Some(question.replace("$cycle", &quote_literal(&self.cycle)))
+    }
+
+    /// Leaves to full audits what takes all rows.
+    pub(super) fn decide(&self, plan: &mut Plan<'_>) {
+        for (check, decision) in &mut plan.steps {
+            let rule = check.contract.incremental.as_deref().unwrap_or_default();
+            if let (Decision::Evaluate, Some(why)) =
+                (&decision, rule.strip_prefix(FULL_AUDITS_ONLY))
+            {
+                *decision = Decision::Skip(format!("left to full audits:{why}"));
+            }
+        }
+    }
+
+    fn was_silent(&self, contract: &Contract) -> bool {
+        self.silent.get(&contract.id) == Some(&digest(contract))
+    }
+}
+
+/// Whether a check reads a table whose rows are sealed.
+pub(super) fn reads_sealed_tables(contract: &Contract) -> bool {
+    let names = relations::named_by(contract);
+    TABLES.iter().any(|table| names.contains(*table))
+}
+
+/// Whether the verdict about a row depends on nothing but the row: neither on other rows nor on the
+/// clock nor on a function that could read either. The file may say that it does not all the same.
+fn is_about_single_rows(contract: &Contract) -> bool {
+    const OTHERS: [&str; 6] = ["select", "now", "random", "timeofday", "public", "current"];
+    if contract.incremental.as_deref() == Some(INCREMENTAL_ROWS) {
+        return true;
+    }
+    if contract.kind != Kind::Row {
+        return false;
+    }
+    let sql = contract.sql.to_lowercase();
+    let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
+    !words.any(|word| {
+        let clock = word.contains("timestamp") && word != "timestamptz" && word != "timestamp";
+        OTHERS.contains(&word) || clock || word.starts_with("current_") || word.starts_with("local")
+    })
+}
+
+/// Other words are another check.
+pub(super) fn digest(contract: &Contract) -> String {
+    let mut digest = Sha256::new();
+    let tables = contract.tables.join(" ");
+    let incremental = contract.incremental.as_deref().unwrap_or_default();
+    let suspects = contract.suspects.as_deref().unwrap_or_default();
+    for part in [&contract.sql, incremental, suspects, &tables] {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    let bytes = digest.finalize();
+    bytes[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::catalogue::Catalogue;
+    use crate::invariants::equations::Equation;
+
+    fn row(sql: &str, more: &str) -> Contract {
+        let text = format!(
+            "-- title: t\n-- kind: row\n-- table: credit_transactions\n-- scope: user\n\
+             -- severity: error\n-- since: 1.0.0\n-- guarded_by: nothing: a test\n-- why: w\n\
+             -- remedy: r\n-- expected: 'e'\n-- actual: 'a'\n{more}\n{sql}"
+        );
+        Contract::read("own", "it", &text).unwrap()
+    }
+
+    #[test]
+    fn a_check_that_asks_others_is_not_about_single_rows() {
+        let alone = |sql| is_about_single_rows(&row(sql, ""));
+        assert!(alone(
+            "amount > 0 AND created_at < '2020-01-01'::timestamptz"
+        ));
+        assert!(alone("description LIKE '%knows%' OR nowhere"));
+        assert!(!alone(
+            "id = (SELECT max(id) FROM public.credit_transactions)"
+        ));
+        assert!(!alone("created_at < now() - interval '90 days'"));
+        assert!(!alone("created_at < CURRENT_DATE"));
+        assert!(!alone("created_at > clock_timestamp()"));
+        assert!(!alone("public.is_odd(user_id)"));
+        let told = row("created_at > now()", "-- incremental: rows\n");
+        assert!(is_about_single_rows(&told));
+    }
+
+    /// Who adds a check over entries or log rows says how new ones are judged, or that it is
+    /// evaluated whole each time.
+    #[test]
+    fn every_check_of_sealed_tables_says_how_new_rows_are_judged() {
+        let catalogue = Catalogue::load(None).unwrap();
+        let spared = Equation::ALL.iter().flat_map(|e| e.checks());
+        let spared: Vec<&str> = spared.copied().collect();
+        let whole = |check: &&Check| {
+            let contract = &check.contract;
+            reads_sealed_tables(contract)
+                && contract.kind != Kind::Sealed
+                && !is_about_single_rows(contract)
+                && contract.incremental.is_none()
+                && !spared.contains(&contract.id.as_str())
+        };
+        let whole = catalogue.checks().iter().filter(whole);
+        let whole: Vec<&str> = whole.map(|check| check.contract.id.as_str()).collect();
+        // From 1.3.0 on constraints prove four of them, and the highest id is in an index.
+        assert_eq!(
+            whole,
+            [
+                "balance-row-missing",
+                "reference-reused",
+                "request-id-duplicate",
+                "usage-reference-duplicate",
+                "sequence-behind",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_words_are_another_check() {
+        assert_eq!(digest(&row("a", "")), digest(&row("a", "")));
+        assert_ne!(digest(&row("a", "")), digest(&row("b", "")));
+        assert_ne!(
+            digest(&row("a", "")),
+            digest(&row("a", "-- incremental: rows\n"))
+        );
+    }
+}

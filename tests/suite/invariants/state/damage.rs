@@ -1,0 +1,141 @@
+//! What is found in new rows, and in old ones that were changed.
+
+use super::{Night, requests, violated};
+use crate::invariants::result;
+use crate::support::program::creditdb;
+
+/// Likely cause, and damage that only the state tells: sums, balances, numbers and log agree.
+const QUIET: [(&str, &str); 2] = [
+    (
+        "edited-row",
+        "UPDATE public.credit_transactions SET description = 'x' WHERE id = 1;
+         UPDATE public.llm_usage_log SET model = CASE id WHEN 3 THEN 'a' ELSE 'b' END
+          WHERE id IN (3, 4)",
+    ),
+    (
+        "edited-row",
+        "UPDATE public.credit_transactions
+            SET amount = amount - 0.25, balance_after = balance_after - 0.25
+          WHERE user_id::text LIKE '%1' AND entry_seq = 2;
+         UPDATE public.credit_transactions SET amount = amount + 0.25
+          WHERE user_id::text LIKE '%1' AND entry_seq = 3;
+         UPDATE public.llm_usage_log AS l SET credits_used = -c.amount
+           FROM public.credit_transactions AS c
+          WHERE c.reference_id = l.request_id AND c.user_id = l.user_id",
+    ),
+];
+
+/// Damage that fits as well, but moves where users stand: the next audit reads everything.
+const LOUD: [(&str, &str); 2] = [
+    (
+        // The newest entry of a user is gone, as after a backup of some tables was restored.
+        "deleted-row",
+        "DELETE FROM public.llm_usage_log WHERE request_id = 'req_000015';
+         DELETE FROM public.credit_transactions WHERE reference_id = 'req_000015';
+         UPDATE public.user_credits
+            SET balance = 98, last_entry_seq = 5, credits_used_this_month = 2
+          WHERE user_id::text LIKE '%1'",
+    ),
+    (
+        "inserted-row",
+        "UPDATE public.credit_transactions SET entry_seq = entry_seq + 10
+          WHERE user_id::text LIKE '%1' AND entry_seq > 1;
+         UPDATE public.credit_transactions
+            SET entry_seq = entry_seq - 9, balance_after = balance_after + 5
+          WHERE user_id::text LIKE '%1' AND entry_seq > 1;
+         INSERT INTO public.credit_transactions
+                (id, user_id, entry_seq, transaction_type, amount, balance_after, created_at)
+         SELECT 0, user_id, 2, 'bonus', 5, 105, created_at
+           FROM public.credit_transactions WHERE user_id::text LIKE '%1' AND entry_seq = 1;
+         UPDATE public.user_credits SET balance = balance + 5, last_entry_seq = 7
+          WHERE user_id::text LIKE '%1'",
+    ),
+];
+
+#[test]
+fn an_incremental_audit_finds_in_new_rows_what_a_full_one_finds() {
+    let night = Night::sealed();
+    night.database.execute(&requests("new", 3));
+    // What row checks see, what questions ask for, what equations tell, and other tables.
+    night.damage(
+        "UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'
+          WHERE id > 15;
+         UPDATE public.llm_usage_log SET latency_ms = -1, total_tokens = 7 WHERE id = 16;
+         UPDATE public.llm_usage_log SET user_id = '00000000-0000-4000-8000-000000000009'
+          WHERE id = 17;
+         UPDATE public.llm_usage_log SET error_message = 'sk-abcdefghijklmnopqrstuvwxyz'
+          WHERE id = 18;
+         SELECT public.add_user_credits('00000000-0000-4000-8000-000000000003', 100, 'purchase',
+                                        'pay_0001', NULL),
+                public.add_user_credits('00000000-0000-4000-8000-000000000003', 100, 'purchase',
+                                        'req_000011', NULL),
+                public.add_user_credits('00000000-0000-4000-8000-000000000003', 9, 'refund',
+                                        'req_000031', NULL),
+                public.add_user_credits('00000000-0000-4000-8000-000000000003', 9, 'refund',
+                                        'req_none', NULL);
+         UPDATE public.user_credits SET tier = 'professional' WHERE user_id::text LIKE '%1'",
+    );
+    let new = night.audit(&["--evidence=0"], 1);
+    assert_eq!(new["state"]["mode"], "incremental", "{new}");
+    let alone = creditdb(["verify", "--format=json", "--evidence=0"]);
+    let full = alone.on(&night.database.url).exits(1).json();
+    assert_eq!(violated(&new), violated(&full));
+    for id in [
+        "latency-implausible",
+        "near-duplicate-credit",
+        "purchase-reference-duplicate",
+        "reference-type-collision",
+        "refund-has-origin",
+        "refund-within-origin",
+        "secret-in-text",
+        "tier-allowance-mismatch",
+        "usage-unbilled",
+        "usage-user-unknown",
+    ] {
+        assert_eq!(result(&new, id)["status"], "violated", "{id}");
+        let count = |audit| result(audit, id)["violations"].clone();
+        assert_eq!(count(&new), count(&full), "{id}");
+    }
+    // What was found is found again by the next audit, because the state stays as it was.
+    assert_eq!(night.ids(&new), (18, 15));
+    assert!(
+        new["state"]["kept"]
+            .as_str()
+            .unwrap()
+            .ends_with(" is violated")
+    );
+}
+
+#[test]
+fn old_rows_that_were_changed_are_found_even_when_the_chain_fits() {
+    let night = Night::sealed();
+    let tables = ["credit_transactions", "llm_usage_log", "user_credits"];
+    for table in tables {
+        night.damage(&format!(
+            "CREATE TABLE public.kept_{table} AS TABLE public.{table}"
+        ));
+    }
+    let quiet = QUIET.iter().map(|case| (case, true));
+    let loud = LOUD.iter().map(|case| (case, false));
+    for ((cause, damage), is_quiet) in quiet.chain(loud) {
+        night.damage(damage);
+        let found = if is_quiet {
+            let next = night.audit(&[], 0);
+            assert_eq!(next["state"]["mode"], "incremental");
+            night.audit(&["--full"], 1)
+        } else {
+            night.audit(&[], 1)
+        };
+        assert_eq!(found["state"]["mode"], "full");
+        assert_eq!(violated(&found), ["sealed-history"], "{damage}");
+        let evidence = &result(&found, "sealed-history")["evidence"][0];
+        assert_eq!(evidence["cause"], *cause, "{damage}");
+        for table in tables {
+            night.damage(&format!(
+                "DELETE FROM public.{table}; INSERT INTO public.{table} TABLE public.kept_{table}"
+            ));
+        }
+    }
+    let repaired = night.audit(&["--full"], 0);
+    assert_eq!(result(&repaired, "sealed-history")["status"], "holds");
+}
