@@ -1,13 +1,20 @@
-//! Canaries: before the silence of an expression over rows is believed, it has to find what is planted
-//! in a row made up for it: a violation, or a suspect. A server, an operator or a type that answers otherwise than the author
-//! of the check knew would show here, and not as a clean audit.
+//! Canaries: before the silence of a check is believed, it has to find what is planted in rows made
+//! up for it. A server, an operator or a type that answers otherwise than the author of the check
+//! knew would show here, and not as a clean audit.
+
+use std::collections::BTreeMap;
 
 use postgres::Transaction;
 
+use super::contract::{Contract, Kind};
 use super::outcome::words;
 use super::plan::{Decision, Plan};
+use super::relations::{self, Relation};
 use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::Result;
+
+/// Stands for a table, with what is planted in it.
+const TABLE: &str = include_str!("canary_table.sql");
 
 /// Lets every check with a canary find it; one that does not cannot be evaluated.
 ///
@@ -17,14 +24,15 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     let mut songs = Vec::new();
     for (place, (check, decision)) in plan.steps.iter().enumerate() {
         let contract = &check.contract;
-        let (Some(canary), Some(expression)) = (&contract.canary, contract.expression()) else {
+        let (Some(canary), Decision::Evaluate) = (&contract.canary, decision) else {
             continue;
         };
-        if *decision == Decision::Evaluate {
-            for table in &contract.tables {
-                songs.push((place, song(place, table, canary, expression)));
-            }
-        }
+        let found = match contract.kind {
+            Kind::Row => in_one_row(contract, canary),
+            Kind::Query | Kind::Native => in_tables(contract, canary, &plan.relations),
+        };
+        let song = format!("SELECT {place}::bigint AS place, {found} AS found");
+        songs.push((place, song));
     }
     // All at once, as a rule; one by one only to tell which of them is to blame.
     let all: Vec<&str> = songs.iter().map(|(_, song)| song.as_str()).collect();
@@ -49,8 +57,8 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     Ok(())
 }
 
-const SILENT: &str = "it does not find what its own canary plants, so its silence about the rows of \
-                      the table means nothing";
+const SILENT: &str = "it does not find what its own canary plants, so its silence about the \
+                      rows of the tables means nothing";
 
 /// The places whose canary was not found.
 fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {
@@ -62,12 +70,48 @@ fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {
     Ok(silent.filter_map(place).collect())
 }
 
-/// The expression of a check over a row with the values of its canary, and NULL elsewhere.
-fn song(place: usize, table: &str, canary: &str, expression: &str) -> String {
-    let table = quote_identifier(table);
+/// Whether the expression of a row check is true for the canary, as a row of each of its tables.
+fn in_one_row(contract: &Contract, canary: &str) -> String {
     let values = quote_literal(canary);
-    format!(
-        "SELECT {place}::bigint AS place, (\n{expression}\n) IS TRUE AS found\n  \
-         FROM jsonb_populate_record(NULL::public.{table}, {values}) AS {table}"
-    )
+    let expression = &contract.sql;
+    let found = |table: &String| {
+        let table = quote_identifier(table);
+        format!(
+            "EXISTS (SELECT FROM jsonb_populate_record(NULL::public.{table}, {values}) AS {table}\n\
+             WHERE (\n{expression}\n))"
+        )
+    };
+    let found: Vec<String> = contract.tables.iter().map(found).collect();
+    found.join(" AND ")
+}
+
+/// Whether a check finds what its canary plants, in tables that hold nothing else, and suspects
+/// some row of each table that it is spared for. The names of the tables lose their schema, and so
+/// mean the planted rows; a name that was forgotten would mean nothing: the search path is pinned.
+fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Relation>) -> String {
+    let named = relations::named_by(contract);
+    let is_table = |name: &&String| relations.get(*name).is_some_and(Relation::is_table);
+    let tables: Vec<&String> = named.iter().filter(is_table).collect();
+    let planted = tables.iter().map(|table| {
+        let rows = TABLE
+            .replace("$table", &quote_identifier(table))
+            .replace("$name", &quote_literal(table))
+            .replace("$canary", &quote_literal(canary));
+        format!("{} AS (\n{rows})", quote_identifier(table))
+    });
+    let planted: Vec<String> = planted.collect();
+    let mut found = vec![relations::without_schema(&contract.sql, &tables)];
+    if let Some(suspects) = &contract.suspects {
+        let suspects = relations::without_schema(suspects, &tables);
+        let suspected = |table: &String| {
+            let table = quote_identifier(table);
+            format!("SELECT FROM {table} WHERE (\n{suspects}\n)")
+        };
+        found.extend(contract.tables.iter().map(suspected));
+    }
+    let found = found.join("\n) AND EXISTS (\n");
+    match planted[..] {
+        [] => format!("EXISTS (\n{found}\n)"),
+        _ => format!("(WITH {}\nSELECT EXISTS (\n{found}\n))", planted.join(", ")),
+    }
 }

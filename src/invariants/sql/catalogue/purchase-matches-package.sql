@@ -9,6 +9,9 @@
 -- remedy: look the payment up at the provider, and correct the purchase by its difference with type
 --   admin_adjustment and the payment as reference. A package that was deleted comes back with
 --   is_active = false, so that its purchases explain themselves.
+-- canary: {"credit_transactions": [
+--   {"transaction_type": "purchase", "amount": 10}], "credit_packages": [
+--   {"credits": 100, "price_usd": 10}]}
 
 -- Packages that are no longer sold count. One finding per amount, not per purchase.
 SELECT 'purchases of ' || trim_scale(ct.amount) AS subject,

@@ -10,6 +10,11 @@
 --   * FROM public.debit_user_credits(<user>, <difference>, 'refund', <second reference>, 'credited
 --   twice'). Two payments need nothing: note it with an admin_adjustment of 0.00000001 whose
 --   reference is the second one.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a", "created_at": "2021-01-01T00:00:00Z"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "b", "created_at": "2021-01-01T00:05:00Z"}]}
 
 -- Silent when the second was given back, or when an admin_adjustment has its reference. The same
 -- reference is purchase-reference-duplicate, none is purchase-reference-missing.

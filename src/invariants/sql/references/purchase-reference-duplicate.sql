@@ -9,6 +9,11 @@
 -- remedy: look the payment up at the provider. Take the surplus back: SELECT * FROM
 --   public.debit_user_credits(<user>, <difference>, 'refund', <payment>, 'credited twice'), which
 --   may go below zero. Then let the webhook skip payments that are in the ledger.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a"}]}
 
 -- Over all users on purpose: one payment has one payer. Silent again when refunds of the same
 -- payment took the surplus back, as entries are never deleted. Purchases without a reference are

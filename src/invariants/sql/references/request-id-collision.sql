@@ -10,6 +10,9 @@
 -- remedy: see whether the rows are one request or two: SELECT * FROM public.llm_usage_log WHERE
 --   request_id = <id>. For two, let the gateway prefix ids with the provider; for one, refund the
 --   user who did not send it with public.add_user_credits and type refund.
+-- canary: {"llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "request_id": "a"}]}
 
 -- Repeats within one user are request-id-duplicate, ids that say nothing request-id-missing. Whether
 -- any id occurs twice is asked first: for one answer, a planner reads the index in its order, and

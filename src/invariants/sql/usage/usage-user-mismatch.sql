@@ -9,6 +9,11 @@
 -- remedy: find out who sent the request. Give the credits back to the one who paid, SELECT * FROM
 --   public.add_user_credits(<user of the entry>, <credits>, 'refund', <request>, <reason>), and
 --   charge the other with public.debit_user_credits and type usage.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"}], "llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a", "success": true,
+--    "credits_used": 5, "created_at": "2021-01-01T00:00:00Z"}]}
 
 -- Where the user who was charged has no log row, and the user of the log row no charge, under this
 -- id: both ends of it are usage-unbilled and charge-without-usage, too. Rows younger than 15
