@@ -1,14 +1,17 @@
 """Times an audit beside hand-written SQL and beside reading; started by ci/bench-verify.sh.
 
 The ledger is one sample, copied under other users until it has the size. Every round runs, one
-after the other: the audit, the five queries, the floor. Then writers debit for some seconds without
-and with audits. Prints medians and ratios, as a table and as JSON.
+after the other: the audit, the five queries, the floor. Then writers log requests for some seconds
+without and with audits. Then comes a day's work, 1 % more rows, and every round runs the audit that
+goes on from the state of the night before, beside a full one. Several sizes are measured one after
+the other, each from nothing. Prints medians and ratios, as tables and as JSON.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import time
@@ -51,9 +54,11 @@ FLOOR = [
 
 
 class Bench:
-    def __init__(self, args):
+    def __init__(self, args, rows):
         self.args = args
-        self.url = f"host={args.work}/server user=postgres dbname=postgres"
+        self.rows = rows
+        self.database = f"rows_{rows}"
+        self.url = f"host={args.work}/server port={args.port} user=postgres dbname={self.database}"
 
     def psql(self, *statements):
         command = [f"{self.args.tools}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url]
@@ -69,16 +74,23 @@ class Bench:
             raise SystemExit(f"creditdb {arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def wait(self):
+    def create(self):
+        server = self.url.replace(self.database, "postgres")
+        command = [f"{self.args.tools}/psql", "-XqAt", "-c", f"CREATE DATABASE {self.database}"]
         for _ in range(100):
-            try:
-                return self.psql("SELECT 1")
-            except subprocess.CalledProcessError:
-                time.sleep(0.1)
-        raise SystemExit("the server does not start")
+            done = subprocess.run([*command, server], capture_output=True, text=True)
+            if not done.returncode:
+                return
+            time.sleep(0.1)
+        raise SystemExit(f"the server does not start: {done.stderr}")
+
+    def drop(self):
+        server = self.url.replace(self.database, "postgres")
+        subprocess.run([f"{self.args.tools}/psql", "-XqAt", "-c",
+                        f"DROP DATABASE {self.database}", server], check=True)
 
     def fill(self):
-        requests = max(self.args.rows // COPIES, 1000)
+        requests = max(self.rows // COPIES, 1000)
         users = max(requests // ENTRIES_PER_USER, 1)
         self.creditdb("migrate")
         self.creditdb("sample", f"--users={users}", f"--requests={requests}")
@@ -111,40 +123,60 @@ class Bench:
         what()
         return time.monotonic() - started
 
-    def rounds(self):
-        setting = "SET jit = off"
-        kinds = {
-            "audit": lambda: self.creditdb("verify"),
-            "audit, one connection": lambda: self.creditdb("verify", "--jobs=1"),
-            "five queries": lambda: self.psql(setting, *FIVE),
-            "floor": lambda: self.psql(setting, *FLOOR),
-        }
+    def medians(self, kinds):
+        """Seconds of each kind of run; the first round warms the cache and does not count."""
         times = {kind: [] for kind in kinds}
         for number in range(self.args.rounds + 1):
             for kind, run in kinds.items():
                 taken = self.timed(run)
-                # The first round warms the cache.
                 if number:
                     times[kind].append(taken)
         return {kind: statistics.median(taken) for kind, taken in times.items()}
 
+    def rounds(self):
+        setting = "SET jit = off"
+        return self.medians({
+            "audit": lambda: self.creditdb("verify"),
+            "audit, one connection": lambda: self.creditdb("verify", "--jobs=1"),
+            "five queries": lambda: self.psql(setting, *FIVE),
+            "floor": lambda: self.psql(setting, *FLOOR),
+        })
+
+    def second_night(self):
+        """A full audit and one that goes on from a state, after 1 % more rows."""
+        work = pathlib.Path(self.args.work)
+        first, now = work / "first.state", work / "now.state"
+        first.unlink(missing_ok=True)
+        self.creditdb("verify", f"--state={first}")
+        self.psql(f"""SELECT count(public.record_llm_request(
+                user_id, 'day_' || n, 'gpt-4-turbo', 'openai', 'balanced', 1000, 200, 0.01, 900))
+            FROM generate_series(1, {self.rows // 100}) AS n
+            JOIN (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS place
+                    FROM public.user_credits WHERE tier = 'enterprise') AS u
+              ON u.place = n % (SELECT count(*) FROM public.user_credits WHERE tier = 'enterprise')""")
+
+        def again():
+            shutil.copy(first, now)
+            self.creditdb("verify", f"--state={now}")
+        return self.medians({"full audit": lambda: self.creditdb("verify"), "second night": again})
+
     def writers(self, audits):
-        """The 99th percentile of a debit in ms, with or without audits in the meantime."""
+        """The 99th percentile of a logged request in ms, with or without audits in the meantime."""
         folder = pathlib.Path(self.args.work) / f"writers-{audits}-{time.monotonic_ns()}"
         folder.mkdir()
-        (folder / "debit.sql").write_text(
+        (folder / "request.sql").write_text(
             "\\set n random(1, 1000000000)\n"
-            "SELECT public.debit_user_credits(user_id, 0.0001, 'usage', 'bench_' || :n"
-            " || '_' || :client_id || '_' || clock_timestamp()::text, NULL)"
+            "SELECT public.record_llm_request(user_id, 'bench_' || :n || '_' || :client_id || '_'"
+            " || clock_timestamp()::text, 'gpt-4-turbo', 'openai', 'balanced', 1000, 200, 0.01, 900)"
             " FROM public.user_credits"
             " WHERE user_id >= md5(:n::text)::uuid ORDER BY user_id LIMIT 1;\n")
         bench = subprocess.Popen(
             [f"{self.args.tools}/pgbench", "-n", "-c", "4", "-R", "200", "-T",
-             str(WRITING_SECONDS), "-l", "-f", "debit.sql", self.url],
+             str(WRITING_SECONDS), "-l", "-f", "request.sql", self.url],
             cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while bench.poll() is None:
             if audits:
-                self.audit_live()
+                self.creditdb("verify")
             else:
                 time.sleep(0.1)
         lines = [line.split() for log in folder.glob("pgbench_log*")
@@ -152,27 +184,16 @@ class Bench:
         micros = sorted(int(line[2]) for line in lines)
         return micros[int(len(micros) * 0.99)] / 1000 if micros else None
 
-    def audit_live(self):
-        # The writers log no requests, so that this audit has findings; its time is all that counts.
-        subprocess.run([self.args.creditdb, "verify"], capture_output=True,
-                       env={**os.environ, "DATABASE_URL": self.url})
 
-
-def main():
-    parser = argparse.ArgumentParser()
-    for option in ["work", "creditdb", "tools"]:
-        parser.add_argument(f"--{option}", required=True)
-    for option in ["rows", "rounds"]:
-        parser.add_argument(f"--{option}", required=True, type=int)
-    bench = Bench(parser.parse_args())
-    bench.wait()
+def measure(bench):
+    bench.create()
     filling = bench.timed(bench.fill)
     counts = bench.psql("""SELECT (SELECT count(*) FROM public.credit_transactions) || ' entries, '
         || (SELECT count(*) FROM public.llm_usage_log) || ' log rows, '
         || (SELECT count(*) FROM public.user_credits) || ' users, schema '
         || (SELECT max(version) FROM public.schema_version) || ', PostgreSQL '
         || current_setting('server_version')""")
-    print(f"{counts}; filled in {filling:.0f} s; load {os.getloadavg()[0]:.1f} on "
+    print(f"\n{counts}; filled in {filling:.0f} s; load {os.getloadavg()[0]:.1f} on "
           f"{os.cpu_count()} cores", flush=True)
     medians = bench.rounds()
     audit = medians["audit"]
@@ -180,10 +201,31 @@ def main():
         print(f"{kind:<24} {taken:8.2f} s   audit takes {audit / taken:5.2f} times that", flush=True)
     quiet = statistics.median(bench.writers(False) for _ in range(3))
     audited = statistics.median(bench.writers(True) for _ in range(3))
-    print(f"p99 of a debit           {quiet:8.2f} ms, under audit {audited:.2f} ms: "
-          f"{audited / quiet:.2f} times")
-    print(json.dumps({"medians_s": medians, "p99_ms": [quiet, audited],
-                      "load": os.getloadavg()[0]}))
+    print(f"p99 of a request         {quiet:8.2f} ms, under audit {audited:.2f} ms: "
+          f"{audited / quiet:.2f} times", flush=True)
+    nights = bench.second_night()
+    full, second = nights["full audit"], nights["second night"]
+    print(f"second night             {second:8.2f} s, after 1 % more rows: "
+          f"{100 * second / full:.1f} % of a full audit", flush=True)
+    bench.drop()
+    return {"rows": bench.rows, "medians_s": medians, "p99_ms": [quiet, audited],
+            "nights_s": nights, "load": os.getloadavg()[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for option in ["work", "port", "creditdb", "tools", "rows"]:
+        parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--rounds", required=True, type=int)
+    args = parser.parse_args()
+    sizes = [int(rows) for rows in args.rows.split(",")]
+    results = [measure(Bench(args, rows)) for rows in sizes]
+    first = results[0]
+    for result in results[1:]:
+        rows = result["rows"] / first["rows"]
+        time_ = result["medians_s"]["audit"] / first["medians_s"]["audit"]
+        print(f"\n{rows:.0f} times the rows: {time_:.1f} times the time")
+    print(json.dumps(results))
 
 
 main()

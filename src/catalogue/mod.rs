@@ -13,6 +13,15 @@ mod read;
 mod reconcile;
 mod step;
 
+/// Name of refinery's table of applied migrations.
+pub const HISTORY: &str = "refinery_schema_history";
+
+/// Name of the log of the engine's work, beside the history.
+pub const LOG: &str = "creditdb_migration_log";
+
+/// The engine's own tables, which no migration makes: no part of the schema.
+pub const RECORDS: [&str; 2] = [HISTORY, LOG];
+
 pub use compare::{Change, Difference, Nature, compare};
 pub use object::{Catalogue, Key, Kind, Object};
 pub use read::read;

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use postgres::types::ToSql;
 use postgres::{Row, Transaction};
 
+use super::RECORDS;
 use super::object::{Catalogue, Kind, Object};
 use crate::error::{Error, Result};
-
-/// The engine's own tables: the history, and the log of its work. No migration makes them.
-const OF_THE_ENGINE: [&str; 2] = ["refinery_schema_history", "creditdb_migration_log"];
 
 const SCOPE: &str = include_str!("sql/relations_in_scope.sql");
 const COMMENTS: &str = include_str!("sql/comments.sql");
@@ -45,7 +43,7 @@ pub fn read(transaction: &mut Transaction<'_>, schemas: Option<&[String]>) -> Re
     transaction.batch_execute(
         "SET LOCAL search_path = pg_catalog; SET LOCAL quote_all_identifiers = off",
     )?;
-    let own: Vec<&str> = OF_THE_ENGINE.to_vec();
+    let own: Vec<&str> = RECORDS.to_vec();
     let rows = transaction.query(SCOPE, &[&schemas, &own])?;
     let scope: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
 

@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 use postgres::{GenericClient, SimpleQueryRow};
 
-use super::log;
+use crate::catalogue::{HISTORY as TABLE, LOG};
 use crate::db::session::{self, quote_identifier};
 use crate::error::{Error, Result};
-
-const TABLE: &str = "refinery_schema_history";
 
 /// The history as the database has it.
 pub(super) struct History {
@@ -103,7 +101,7 @@ impl Place {
                                 'pg_catalog.pg_class'::pg_catalog.regclass,
                                 pg_catalog.to_regclass({}), 0)).schema,
                             pg_catalog.quote_ident({default})) AS h (schema, fallback)",
-            log::TABLE,
+            LOG,
             session::HAS_SCHEMA_VERSION,
             session::quote_literal(&wanted)
         );

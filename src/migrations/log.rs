@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use postgres::{GenericClient, SimpleQueryRow};
 
 use super::history::{History, Place};
+use crate::catalogue::LOG as TABLE;
 use crate::error::Result;
-
-pub(super) const TABLE: &str = "creditdb_migration_log";
 
 /// Qualified and quoted name of the log beside a history.
 pub(super) fn table(history: &History) -> String {

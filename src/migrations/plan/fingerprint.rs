@@ -5,6 +5,7 @@ use std::fmt::Write;
 use postgres::Transaction;
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::RECORDS;
 use crate::error::{Error, Result};
 use crate::migrations::history::History;
 use crate::migrations::set::File;
@@ -21,7 +22,7 @@ pub(super) fn take(
 ) -> Result<Fingerprint> {
     transaction.batch_execute("SET LOCAL search_path = pg_catalog")?;
     let rows = transaction
-        .query(include_str!("fingerprint.sql"), &[])
+        .query(include_str!("fingerprint.sql"), &[&RECORDS.as_slice()])
         .map_err(|e| Error::from(e).during("reading the definitions"))?;
     let mut objects: Vec<(String, String)> = Vec::new();
     let mut all = Sha256::new();

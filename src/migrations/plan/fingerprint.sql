@@ -15,7 +15,7 @@ relations AS (
       FROM pg_class AS c
       JOIN spaces AS s ON s.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
-       AND c.relname NOT IN ('refinery_schema_history', 'creditdb_migration_log')
+       AND c.relname <> ALL ($1)
 ),
 lines (object, line) AS (
     SELECT format('schema %I', s.nspname),

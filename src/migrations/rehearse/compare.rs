@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::{Locks, Reads, Relations};
+use crate::catalogue::RECORDS;
 use crate::migrations::locks::Level;
 use crate::report::{ObservedLock, PlannedLock, PlannedStatement};
 
@@ -38,7 +39,7 @@ struct Observed<'a> {
 /// The history and the log: no part of the schema that the files make.
 fn is_beside_the_migrations(name: &str) -> bool {
     let bare = name.rsplit('.').next().unwrap_or(name);
-    matches!(bare, "refinery_schema_history" | "creditdb_migration_log")
+    RECORDS.contains(&bare)
 }
 
 impl Sight {

@@ -16,6 +16,7 @@ use super::locks::World;
 use super::plan::{describe, mode, work};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
+use crate::catalogue::HISTORY;
 use crate::db::dump::{Dumper, Omit};
 use crate::db::{Target, session};
 use crate::error::{Error, Result};
@@ -115,7 +116,7 @@ pub fn rehearse(
 /// Tables that say which version the database has; files may read them.
 fn is_record(name: &str) -> bool {
     let bare = name.rsplit_once('.').map_or(name, |(_, bare)| bare);
-    matches!(bare, "refinery_schema_history" | "schema_version")
+    matches!(bare, HISTORY | "schema_version")
 }
 
 fn refuse(standing: &Standing) -> Result<()> {
