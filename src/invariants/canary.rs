@@ -86,23 +86,37 @@ fn in_one_row(contract: &Contract, canary: &str) -> String {
 }
 
 /// Whether a check finds what its canary plants, in tables that hold nothing else, and suspects
-/// some row of each table that it is spared for. The names of the tables lose their schema, and so
-/// mean the planted rows; a name that was forgotten would mean nothing: the search path is pinned.
+/// some row of each table that it is spared for. Of the server's own catalogue, which is not ours
+/// to empty, only the relations that the canary names are made up.
+///
+/// Their names lose the schema, and so mean the planted rows; one of our tables that was forgotten
+/// would not be found, because the search path is pinned.
 fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Relation>) -> String {
-    let named = relations::named_by(contract);
-    let is_table = |name: &&String| relations.get(*name).is_some_and(Relation::is_table);
-    let tables: Vec<&String> = named.iter().filter(is_table).collect();
-    let planted = tables.iter().map(|table| {
+    let is_table = |name: &String| relations.get(name).is_some_and(Relation::is_table);
+    let mut ours = relations::named_by(contract);
+    ours.retain(is_table);
+    let mut theirs = relations::of_the_server(contract);
+    theirs.retain(|name| canary.contains(&format!("\"pg_catalog.{name}\":")));
+    let planted_in = |schema: &str, name: &String, key: &str| {
+        let name = quote_identifier(name);
         let rows = TABLE
-            .replace("$table", &quote_identifier(table))
-            .replace("$name", &quote_literal(table))
+            .replace("$table", &format!("{schema}.{name}"))
+            .replace("$key", &quote_literal(key))
             .replace("$canary", &quote_literal(canary));
-        format!("{} AS (\n{rows})", quote_identifier(table))
-    });
-    let planted: Vec<String> = planted.collect();
-    let mut found = vec![relations::without_schema(&contract.sql, &tables)];
+        format!("{name} AS (\n{rows})")
+    };
+    let our_rows = ours.iter().map(|name| planted_in("public", name, name));
+    let their_rows = theirs.iter();
+    let their_rows =
+        their_rows.map(|name| planted_in("pg_catalog", name, &format!("pg_catalog.{name}")));
+    let planted: Vec<String> = our_rows.chain(their_rows).collect();
+    let renamed = |sql: &str| {
+        let sql = relations::without_schema(sql, "public", &ours);
+        relations::without_schema(&sql, "pg_catalog", &theirs)
+    };
+    let mut found = vec![renamed(&contract.sql)];
     if let Some(suspects) = &contract.suspects {
-        let suspects = relations::without_schema(suspects, &tables);
+        let suspects = renamed(suspects);
         let suspected = |table: &String| {
             let table = quote_identifier(table);
             format!("SELECT FROM {table} WHERE (\n{suspects}\n)")

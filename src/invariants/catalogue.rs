@@ -153,7 +153,6 @@ impl Check {
 mod tests {
     use super::*;
     use crate::invariants::equations::Equation;
-    use crate::invariants::relations;
 
     #[test]
     fn equations_stand_for_checks_that_exist() {
@@ -174,13 +173,14 @@ mod tests {
         }
     }
 
-    /// Checks of the server's own catalogues and settings have none: those cannot be made up.
     #[test]
-    fn every_check_that_reads_our_tables_has_a_canary() {
+    fn every_check_has_a_canary() {
+        // A function asks the sequence itself, and no row that is made up is a sequence.
+        let besides = ["sequence-exhaustion"];
         for check in Catalogue::load(None).unwrap().checks() {
             let contract = &check.contract;
-            let reads = !relations::named_by(contract).is_empty();
-            assert_eq!(contract.canary.is_some(), reads, "{}", contract.id);
+            let id = contract.id.as_str();
+            assert_ne!(contract.canary.is_some(), besides.contains(&id), "{id}");
         }
     }
 }

@@ -75,18 +75,24 @@ pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
     let texts = expressions.into_iter().flatten().chain([&contract.sql]);
     let mut names: BTreeSet<String> = contract.tables.iter().cloned().collect();
     for text in texts {
-        let mentions = mentions(&without_literals(text));
+        let mentions = mentions(&without_literals(text), "public.");
         names.extend(mentions.into_iter().map(|(_, name)| name));
     }
     names
 }
 
+/// Names of the relations of the server's own catalogue that a check reads.
+pub(super) fn of_the_server(contract: &Contract) -> BTreeSet<String> {
+    let mentions = mentions(&without_literals(&contract.sql), "pg_catalog.");
+    mentions.into_iter().map(|(_, name)| name).collect()
+}
+
 /// SQL text in which the given relations are named without their schema.
-pub(super) fn without_schema(sql: &str, relations: &[&String]) -> String {
+pub(super) fn without_schema(sql: &str, schema: &str, relations: &BTreeSet<String>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut end = 0;
-    for (prefix, name) in mentions(&without_literals(sql)) {
-        if relations.contains(&&name) {
+    for (prefix, name) in mentions(&without_literals(sql), &format!("{schema}.")) {
+        if relations.contains(&name) {
             text.push_str(&sql[end..prefix.start]);
             end = prefix.end;
         }
@@ -121,12 +127,12 @@ fn without_literals(sql: &str) -> String {
     code
 }
 
-/// Each `public.name` that is neither a function nor a type: the place of its `public.`, and the
-/// `name`.
-fn mentions(code: &str) -> Vec<(Range<usize>, String)> {
+/// Each `name` behind a prefix such as `public.` that is neither a function nor a type, and the
+/// place of the prefix.
+fn mentions(code: &str, prefix: &str) -> Vec<(Range<usize>, String)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut mentions = Vec::new();
-    for (at, prefix) in code.match_indices("public.") {
+    for (at, _) in code.match_indices(prefix) {
         let before = code[..at].trim_end();
         if code[..at].ends_with(|c| is_word(c) || c == '.') || before.ends_with("::") {
             continue;
@@ -152,7 +158,7 @@ mod tests {
         let sql = "-- public.comment\nSELECT public.f(x), 'é public.literal', y::public.kind\n\
                    FROM public.credit_transactions AS ct /* public.block */\n\
                    JOIN public.\"Odd Name\" USING (id) WHERE nopublic.x = other.public.y";
-        let mentions = mentions(&without_literals(sql));
+        let mentions = mentions(&without_literals(sql), "public.");
         let names: Vec<&str> = mentions.iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(names, ["credit_transactions", "Odd Name"]);
         let known = [
@@ -163,11 +169,8 @@ mod tests {
             "f",
             "y",
         ];
-        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let known: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
         let expected = sql.replace("public.credit_transactions", "credit_transactions");
-        assert_eq!(
-            without_schema(sql, &known.iter().collect::<Vec<_>>()),
-            expected
-        );
+        assert_eq!(without_schema(sql, "public", &known), expected);
     }
 }
