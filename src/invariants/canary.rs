@@ -13,8 +13,8 @@ use super::relations::{self, Relation};
 use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::Result;
 
-/// Stands for a table, with what is planted in it.
-const TABLE: &str = include_str!("canary_table.sql");
+/// Repeats rows that are planted more than once.
+const REPEATED: &str = include_str!("canary_repeated.sql");
 
 /// Lets every check with a canary find it; one that does not cannot be evaluated.
 ///
@@ -97,19 +97,13 @@ fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Rel
     ours.retain(is_table);
     let mut theirs = relations::of_the_server(contract);
     theirs.retain(|name| canary.contains(&format!("\"pg_catalog.{name}\":")));
-    let planted_in = |schema: &str, name: &String, key: &str| {
-        let name = quote_identifier(name);
-        let rows = TABLE
-            .replace("$table", &format!("{schema}.{name}"))
-            .replace("$key", &quote_literal(key))
-            .replace("$canary", &quote_literal(canary));
-        format!("{name} AS (\n{rows})")
-    };
-    let our_rows = ours.iter().map(|name| planted_in("public", name, name));
-    let their_rows = theirs.iter();
-    let their_rows =
-        their_rows.map(|name| planted_in("pg_catalog", name, &format!("pg_catalog.{name}")));
-    let planted: Vec<String> = our_rows.chain(their_rows).collect();
+    let our_rows = ours
+        .iter()
+        .map(|name| planted("public", name, canary, name));
+    let their_rows = theirs
+        .iter()
+        .map(|name| planted("pg_catalog", name, canary, &format!("pg_catalog.{name}")));
+    let rows: Vec<String> = our_rows.chain(their_rows).collect();
     let renamed = |sql: &str| {
         let sql = relations::without_schema(sql, "public", &ours);
         relations::without_schema(&sql, "pg_catalog", &theirs)
@@ -124,8 +118,20 @@ fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Rel
         found.extend(contract.tables.iter().map(suspected));
     }
     let found = found.join("\n) AND EXISTS (\n");
-    match planted[..] {
+    match rows[..] {
         [] => format!("EXISTS (\n{found}\n)"),
-        _ => format!("(WITH {}\nSELECT EXISTS (\n{found}\n))", planted.join(", ")),
+        _ => format!("(WITH {}\nSELECT EXISTS (\n{found}\n))", rows.join(", ")),
     }
+}
+
+/// Stands for a relation, with the rows that a canary has under a key. Keys of a row that are no
+/// columns mean nothing: one canary serves all schema versions.
+fn planted(schema: &str, name: &str, canary: &str, key: &str) -> String {
+    let name = quote_identifier(name);
+    let (canary, key) = (quote_literal(canary), quote_literal(key));
+    let mut rows = format!("{canary}::jsonb -> {key}");
+    if canary.contains("\"*\":") {
+        rows = format!("({})", REPEATED.replace("$rows", &rows));
+    }
+    format!("{name} AS (SELECT * FROM jsonb_populate_recordset(NULL::{schema}.{name}, {rows}))")
 }
