@@ -12,6 +12,9 @@
 -- booked each time, as before: they cannot tell a retry from a second purchase. A call that was
 -- refused for lack of credits has left nothing behind, so a repeated call is judged anew.
 --
+-- The lookup is a part of the INSERT, which runs under the lock; only where it found something is
+-- the entry read. A query of its own costs every call what only a repeated one needs.
+--
 -- One more SQLSTATE, to those listed in V3:
 --   UC013 the reference was booked with another amount
 CREATE OR REPLACE FUNCTION public.add_user_credits(
@@ -29,7 +32,12 @@ DECLARE
     v_seq     bigint;
     v_first   numeric;
 BEGIN
-    PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'add');
+    IF (p_user_id IS NOT NULL
+        AND p_amount > 0 AND p_amount < 1000000000000 AND scale(p_amount) <= 8
+        AND p_transaction_type IN ('purchase', 'refund', 'admin_adjustment', 'bonus')) IS NOT TRUE
+    THEN
+        PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'add');
+    END IF;
 
     -- A row made here is this session's alone until it commits, so its cycle may start before the
     -- lock: it only must not start after its first entry.
@@ -51,38 +59,54 @@ BEGIN
             HINT = 'Call again: a missing row is made.';
     END IF;
 
-    -- Under the lock, so that of two calls with one reference the second finds the entry of the
-    -- first.
-    IF btrim(p_reference_id) NOT IN ('', 'None', 'null', 'undefined') THEN
-        SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
-          INTO transaction_id, new_balance, v_first, v_now
-          FROM public.credit_transactions AS ct
-         WHERE ct.user_id = p_user_id
-           AND ct.transaction_type = p_transaction_type
-           AND ct.reference_id = p_reference_id
-           AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
+    v_balance := v_balance + p_amount;
 
-        IF FOUND AND v_first = p_amount THEN
+    -- abs(NaN) is greater than the bound: a poisoned balance is reported below, not passed on.
+    IF abs(v_balance) < 1000000000000 THEN
+        -- Once per user: the first entry ever, or the first since the numbers came.
+        IF v_seq = 0 THEN
+            v_seq := public.find_last_entry_seq(p_user_id);
+        END IF;
+        v_seq := v_seq + 1;
+        v_now := clock_timestamp();
+
+        -- Under the lock, so that of two calls with one reference the second finds the entry of
+        -- the first.
+        INSERT INTO public.credit_transactions AS ct
+            (user_id, entry_seq, transaction_type, amount, balance_after, reference_id,
+             description, created_at)
+        SELECT p_user_id, v_seq, p_transaction_type, p_amount, v_balance, p_reference_id,
+               p_description, v_now
+         WHERE NOT EXISTS (
+             SELECT FROM public.credit_transactions AS first
+              WHERE first.user_id = p_user_id
+                AND first.transaction_type = p_transaction_type
+                AND first.reference_id = p_reference_id
+                AND btrim(first.reference_id) NOT IN ('', 'None', 'null', 'undefined'))
+        RETURNING ct.id, ct.balance_after INTO transaction_id, new_balance;
+
+        IF FOUND THEN
+            UPDATE public.user_credits AS uc
+               SET balance = v_balance,
+                   last_entry_seq = v_seq,
+                   updated_at = v_now
+             WHERE uc.user_id = p_user_id;
+
             success := true;
             RETURN NEXT;
             RETURN;
-        ELSIF FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'UC013',
-                MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
-                                 'now %s', p_reference_id, p_user_id, trim_scale(v_first),
-                                 trim_scale(p_amount)),
-                DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
-                                transaction_id, p_transaction_type, v_now),
-                HINT = 'Give each payment, request and refund a reference of its own.';
         END IF;
     END IF;
 
-    v_now := clock_timestamp();
-    v_balance := v_balance + p_amount;
+    SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
+      INTO transaction_id, new_balance, v_first, v_now
+      FROM public.credit_transactions AS ct
+     WHERE ct.user_id = p_user_id
+       AND ct.transaction_type = p_transaction_type
+       AND ct.reference_id = p_reference_id
+       AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
 
-    -- abs(NaN) is greater than the bound: a poisoned balance is reported here, not passed on.
-    IF abs(v_balance) >= 1000000000000 THEN
+    IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'UC011',
             MESSAGE = format('the new balance of user %s would be out of range: %s',
@@ -90,28 +114,16 @@ BEGIN
             DETAIL = format('A balance is a number between -1000000000000 and 1000000000000; '
                             'p_amount was %s. Nothing was changed.', p_amount),
             HINT = 'Check the unit of the amount, and verify the user''s balance and entries.';
+    ELSIF v_first <> p_amount THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC013',
+            MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
+                             'now %s', p_reference_id, p_user_id, trim_scale(v_first),
+                             trim_scale(p_amount)),
+            DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
+                            transaction_id, p_transaction_type, v_now),
+            HINT = 'Give each payment, request and refund a reference of its own.';
     END IF;
-
-    -- Once per user: the first entry ever, or the first since the numbers came.
-    IF v_seq = 0 THEN
-        v_seq := public.find_last_entry_seq(p_user_id);
-    END IF;
-    v_seq := v_seq + 1;
-
-    UPDATE public.user_credits AS uc
-       SET balance = v_balance,
-           last_entry_seq = v_seq,
-           updated_at = v_now
-     WHERE uc.user_id = p_user_id
-    RETURNING uc.balance INTO new_balance;
-
-    INSERT INTO public.credit_transactions AS ct
-        (user_id, entry_seq, transaction_type, amount, balance_after, reference_id, description,
-         created_at)
-    VALUES
-        (p_user_id, v_seq, p_transaction_type, p_amount, v_balance, p_reference_id, p_description,
-         v_now)
-    RETURNING ct.id INTO transaction_id;
 
     success := true;
     RETURN NEXT;
@@ -137,12 +149,16 @@ AS $function$
 DECLARE
     v_now     timestamptz;
     v_balance numeric;
+    v_after   numeric;
     v_seq     bigint;
     v_first   numeric;
     v_tier    text;
-    v_used    numeric := 0;
 BEGIN
-    PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'debit');
+    IF (p_user_id IS NOT NULL
+        AND p_amount > 0 AND p_amount < 1000000000000 AND scale(p_amount) <= 8
+        AND p_transaction_type IN ('usage', 'refund', 'admin_adjustment')) IS NOT TRUE THEN
+        PERFORM public.assert_credit_arguments(p_user_id, p_amount, p_transaction_type, 'debit');
+    END IF;
 
     SELECT uc.balance, uc.tier, uc.last_entry_seq INTO v_balance, v_tier, v_seq
       FROM public.user_credits AS uc
@@ -156,83 +172,81 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Before the balance is judged: a repeated call succeeds although the first one took the last
-    -- credits.
-    IF btrim(p_reference_id) NOT IN ('', 'None', 'null', 'undefined') THEN
-        SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
-          INTO transaction_id, new_balance, v_first, v_now
-          FROM public.credit_transactions AS ct
-         WHERE ct.user_id = p_user_id
-           AND ct.transaction_type = p_transaction_type
-           AND ct.reference_id = p_reference_id
-           AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
+    v_after := v_balance - p_amount;
 
-        IF FOUND AND v_first = -p_amount THEN
+    -- abs(NaN) is greater than the bound: a poisoned balance is reported below, not passed on.
+    IF (v_after >= 0 OR p_transaction_type <> 'usage' OR v_tier = 'enterprise')
+       AND abs(v_after) < 1000000000000 THEN
+        -- Once per user: the first entry ever, or the first since the numbers came.
+        IF v_seq = 0 THEN
+            v_seq := public.find_last_entry_seq(p_user_id);
+        END IF;
+        v_seq := v_seq + 1;
+        v_now := clock_timestamp();
+
+        INSERT INTO public.credit_transactions AS ct
+            (user_id, entry_seq, transaction_type, amount, balance_after, reference_id,
+             description, created_at)
+        SELECT p_user_id, v_seq, p_transaction_type, -p_amount, v_after, p_reference_id,
+               p_description, v_now
+         WHERE NOT EXISTS (
+             SELECT FROM public.credit_transactions AS first
+              WHERE first.user_id = p_user_id
+                AND first.transaction_type = p_transaction_type
+                AND first.reference_id = p_reference_id
+                AND btrim(first.reference_id) NOT IN ('', 'None', 'null', 'undefined'))
+        RETURNING ct.id, ct.balance_after INTO transaction_id, new_balance;
+
+        IF FOUND THEN
+            UPDATE public.user_credits AS uc
+               SET balance = v_after,
+                   -- Money that goes back is no use of the allowance.
+                   credits_used_this_month = uc.credits_used_this_month
+                       + CASE WHEN p_transaction_type = 'usage' THEN p_amount ELSE 0 END,
+                   last_entry_seq = v_seq,
+                   updated_at = v_now
+             WHERE uc.user_id = p_user_id;
+
             success := true;
             RETURN NEXT;
             RETURN;
-        ELSIF FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'UC013',
-                MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
-                                 'now %s', p_reference_id, p_user_id, trim_scale(v_first),
-                                 trim_scale(-p_amount)),
-                DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
-                                transaction_id, p_transaction_type, v_now),
-                HINT = 'Give each payment, request and refund a reference of its own.';
         END IF;
     END IF;
 
-    IF p_transaction_type = 'usage' AND v_balance < p_amount AND v_tier <> 'enterprise' THEN
+    -- Before the balance is judged: a repeated call succeeds although the first one took the last
+    -- credits.
+    SELECT ct.id, ct.balance_after, ct.amount, ct.created_at
+      INTO transaction_id, new_balance, v_first, v_now
+      FROM public.credit_transactions AS ct
+     WHERE ct.user_id = p_user_id
+       AND ct.transaction_type = p_transaction_type
+       AND ct.reference_id = p_reference_id
+       AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined');
+
+    IF FOUND AND v_first <> -p_amount THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'UC013',
+            MESSAGE = format('reference %L of user %s was booked with another amount: %s, '
+                             'now %s', p_reference_id, p_user_id, trim_scale(v_first),
+                             trim_scale(-p_amount)),
+            DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
+                            transaction_id, p_transaction_type, v_now),
+            HINT = 'Give each payment, request and refund a reference of its own.';
+    ELSIF FOUND THEN
+        success := true;
+    ELSIF p_transaction_type = 'usage' AND v_balance < p_amount AND v_tier <> 'enterprise' THEN
         success := false;
         new_balance := v_balance;
-        transaction_id := NULL;
-        RETURN NEXT;
-        RETURN;
-    END IF;
-
-    v_now := clock_timestamp();
-    v_balance := v_balance - p_amount;
-
-    -- Money that goes back is no use of the allowance.
-    IF p_transaction_type = 'usage' THEN
-        v_used := p_amount;
-    END IF;
-
-    -- abs(NaN) is greater than the bound: a poisoned balance is reported here, not passed on.
-    IF abs(v_balance) >= 1000000000000 THEN
+    ELSE
         RAISE EXCEPTION USING
             ERRCODE = 'UC011',
             MESSAGE = format('the new balance of user %s would be out of range: %s',
-                             p_user_id, v_balance),
+                             p_user_id, v_after),
             DETAIL = format('A balance is a number between -1000000000000 and 1000000000000; '
                             'p_amount was %s. Nothing was changed.', p_amount),
             HINT = 'Check the unit of the amount, and verify the user''s balance and entries.';
     END IF;
 
-    -- Once per user: the first entry ever, or the first since the numbers came.
-    IF v_seq = 0 THEN
-        v_seq := public.find_last_entry_seq(p_user_id);
-    END IF;
-    v_seq := v_seq + 1;
-
-    UPDATE public.user_credits AS uc
-       SET balance = v_balance,
-           credits_used_this_month = uc.credits_used_this_month + v_used,
-           last_entry_seq = v_seq,
-           updated_at = v_now
-     WHERE uc.user_id = p_user_id
-    RETURNING uc.balance INTO new_balance;
-
-    INSERT INTO public.credit_transactions AS ct
-        (user_id, entry_seq, transaction_type, amount, balance_after, reference_id, description,
-         created_at)
-    VALUES
-        (p_user_id, v_seq, p_transaction_type, -p_amount, v_balance, p_reference_id, p_description,
-         v_now)
-    RETURNING ct.id INTO transaction_id;
-
-    success := true;
     RETURN NEXT;
 END;
 $function$;

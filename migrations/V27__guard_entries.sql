@@ -8,9 +8,9 @@
 --   balance-row-missing, user-id-nil
 
 -- A foreign key locks both tables, the one that it belongs to first. Every call takes them in the
--- other order, and would be stopped as a deadlock. Exclusive, because a call first locks its balance
--- row, then looks the reference up, then writes the balance: a weaker lock would let it begin and
--- stop it in the middle.
+-- other order, and would be stopped as a deadlock. Exclusive, because a call first locks its
+-- balance row, then writes the entry, then the balance: a weaker lock would let it begin and stop
+-- it in the middle.
 LOCK TABLE public.user_credits IN EXCLUSIVE MODE;
 
 -- A session that has read entries in its transaction, and then calls, waits for us and we for it.
@@ -22,17 +22,17 @@ ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_user_id_fkey
     FOREIGN KEY (user_id) REFERENCES public.user_credits (user_id) NOT VALID;
 
+-- Short, as in V26.
 ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_finite_check
-    CHECK (amount > '-Infinity' AND amount < 'Infinity'
-       AND balance_after > '-Infinity' AND balance_after < 'Infinity') NOT VALID;
+    CHECK (amount <@ numrange '(-Infinity,Infinity)'
+       AND balance_after <@ numrange '(-Infinity,Infinity)') NOT VALID;
 
 -- refund and admin_adjustment go either way, but somewhere.
 ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_sign_check
-    CHECK (amount <> 0
-       AND (transaction_type NOT IN ('purchase', 'bonus') OR amount > 0)
-       AND (transaction_type <> 'usage' OR amount < 0)) NOT VALID;
+    CHECK ((amount > '0' AND transaction_type <> 'usage')
+        OR (amount < '0' AND transaction_type <> ALL ('{purchase,bonus}'))) NOT VALID;
 
 ALTER TABLE public.credit_transactions
     ADD CONSTRAINT credit_transactions_user_id_check

@@ -4,14 +4,14 @@
 -- undo: drop the three constraints.
 -- precheck: credits-negative, tokens-negative, user-id-nil
 
--- No foreign key to user_credits: a request of an unknown user is logged, too.
+-- Short, as in V26. No foreign key to user_credits: a request of an unknown user is logged, too.
 ALTER TABLE public.llm_usage_log
     ADD CONSTRAINT llm_usage_log_credits_check
-    CHECK (credits_used >= 0 AND credits_used < 'Infinity') NOT VALID;
+    CHECK (credits_used <@ numrange '[0,Infinity)') NOT VALID;
 
 ALTER TABLE public.llm_usage_log
     ADD CONSTRAINT llm_usage_log_tokens_check
-    CHECK (prompt_tokens >= 0 AND completion_tokens >= 0 AND total_tokens >= 0) NOT VALID;
+    CHECK (least(prompt_tokens, completion_tokens, total_tokens) >= 0) NOT VALID;
 
 ALTER TABLE public.llm_usage_log
     ADD CONSTRAINT llm_usage_log_user_id_check

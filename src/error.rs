@@ -5,7 +5,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use postgres::error::ErrorPosition;
+use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
 /// What an error means for the caller; each kind has its own exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +221,23 @@ impl From<postgres::Error> for Error {
         }
         error.with_server_words(&words)
     }
+}
+
+/// A WARNING or NOTICE in words: primary line, detail and hint. None is what has nothing to tell:
+/// that an IF NOT EXISTS found what it asked for.
+pub fn notice(said: &DbError) -> Option<String> {
+    if *said.code() == SqlState::DUPLICATE_TABLE {
+        return None;
+    }
+    let severity = match said.parsed_severity() {
+        Some(Severity::Warning) => "warning",
+        Some(Severity::Notice) => "notice",
+        _ => return None,
+    };
+    let detail = said.detail().map(|detail| format!("\n  detail: {detail}"));
+    let hint = said.hint().map(|hint| format!("\n  hint: {hint}"));
+    let further: String = detail.into_iter().chain(hint).collect();
+    Some(format!("{severity}: {}{further}", said.message()))
 }
 
 /// The messages of an error and of all its sources, without repeats.

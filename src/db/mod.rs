@@ -6,4 +6,4 @@ pub mod session;
 pub mod snapshot;
 pub mod throwaway;
 
-pub use connection::Target;
+pub use connection::{Listener, Target};

@@ -1,5 +1,7 @@
 //! Applying what is pending: from connecting to the last history row.
 
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use postgres::Client;
@@ -13,8 +15,8 @@ use super::set::{File, Set};
 use super::standing::{Standing, inspect};
 use super::watch::Watch;
 use super::{edits, lock, precheck, preflight};
-use crate::db::{Target, session};
-use crate::error::{Error, Result};
+use crate::db::{Listener, Target, session};
+use crate::error::{Error, Result, notice};
 use crate::report::{Deployment, Progress};
 
 /// Applies the pending migrations of a set, each as its header asks.
@@ -30,7 +32,8 @@ pub fn migrate(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Deployment> {
-    let mut client = target.connect()?;
+    let (listener, heard) = listen();
+    let mut client = target.connect_with(&listener)?;
     // Most runs find nothing to do. They take no lock, and ask nothing that is not needed for that.
     let standing = inspect(&mut client, set).map_err(|error| preflight::explain(target, error))?;
     let is_current = standing.status.problems.is_empty() && standing.pending.is_empty();
@@ -66,7 +69,22 @@ pub fn migrate(
     }
     preflight::work(target, &mut client, &work, &standing.history)?;
     precheck::pass(&options.precheck, &mut client, set, &work)?;
-    run(target, set, options, progress, (client, standing), &work)
+    // What was said until here is not about a file.
+    heard.try_iter().for_each(drop);
+    let session = (client, heard);
+    run(target, set, options, progress, (session, standing), &work)
+}
+
+/// What the server says unasked, and where it can be read.
+fn listen() -> (Listener, Receiver<String>) {
+    let (tell, heard) = mpsc::channel();
+    let listener: Listener = Arc::new(move |said| {
+        if let Some(line) = notice(said) {
+            // At the end of a run nobody reads any more.
+            let _ = tell.send(line);
+        }
+    });
+    (listener, heard)
 }
 
 /// Applies the files one after the other, with somebody who watches.
@@ -75,7 +93,7 @@ fn run(
     set: &Set,
     options: &Options,
     progress: &dyn Progress,
-    (mut client, mut standing): (Client, Standing),
+    ((mut client, heard), mut standing): ((Client, Receiver<String>), Standing),
     work: &[&File],
 ) -> Result<Deployment> {
     client.batch_execute(&history_table_sql(&standing.history.table))?;
@@ -89,6 +107,7 @@ fn run(
         let mut deployer = Deployer {
             target,
             client,
+            heard,
             set,
             all: set
                 .files

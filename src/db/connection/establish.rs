@@ -11,12 +11,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::explain::{self, Failure};
 use super::tls::Mode;
-use super::{Endpoint, Place, Session, Target};
+use super::{Endpoint, Listener, Place, Session, Target};
 use crate::error::{Error, Result};
 
 /// Tries the endpoints in order. A server that answered and said no ends the search, unless it
 /// said that it cannot take connections now; so does libpq.
-pub(super) fn connect(target: &Target) -> Result<Client> {
+pub(super) fn connect(target: &Target, listener: Option<&Listener>) -> Result<Client> {
     let needed = target.tls.mode != Mode::Disable
         && (target.endpoints.iter()).any(|e| matches!(e.place, Place::Tcp(..)));
     // Files of TLS that are not needed need not be readable.
@@ -36,7 +36,7 @@ pub(super) fn connect(target: &Target) -> Result<Client> {
     let mut errors: Vec<Error> = Vec::new();
     for wish in wishes {
         for endpoint in &order {
-            match try_endpoint(target, endpoint, wish, tls.as_ref()) {
+            match try_endpoint(target, endpoint, wish, (tls.as_ref(), listener)) {
                 Ok(client) => return Ok(client),
                 Err((error, true)) => return Err(error),
                 Err((error, false)) => errors.push(error),
@@ -46,13 +46,16 @@ pub(super) fn connect(target: &Target) -> Result<Client> {
     Err(explain::all_failed(errors))
 }
 
+/// What each attempt needs besides an address: TLS, and who hears what the server says unasked.
+type Means<'a> = (Option<&'a MakeRustlsConnect>, Option<&'a Listener>);
+
 type Attempt<T> = std::result::Result<T, (Error, bool)>;
 
 fn try_endpoint(
     target: &Target,
     endpoint: &Endpoint,
     wish: Session,
-    tls: Option<&MakeRustlsConnect>,
+    means: Means<'_>,
 ) -> Attempt<Client> {
     let addresses = match &endpoint.place {
         Place::Socket(_) => vec![None],
@@ -66,7 +69,7 @@ fn try_endpoint(
     };
     let mut errors = Vec::new();
     for address in addresses {
-        match try_address(target, endpoint, address, wish, tls) {
+        match try_address(target, endpoint, address, wish, means) {
             Ok(client) => return Ok(client),
             Err(failure) => {
                 let is_final = failure.is_final();
@@ -102,7 +105,7 @@ fn try_address(
     endpoint: &Endpoint,
     address: Option<IpAddr>,
     wish: Session,
-    tls: Option<&MakeRustlsConnect>,
+    (tls, listener): Means<'_>,
 ) -> std::result::Result<Client, Failure> {
     let ways: &[SslMode] = match (&endpoint.place, target.tls.mode) {
         // PostgreSQL has no TLS over unix sockets, and libpq ignores sslmode there.
@@ -113,7 +116,10 @@ fn try_address(
     };
     let mut first: Option<Failure> = None;
     for way in ways {
-        let config = config(target, endpoint, address, *way);
+        let mut config = config(target, endpoint, address, *way);
+        if let Some(listener) = listener.cloned() {
+            config.notice_callback(move |notice| listener(&notice));
+        }
         let tls = tls.cloned();
         let outcome = within(target.timeout, move || {
             let client = match tls {

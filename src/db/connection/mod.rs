@@ -12,10 +12,12 @@ mod verifier;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::Client;
 use postgres::config::ChannelBinding;
+use postgres::error::DbError;
 
 pub use conninfo::{is_unreadable_url, take_password};
 
@@ -29,6 +31,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where unix sockets are looked for when no host is named: Debian's place, then the original one.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// Hears what a server says unasked: its WARNINGs and NOTICEs.
+pub type Listener = Arc<dyn Fn(&DbError) + Send + Sync>;
 
 /// A database to connect to. Its secrets are in none of its outputs.
 #[derive(Clone, Debug)]
@@ -162,7 +167,16 @@ impl Target {
     /// # Errors
     /// What the server or the network said; a time-out; files of TLS that cannot be used.
     pub fn connect(&self) -> Result<Client> {
-        establish::connect(self)
+        establish::connect(self, None)
+    }
+
+    /// Opens a connection whose WARNINGs and NOTICEs are heard. They arrive while something is
+    /// asked, before its answer.
+    ///
+    /// # Errors
+    /// Those of `connect`.
+    pub fn connect_with(&self, listener: &Listener) -> Result<Client> {
+        establish::connect(self, Some(listener))
     }
 
     /// Whether the server runs on this machine, as far as its addresses tell: sockets and loopback.

@@ -9,6 +9,7 @@ mod separate;
 pub(super) use concurrent::unfinished;
 
 use std::ops::Range;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
@@ -30,6 +31,8 @@ use crate::syntax::words::digest;
 pub(super) struct Deployer<'a> {
     pub target: &'a Target,
     pub client: Client,
+    /// What the server said unasked, in words.
+    pub heard: Receiver<String>,
     pub set: &'a Set,
     /// The files as refinery wants them.
     pub all: Vec<Migration>,
@@ -59,11 +62,15 @@ impl Deployer<'_> {
         if file.mode != Mode::One {
             self.client.batch_execute(&self.settings())?;
         }
-        match file.mode {
-            Mode::One => one::run(self, file)?,
-            Mode::None => separate::run(self, file)?,
-            Mode::Batched => batched::run(self, file)?,
+        let done = match file.mode {
+            Mode::One => one::run(self, file),
+            Mode::None => separate::run(self, file),
+            Mode::Batched => batched::run(self, file),
+        };
+        for line in self.heard.try_iter() {
+            self.progress.remark(&format!("\"{}\": {line}", file.path));
         }
+        done?;
         Ok(AppliedMigration {
             version: file.version(),
             name: file.migration.name().to_owned(),

@@ -166,7 +166,8 @@ fn the_bounds_of_an_amount_belong_to_it() {
     let mut client = database.connect();
     let largest = add(&mut client, USER, "999999999999.99999999", "purchase");
     assert_eq!(largest.new_balance, Some(decimal("999999999999.99999999")));
-    let smallest = super::debit(&mut client, USER, "0.00000001", "usage");
+    // Zeros behind the eighth decimal are no decimals too many.
+    let smallest = super::debit(&mut client, USER, "0.000000010000", "usage");
     assert_eq!(smallest.new_balance, Some(decimal("999999999999.99999998")));
 }
 

@@ -5,7 +5,7 @@ use postgres::{Error, GenericClient};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{Answer, Arguments, USER, add, balance_of, call, contents, decimal, value};
+use super::{Answer, Arguments, USER, add, balance_of, call, contents, decimal, provision, value};
 use crate::support::server::Database;
 
 /// What `record_llm_request` returns.
@@ -268,6 +268,26 @@ fn free_and_failed_requests_are_logged_without_an_entry() {
         (rows, balance_of(&mut client, USER)),
         (3, Some(decimal("10")))
     );
+}
+
+/// Beyond the balance of an unlimited user there is still the range of a balance.
+#[test]
+fn a_request_beyond_the_range_of_a_balance_leaves_no_trace() {
+    let database = Database::migrated();
+    let mut client = database.connect();
+    provision(&mut client, USER, "enterprise", None);
+    let last = record(&mut client, USER, Some("req_1"), "999999999999", "").unwrap();
+    assert_eq!(last.answer.new_balance, Some(decimal("-999999999999")));
+    let before = contents(&mut client);
+    let (code, message) = refused(record(&mut client, USER, Some("req_2"), "1", ""));
+    assert_eq!(code, "UC011");
+    assert!(
+        message.contains("out of range: -1000000000000"),
+        "{message}"
+    );
+    assert_eq!(contents(&mut client), before);
+    // Zeros behind the eighth decimal are no decimals too many.
+    record(&mut client, USER, Some("req_3"), "0.500000000", "").unwrap();
 }
 
 /// A gateway that still does the two one after the other, and is cut off between them.

@@ -308,6 +308,10 @@ fn what_the_audit_finds_the_tables_refuse() {
             "user_credits_quota_check",
         ),
         (
+            "UPDATE user_credits SET monthly_allowance = -1".to_owned(),
+            "user_credits_quota_check",
+        ),
+        (
             format!("INSERT INTO user_credits (user_id) VALUES ('{nil}')"),
             "user_credits_user_id_check",
         ),

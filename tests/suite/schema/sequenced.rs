@@ -110,7 +110,20 @@ fn the_order_is_that_by_which_the_balances_follow() {
         )
         .unwrap();
 
-    migrate_to(&database, RECORDED);
+    let run = creditdb(["migrate", "--to", RECORDED])
+        .on(&database.url)
+        .succeeds();
+    // What the server warns of is said where the deployer looks.
+    let expected = format!(
+        "warning: no order of the entries of user {} makes a chain",
+        user(5)
+    );
+    assert!(run.stderr.contains(&expected), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("warning: ").count(), 1, "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("hint: After the upgrade, creditdb verify")
+    );
 
     assert_eq!(numbered(&mut client, user(1)), in_order(&["10", "-4", "1"]));
     assert_eq!(numbered(&mut client, user(2)), in_order(&["10", "-4", "1"]));

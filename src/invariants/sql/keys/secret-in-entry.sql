@@ -9,9 +9,9 @@
 --   reason of a correction. The secret is then in every backup and statement, and support staff
 --   can read it.
 -- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text: UPDATE
---   public.credit_transactions SET description = '(removed)' WHERE id = <id>. From schema 1.3.0 on
---   only the owner can, who switches the trigger credit_transactions_keep_entries off in the same
---   transaction.
+--   public.credit_transactions SET description = '(removed)' WHERE <key of the entry>. From schema
+--   1.3.0 on only the owner can, who switches the trigger credit_transactions_keep_entries off in
+--   the same transaction.
 -- suspects: (octet_length(description) >= 20 AND (description LIKE '%AKIA%' OR octet_length(description) >= 23 AND description LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
 --   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',

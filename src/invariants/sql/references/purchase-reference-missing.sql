@@ -8,9 +8,9 @@
 -- why: without the payment nobody can trace the purchase, refund it, or see that a webhook came
 --   twice.
 -- remedy: find the payment at the provider by user, time and amount, and add it: UPDATE
---   public.credit_transactions SET reference_id = <payment> WHERE id = <id>. From schema 1.3.0 on
---   only the owner can, who switches the trigger credit_transactions_keep_entries off in the same
---   transaction.
+--   public.credit_transactions SET reference_id = <payment> WHERE <key of the entry>. From schema
+--   1.3.0 on only the owner can, who switches the trigger credit_transactions_keep_entries off in
+--   the same transaction.
 -- expected: 'a payment'
 -- actual: coalesce(quote_literal(reference_id), 'NULL')
 -- difference: nullif(amount, 'NaN')

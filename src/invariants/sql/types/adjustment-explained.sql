@@ -8,8 +8,8 @@
 -- why: an adjustment without a reason is anonymous money: nobody can tell a goodwill gesture from
 --   a theft.
 -- remedy: ask whoever was on duty, and add the reason: UPDATE public.credit_transactions SET
---   description = <reason and ticket> WHERE id = <id>. From schema 1.3.0 on only the owner can,
---   who switches the trigger credit_transactions_keep_entries off in the same transaction.
+--   description = <reason and ticket> WHERE <key of the entry>. From schema 1.3.0 on only the owner
+--   can, who switches the trigger credit_transactions_keep_entries off in the same transaction.
 -- expected: 'a description'
 -- actual: coalesce(quote_literal(description), 'NULL')
 -- difference: nullif(amount, 'NaN')

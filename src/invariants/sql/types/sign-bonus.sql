@@ -9,8 +9,8 @@
 --   given away come out too low, and the user was charged without a reason on record.
 -- remedy: decide whether the user owed it. The numbers of the entry stay, its type was wrong:
 --   UPDATE public.credit_transactions SET transaction_type = 'admin_adjustment', description =
---   <reason> WHERE id = <id>, recorded as an exception. Give back what was taken wrongly with
---   public.add_user_credits.
+--   <reason> WHERE <key of the entry>, recorded as an exception. Give back what was taken wrongly
+--   with public.add_user_credits.
 -- expected: 'above 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount

@@ -9,8 +9,8 @@
 --   purchase. The user paid and lost credits, and revenue reports subtract the sale.
 -- remedy: look the payment up by reference_id. The numbers of the entry stay, its type was wrong:
 --   UPDATE public.credit_transactions SET transaction_type = 'admin_adjustment', description =
---   <reason> WHERE id = <id> (type refund for a charge-back), recorded as an exception. Then give
---   what was paid with public.add_user_credits.
+--   <reason> WHERE <key of the entry> (type refund for a charge-back), recorded as an exception.
+--   Then give what was paid with public.add_user_credits.
 -- expected: 'above 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount

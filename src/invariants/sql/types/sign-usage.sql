@@ -9,8 +9,8 @@
 --   each request: whoever notices can mint credits.
 -- remedy: stop the writer: usage goes through public.debit_user_credits, which applies the sign.
 --   The numbers of the entry stay, its type was wrong: UPDATE public.credit_transactions SET
---   transaction_type = 'admin_adjustment', description = <reason> WHERE id = <id>, recorded as an
---   exception. Then take back what was given with public.debit_user_credits.
+--   transaction_type = 'admin_adjustment', description = <reason> WHERE <key of the entry>,
+--   recorded as an exception. Then take back what was given with public.debit_user_credits.
 -- expected: 'below 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount
