@@ -1,13 +1,20 @@
-//! Canaries: before the silence of an expression over rows is believed, it has to find what is planted
-//! in a row made up for it: a violation, or a suspect. A server, an operator or a type that answers otherwise than the author
-//! of the check knew would show here, and not as a clean audit.
+//! Canaries: before the silence of a check is believed, it has to find what is planted in rows made
+//! up for it. A server, an operator or a type that answers otherwise than the author of the check
+//! knew would show here, and not as a clean audit.
+
+use std::collections::BTreeMap;
 
 use postgres::Transaction;
 
+use super::contract::{Contract, Kind};
 use super::outcome::words;
 use super::plan::{Decision, Plan};
+use super::relations::{self, Relation};
 use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::Result;
+
+/// Repeats rows that are planted more than once.
+const REPEATED: &str = include_str!("canary_repeated.sql");
 
 /// Lets every check with a canary find it; one that does not cannot be evaluated.
 ///
@@ -17,14 +24,16 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     let mut songs = Vec::new();
     for (place, (check, decision)) in plan.steps.iter().enumerate() {
         let contract = &check.contract;
-        let (Some(canary), Some(expression)) = (&contract.canary, contract.expression()) else {
+        let (Some(canary), Decision::Evaluate) = (&contract.canary, decision) else {
             continue;
         };
-        if *decision == Decision::Evaluate {
-            for table in &contract.tables {
-                songs.push((place, song(place, table, canary, expression)));
-            }
-        }
+        let found = match contract.kind {
+            Kind::Row => in_one_row(contract, canary),
+            Kind::Query | Kind::Native => in_tables(contract, canary, &plan.relations),
+            Kind::Sealed => continue,
+        };
+        let song = format!("SELECT {place}::bigint AS place, {found} AS found");
+        songs.push((place, song));
     }
     // All at once, as a rule; one by one only to tell which of them is to blame.
     let all: Vec<&str> = songs.iter().map(|(_, song)| song.as_str()).collect();
@@ -49,8 +58,8 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
     Ok(())
 }
 
-const SILENT: &str = "it does not find what its own canary plants, so its silence about the rows of \
-                      the table means nothing";
+const SILENT: &str = "it does not find what its own canary plants, so its silence about the \
+                      rows of the tables means nothing";
 
 /// The places whose canary was not found.
 fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {
@@ -62,12 +71,68 @@ fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {
     Ok(silent.filter_map(place).collect())
 }
 
-/// The expression of a check over a row with the values of its canary, and NULL elsewhere.
-fn song(place: usize, table: &str, canary: &str, expression: &str) -> String {
-    let table = quote_identifier(table);
+/// Whether the expression of a row check is true for the canary, as a row of each of its tables.
+fn in_one_row(contract: &Contract, canary: &str) -> String {
     let values = quote_literal(canary);
-    format!(
-        "SELECT {place}::bigint AS place, (\n{expression}\n) IS TRUE AS found\n  \
-         FROM jsonb_populate_record(NULL::public.{table}, {values}) AS {table}"
-    )
+    let expression = &contract.sql;
+    let found = |table: &String| {
+        let table = quote_identifier(table);
+        format!(
+            "EXISTS (SELECT FROM jsonb_populate_record(NULL::public.{table}, {values}) AS {table}\n\
+             WHERE (\n{expression}\n))"
+        )
+    };
+    let found: Vec<String> = contract.tables.iter().map(found).collect();
+    found.join(" AND ")
+}
+
+/// Whether a check finds what its canary plants, in tables that hold nothing else, and suspects
+/// some row of each table that it is spared for. Of the server's own catalogue, which is not ours
+/// to empty, only the relations that the canary names are made up.
+///
+/// Their names lose the schema, and so mean the planted rows; one of our tables that was forgotten
+/// would not be found, because the search path is pinned.
+fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Relation>) -> String {
+    let is_table = |name: &String| relations.get(name).is_some_and(Relation::is_table);
+    let mut ours = relations::named_by(contract);
+    ours.retain(is_table);
+    let mut theirs = relations::of_the_server(contract);
+    theirs.retain(|name| canary.contains(&format!("\"pg_catalog.{name}\":")));
+    let our_rows = ours
+        .iter()
+        .map(|name| planted("public", name, canary, name));
+    let their_rows = theirs
+        .iter()
+        .map(|name| planted("pg_catalog", name, canary, &format!("pg_catalog.{name}")));
+    let rows: Vec<String> = our_rows.chain(their_rows).collect();
+    let renamed = |sql: &str| {
+        let sql = relations::without_schema(sql, "public", &ours);
+        relations::without_schema(&sql, "pg_catalog", &theirs)
+    };
+    let mut found = vec![renamed(&contract.sql)];
+    if let Some(suspects) = &contract.suspects {
+        let suspects = renamed(suspects);
+        let suspected = |table: &String| {
+            let table = quote_identifier(table);
+            format!("SELECT FROM {table} WHERE (\n{suspects}\n)")
+        };
+        found.extend(contract.tables.iter().map(suspected));
+    }
+    let found = found.join("\n) AND EXISTS (\n");
+    match rows[..] {
+        [] => format!("EXISTS (\n{found}\n)"),
+        _ => format!("(WITH {}\nSELECT EXISTS (\n{found}\n))", rows.join(", ")),
+    }
+}
+
+/// Stands for a relation, with the rows that a canary has under a key. Keys of a row that are no
+/// columns mean nothing: one canary serves all schema versions.
+fn planted(schema: &str, name: &str, canary: &str, key: &str) -> String {
+    let name = quote_identifier(name);
+    let (canary, key) = (quote_literal(canary), quote_literal(key));
+    let mut rows = format!("{canary}::jsonb -> {key}");
+    if canary.contains("\"*\":") {
+        rows = format!("({})", REPEATED.replace("$rows", &rows));
+    }
+    format!("{name} AS (SELECT * FROM jsonb_populate_recordset(NULL::{schema}.{name}, {rows}))")
 }

@@ -177,8 +177,18 @@ mod tests {
             let check = catalogue.find(embedded.id).unwrap();
             assert_eq!(check.contract.area, embedded.area);
             assert_eq!(check.native.is_some(), check.contract.kind == Kind::Native);
-            let (canary, judges_rows) = (&check.contract.canary, check.contract.expression());
-            assert_eq!(canary.is_some(), judges_rows.is_some(), "{}", embedded.id);
+        }
+    }
+
+    #[test]
+    fn every_check_has_a_canary() {
+        // A function asks the sequence itself, and no row that is made up is a sequence. What was
+        // sealed is in a file, and compared in Rust.
+        let besides = ["sequence-exhaustion", "sealed-history"];
+        for check in Catalogue::load(None).unwrap().checks() {
+            let contract = &check.contract;
+            let id = contract.id.as_str();
+            assert_ne!(contract.canary.is_some(), besides.contains(&id), "{id}");
         }
     }
 }

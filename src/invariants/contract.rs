@@ -135,8 +135,9 @@ pub struct Contract {
     /// Other checks: an SQL expression over a row of the tables, true for a row that the check
     /// could have something to say about. As long as there is none, it holds, and is not evaluated.
     pub suspects: Option<String>,
-    /// Values of columns (a JSON object) that violate a row check, or are suspect to another one;
-    /// the others are NULL.
+    /// What is planted for the check to find, as JSON. Row checks: values of the columns of one row,
+    /// the others are NULL. Other checks: an array of such rows for each table, the others are
+    /// empty; a row with a key `"*"` is there so many times.
     pub canary: Option<String>,
     /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by
     /// itself), a SELECT that finds something whenever new rows may violate it, or
@@ -352,12 +353,9 @@ impl Reader<'_> {
                 self.reject(key, message);
             }
         }
-        for key in ["table", "canary"] {
-            if !suspects && self.header.get(key).is_some() {
-                let message =
-                    format!("header key \"{key}\" belongs to row checks, or beside \"suspects\"");
-                self.reject(key, message);
-            }
+        if !suspects && self.header.get("table").is_some() {
+            let message = "header key \"table\" belongs to row checks, or beside \"suspects\"";
+            self.reject("table", message.to_owned());
         }
         if suspects && tables.is_empty() {
             let message = "header key \"suspects\" needs the header key \"table\"";

@@ -1,6 +1,7 @@
 //! The relations that checks read: their names from the SQL, their nature from the catalogue.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use postgres::Transaction;
 
@@ -37,6 +38,11 @@ impl Relation {
             "f" => Some("a foreign table"),
             _ => None,
         }
+    }
+
+    /// Whether it holds rows that somebody could have written into it.
+    pub fn is_table(&self) -> bool {
+        ["r", "p"].contains(&self.kind.as_str())
     }
 }
 
@@ -94,16 +100,41 @@ pub(super) fn confirm(snapshot: &mut Transaction<'_>, moved: &str) -> Result<()>
 
 /// Names of the relations in schema `public` that a check reads.
 pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
-    let expressions = [&contract.expected, &contract.actual, &contract.difference];
+    let expressions = [
+        &contract.expected,
+        &contract.actual,
+        &contract.difference,
+        &contract.suspects,
+    ];
     let texts = expressions.into_iter().flatten().chain([&contract.sql]);
     let mut names: BTreeSet<String> = contract.tables.iter().cloned().collect();
     for text in texts {
-        names.extend(qualified_names(&without_literals(text)));
+        let mentions = mentions(&without_literals(text), "public.");
+        names.extend(mentions.into_iter().map(|(_, name)| name));
     }
     names
 }
 
-/// SQL text whose comments and string literals are blank.
+/// Names of the relations of the server's own catalogue that a check reads.
+pub(super) fn of_the_server(contract: &Contract) -> BTreeSet<String> {
+    let mentions = mentions(&without_literals(&contract.sql), "pg_catalog.");
+    mentions.into_iter().map(|(_, name)| name).collect()
+}
+
+/// SQL text in which the given relations are named without their schema.
+pub(super) fn without_schema(sql: &str, schema: &str, relations: &BTreeSet<String>) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut end = 0;
+    for (prefix, name) in mentions(&without_literals(sql), &format!("{schema}.")) {
+        if relations.contains(&name) {
+            text.push_str(&sql[end..prefix.start]);
+            end = prefix.end;
+        }
+    }
+    text + &sql[end..]
+}
+
+/// SQL text whose comments and string literals are blank; what is left keeps its place.
 fn without_literals(sql: &str) -> String {
     let mut code = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -123,18 +154,19 @@ fn without_literals(sql: &str) -> String {
             code.push(first);
             rest = &rest[first.len_utf8()..];
         } else {
-            code.push(' ');
+            code.push_str(&" ".repeat(skip));
             rest = &rest[skip..];
         }
     }
     code
 }
 
-/// The `name` of each `public.name` that is neither a function nor a type.
-fn qualified_names(code: &str) -> Vec<String> {
+/// Each `name` behind a prefix such as `public.` that is neither a function nor a type, and the
+/// place of the prefix.
+fn mentions(code: &str, prefix: &str) -> Vec<(Range<usize>, String)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut names = Vec::new();
-    for (at, prefix) in code.match_indices("public.") {
+    let mut mentions = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
         let before = code[..at].trim_end();
         if code[..at].ends_with(|c| is_word(c) || c == '.') || before.ends_with("::") {
             continue;
@@ -145,10 +177,10 @@ fn qualified_names(code: &str) -> Vec<String> {
             None => after.split_at(after.find(|c| !is_word(c)).unwrap_or(after.len())),
         };
         if !name.is_empty() && !rest.trim_start().starts_with('(') {
-            names.push(name.to_owned());
+            mentions.push((at..at + prefix.len(), name.to_owned()));
         }
     }
-    names
+    mentions
 }
 
 #[cfg(test)]
@@ -157,12 +189,22 @@ mod tests {
 
     #[test]
     fn finds_the_relations_of_a_query() {
-        let sql = "-- public.comment\nSELECT public.f(x), 'public.literal', y::public.kind\n\
+        let sql = "-- public.comment\nSELECT public.f(x), 'é public.literal', y::public.kind\n\
                    FROM public.credit_transactions AS ct /* public.block */\n\
                    JOIN public.\"Odd Name\" USING (id) WHERE nopublic.x = other.public.y";
-        assert_eq!(
-            qualified_names(&without_literals(sql)),
-            ["credit_transactions", "Odd Name"]
-        );
+        let mentions = mentions(&without_literals(sql), "public.");
+        let names: Vec<&str> = mentions.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["credit_transactions", "Odd Name"]);
+        let known = [
+            "credit_transactions",
+            "comment",
+            "literal",
+            "kind",
+            "f",
+            "y",
+        ];
+        let known: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
+        let expected = sql.replace("public.credit_transactions", "credit_transactions");
+        assert_eq!(without_schema(sql, "public", &known), expected);
     }
 }

@@ -1,5 +1,6 @@
 //! The audit, through the real program.
 
+mod canary;
 mod catalogue;
 mod crew;
 mod damage;

@@ -34,19 +34,21 @@ fn a_check_is_evaluated_where_a_row_is_suspect() {
 #[test]
 fn suspects_that_are_not_found_in_the_canary_are_not_believed() {
     let database = Database::migrated();
-    let keys = |canary| {
-        [
+    let keys = |amount: &str| {
+        let canary = format!("{{\"credit_transactions\": [{{\"amount\": {amount}}}]}}");
+        let keys = [
             ("table", "credit_transactions"),
             ("suspects", "amount < 0"),
-            ("canary", canary),
-        ]
+            ("canary", canary.as_str()),
+        ];
+        own_check(accuser(&keys))
     };
-    let found = own_check(accuser(&keys("{\"amount\": -1}")));
-    assert_eq!(verify_own(&database, &found, 0)["verdict"], "clean");
-    let missed = own_check(accuser(&keys("{\"amount\": 1}")));
-    let audit = verify_own(&database, &missed, 3);
-    let reason = result(&audit, "it")["reason"].as_str().unwrap();
-    assert!(reason.contains("its own canary plants"), "{reason}");
+    assert_eq!(verify_own(&database, &keys("-1"), 0)["verdict"], "clean");
+    for missed in ["1", "null"] {
+        let audit = verify_own(&database, &keys(missed), 3);
+        let reason = result(&audit, "it")["reason"].as_str().unwrap();
+        assert!(reason.contains("its own canary plants"), "{reason}");
+    }
 }
 
 #[test]

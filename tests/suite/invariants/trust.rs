@@ -52,16 +52,6 @@ fn a_query_that_fails_leaves_the_audit_incomplete() {
 }
 
 #[test]
-fn a_check_that_misses_its_canary_is_not_believed() {
-    let database = Database::migrated();
-    let check = |canary: &str| check("row", &[("canary", canary)], "amount < 0");
-    let audit = verify_own(&database, &own_check(check("{\"amount\": -1}")), 0);
-    assert_eq!(result(&audit, "it")["status"], "holds");
-    assert_undecided(&database, &check("{\"amount\": 1}"), "its own canary");
-    assert_undecided(&database, &check("{\"amount\": \"?\"}"), "(SQLSTATE 22P02)");
-}
-
-#[test]
 fn the_other_checks_are_evaluated_after_one_failed() {
     let database = Database::migrated();
     database.execute(LEDGER);

@@ -8,6 +8,9 @@
 --   twice, and the credits of a purchase no longer tell which was bought.
 -- remedy: keep the one that the shop links to and take the other off sale: UPDATE
 --   public.credit_packages SET is_active = false, updated_at = now() WHERE id = <id>.
+-- canary: {"credit_packages": [
+--   {"name": "Canary", "credits": 7},
+--   {"name": "CANARY ", "credits": 8}]}
 
 -- Packages that are no longer sold may repeat what is sold now.
 WITH on_sale AS (

@@ -8,6 +8,9 @@
 --   two small ones, and the others feel cheated.
 -- remedy: set the price that was meant: UPDATE public.credit_packages SET price_usd = <price>,
 --   discount = <percent>, updated_at = now() WHERE id = <id>; or take the package off sale.
+-- canary: {"credit_packages": [
+--   {"name": "small", "credits": 100, "price_usd": 10},
+--   {"name": "big", "credits": 200, "price_usd": 30}]}
 
 -- Packages on sale only. Prices out of range are package-positive, and prices that do not fit the
 -- discount package-price-arithmetic.

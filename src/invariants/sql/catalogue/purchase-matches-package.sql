@@ -9,6 +9,9 @@
 -- remedy: look the payment up at the provider, and correct the purchase by its difference with type
 --   admin_adjustment and the payment as reference. A package that was deleted comes back with
 --   is_active = false, so that its purchases explain themselves.
+-- canary: {"credit_transactions": [
+--   {"transaction_type": "purchase", "amount": 10}], "credit_packages": [
+--   {"credits": 100, "price_usd": 10}]}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
 --   n.transaction_type = 'purchase' AND n.amount > 0 AND NOT EXISTS (SELECT FROM
 --   public.credit_packages AS p WHERE p.credits = n.amount)

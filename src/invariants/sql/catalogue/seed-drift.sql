@@ -9,6 +9,9 @@
 -- remedy: put back what is expected, or, when the change was meant, say so: UPDATE
 --   public.credit_packages SET updated_at = now() WHERE name = <name>, and the same in
 --   public.power_level_configs.
+-- canary: {"credit_packages": [
+--   {"name": "Starter Pack", "credits": 100, "price_usd": 1, "discount": 0,
+--    "created_at": "2021-01-01T00:00:00Z", "updated_at": "2021-01-01T00:00:00Z"}]}
 
 -- A row that is updated after it was created was changed on purpose. Rows that are gone left no
 -- such mark, and are not judged: purchase-matches-package and power-level-domain miss them.

@@ -11,6 +11,12 @@
 --   UPDATE public.user_credits SET balance = <expected>, updated_at = now() WHERE user_id =
 --   <user>. When credits were meant to change, add an admin_adjustment entry instead. Never edit
 --   an entry.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1, "amount": 5,
+--    "balance_after": 5},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2, "amount": 1,
+--    "balance_after": 6}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 5}]}
 
 -- Silent for users without a balance row (balance-row-missing) and without entries
 -- (balance-without-history). Whether the entries follow from each other is chain-continuity. The

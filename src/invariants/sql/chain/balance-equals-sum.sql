@@ -10,6 +10,10 @@
 --   difference starts at. When the entries are whole, set the balance to the expected value under
 --   the row lock; when an entry is missing, append an admin_adjustment with
 --   public.add_user_credits or public.debit_user_credits that names this finding.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 5},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 1}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 5}]}
 
 -- Silent for users without a balance row (balance-row-missing) and without entries
 -- (balance-without-history). Sums are exact: amounts are numeric, never float.

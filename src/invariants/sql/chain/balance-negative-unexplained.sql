@@ -10,6 +10,10 @@
 --   ORDER BY id DESC. When the usage was real, send an invoice or write it off with
 --   public.add_user_credits(<user>, <missing>, 'admin_adjustment', <ticket>, <reason>). For a
 --   user who was moved down from enterprise, settle the open amount the same way.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "refund",
+--    "amount": -2}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": -3, "tier": "trial"}]}
 -- incremental: SELECT FROM public.user_credits WHERE balance = 'NaN' OR (balance < 0 AND tier IS
 --   DISTINCT FROM 'enterprise')
 

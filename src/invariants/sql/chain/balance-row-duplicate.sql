@@ -11,6 +11,9 @@
 --   ctid in one transaction, then bring the index back: REINDEX INDEX CONCURRENTLY
 --   public.idx_user_credits_user_id, or the constraint: ALTER TABLE public.user_credits ADD
 --   CONSTRAINT idx_user_credits_user_id PRIMARY KEY (user_id).
+-- canary: {"user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 1},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 2}]}
 
 -- The balances are read too, so that the table itself is scanned and not the suspect index. A
 -- corrupt index still counts as a guard: after a change of the C library run with --distrust.

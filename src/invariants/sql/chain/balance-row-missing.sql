@@ -9,6 +9,9 @@
 -- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with
 --   the sum of the entries: INSERT INTO public.user_credits (user_id, balance) VALUES (<user>,
 --   <expected>) ON CONFLICT (user_id) DO NOTHING; then set tier and allowance of the user's plan.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 5}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "balance": 5}]}
 
 -- Users who appear only in the usage log are usage-user-unknown, a warning: no money is involved.
 WITH missing AS (

@@ -9,6 +9,9 @@
 -- remedy: when the credits were meant, set the balance to 0 and grant them again in the same
 --   transaction: SELECT * FROM public.add_user_credits(<user>, <actual>, 'bonus', <ticket>,
 --   <reason>). When they were not, set the balance to 0.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "amount": 5}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 5}]}
 
 -- Users with entries are balance-equals-last and balance-equals-sum.
 SELECT 'user ' || coalesce(uc.user_id::text, 'NULL') AS subject,

@@ -11,6 +11,11 @@
 --   they reference; when credits are owed or due, append an admin_adjustment with
 --   public.add_user_credits or public.debit_user_credits that names the finding. Then look for the
 --   writer that the cause points at: it will do it again.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1, "amount": 5,
+--    "balance_after": 5},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2, "amount": 1,
+--    "balance_after": 7}]}
 
 -- The order of a chain is entry_seq since schema 1.1.0. Before, it is the order of ids, which the
 -- functions draw while they hold the row lock. Where the table has no column entry_seq, the name

@@ -10,6 +10,11 @@
 --   Never renumber. When credits are owed or due, append an admin_adjustment with
 --   public.add_user_credits or public.debit_user_credits that names the finding. When only
 --   last_entry_seq is wrong, set it to the highest number under the row lock.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 3}],
+--   "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "last_entry_seq": 3}]}
 
 -- Whether the balances follow is chain-continuity. Users without a balance row are
 -- balance-row-missing; their numbers count all the same.

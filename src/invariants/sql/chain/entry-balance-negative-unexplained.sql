@@ -12,7 +12,12 @@
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
 --   what is written off, or with 0.00000001 when it has been paid since.
 -- suspects: (balance_after < 0) IS TRUE
--- canary: {"balance_after": -1}
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
+--    "transaction_type": "refund", "amount": -1, "balance_after": -1},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2,
+--    "transaction_type": "usage", "amount": -1, "balance_after": -2}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "tier": "trial"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
 --   n.balance_after < 0 AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id =
 --   n.user_id AND uc.tier = 'enterprise') AND n.balance_after < (SELECT coalesce(sum(d.amount), 0)

@@ -8,6 +8,11 @@
 --   somebody moved the time of an entry. Reports by time then show balances that never were.
 -- remedy: nothing depends on created_at but reports: find the writer that sets it itself and let
 --   the function do it. One entry out of line is worth a question to whoever can edit entries.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
+--    "created_at": "2021-01-02T00:00:00Z"},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2,
+--    "created_at": "2021-01-01T00:00:00Z"}]}
 -- incremental: full audits only: the entry before a new one may be any
 
 -- A second is left for clocks that are adjusted. Per user the first such pair. Times in the future

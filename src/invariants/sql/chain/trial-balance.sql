@@ -8,6 +8,10 @@
 --   accountant asks for: what was issued, what was used, what is outstanding.
 -- remedy: run "creditdb verify --area chain", whose other checks name the users that the
 --   difference comes from.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 5},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": -1}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 5}]}
 
 -- Errors that cancel out are balance-equals-sum, which looks at each user.
 WITH entries AS (

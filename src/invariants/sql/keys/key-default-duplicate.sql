@@ -8,6 +8,9 @@
 --   is then left to chance.
 -- remedy: keep the one that was used last: UPDATE public.user_provider_keys SET is_default =
 --   false, updated_at = now() WHERE id = <the other>.
+-- canary: {"user_provider_keys": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "provider": "openai", "is_default": true},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "provider": "openai", "is_default": true}]}
 
 -- Inactive defaults count too (each is key-default-inactive as well): made active, they compete.
 SELECT format('user %s provider %s', user_id, provider) AS subject,

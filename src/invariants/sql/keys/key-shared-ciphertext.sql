@@ -9,6 +9,9 @@
 -- remedy: ask both users to enter their keys again and delete the copies: DELETE FROM
 --   public.user_provider_keys WHERE id = <id>. When the rows were made apart, repair the
 --   encryption.
+-- canary: {"user_provider_keys": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "encrypted_key": "canary"},
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "encrypted_key": "canary"}]}
 
 -- The value itself is never shown. Grouped by the value: a hash could collide.
 SELECT format('user %s key %s', min(user_id::text), min(id)) AS subject,

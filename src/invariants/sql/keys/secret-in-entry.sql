@@ -16,7 +16,9 @@
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
 --   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
--- canary: {"description": "sk-canary-0123456789-0123456789"}
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001",
+--    "description": "sk-canary-0123456789-0123456789"}]}
 -- incremental: rows
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such

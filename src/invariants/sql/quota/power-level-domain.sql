@@ -9,6 +9,10 @@
 -- remedy: move the users, UPDATE public.user_credits SET power_level = 'balanced', updated_at =
 --   now() WHERE power_level = <level>, or switch the level on again in
 --   public.power_level_configs.
+-- canary: {"user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "power_level": "eco"}],
+--   "power_level_configs": [
+--   {"power_level": "eco", "is_active": false}]}
 
 -- One finding per level, not per user. Levels in the usage log are history and may be gone.
 WITH levels AS (

@@ -9,6 +9,11 @@
 -- remedy: set the counter to the expected value under the row lock: UPDATE public.user_credits
 --   SET credits_used_this_month = <expected>, updated_at = now() WHERE user_id = <user>. Move a
 --   cycle on by setting billing_cycle_start and the counter in one UPDATE.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -4,
+--    "created_at": "2021-01-02T00:00:00Z"}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "credits_used_this_month": 0,
+--    "billing_cycle_start": "2021-01-01T00:00:00Z"}]}
 -- incremental: SELECT FROM public.user_credits AS uc LEFT JOIN (SELECT c.user_id,
 --   -sum(ct.amount) AS in_cycle FROM public.credit_transactions AS ct JOIN public.user_credits AS
 --   c ON c.user_id = ct.user_id WHERE ct.transaction_type = 'usage' AND ct.created_at >= $cycle

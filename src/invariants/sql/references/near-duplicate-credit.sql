@@ -10,6 +10,11 @@
 --   * FROM public.debit_user_credits(<user>, <difference>, 'refund', <second reference>, 'credited
 --   twice'). Two payments need nothing: note it with an admin_adjustment of 0.00000001 whose
 --   reference is the second one.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a", "created_at": "2021-01-01T00:00:00Z"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "b", "created_at": "2021-01-01T00:05:00Z"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS o
 --   ON o.user_id = n.user_id AND o.created_at BETWEEN n.created_at - interval '10 minutes' AND
 --   n.created_at + interval '10 minutes' WHERE n.id > $entries AND n.transaction_type = 'purchase'

@@ -9,6 +9,11 @@
 -- remedy: look the payment up at the provider. Take the surplus back: SELECT * FROM
 --   public.debit_user_credits(<user>, <difference>, 'refund', <payment>, 'credited twice'), which
 --   may go below zero. Then let the webhook skip payments that are in the ledger.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS o
 --   ON o.reference_id = n.reference_id AND o.id <> n.id WHERE n.id > $entries AND
 --   n.transaction_type = 'purchase' AND o.transaction_type = 'purchase'

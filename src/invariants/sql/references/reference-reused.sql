@@ -11,6 +11,11 @@
 --   purchase-reference-duplicate". Then give the later entry a reference of its own, which changes
 --   no amount: UPDATE public.credit_transactions SET reference_id = reference_id || '#' || id WHERE
 --   user_id = <user> AND id = <id of the later entry>.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "bonus", "amount": 5,
+--    "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "bonus", "amount": 5,
+--    "reference_id": "a"}]}
 
 -- Whether the user paid or got too much is usage-reference-duplicate and
 -- purchase-reference-duplicate. References that say nothing do not count.

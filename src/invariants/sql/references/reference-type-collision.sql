@@ -9,6 +9,11 @@
 -- remedy: see both entries: SELECT * FROM public.credit_transactions WHERE reference_id =
 --   <reference> ORDER BY id. Correct the reference of the wrong one, and the program that wrote
 --   it.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
+--    "amount": 5, "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n JOIN public.credit_transactions AS p
 --   ON p.reference_id = n.reference_id WHERE n.id > $entries AND n.transaction_type = 'usage' AND
 --   p.transaction_type = 'purchase' UNION ALL SELECT FROM public.credit_transactions AS n JOIN

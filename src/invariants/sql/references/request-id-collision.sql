@@ -10,6 +10,9 @@
 -- remedy: see whether the rows are one request or two: SELECT * FROM public.llm_usage_log WHERE
 --   request_id = <id>. For two, let the gateway prefix ids with the provider; for one, refund the
 --   user who did not send it with public.add_user_credits and type refund.
+-- canary: {"llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "request_id": "a"}]}
 -- incremental: SELECT FROM public.llm_usage_log AS n JOIN public.llm_usage_log AS o ON
 --   o.request_id = n.request_id AND o.user_id <> n.user_id WHERE n.id > $log AND
 --   btrim(n.request_id) NOT IN ('', 'None', 'null', 'undefined')

@@ -9,6 +9,9 @@
 -- remedy: compare with the ledger: "creditdb verify usage-reference-duplicate". Give back what
 --   was charged twice: SELECT * FROM public.add_user_credits(<user>, <difference>, 'refund',
 --   <request_id>, 'charged twice'). Then delete the surplus log rows, all but the first.
+-- canary: {"llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"}]}
 
 -- One id on requests of different users is request-id-collision, ids that say nothing are
 -- request-id-missing. A failed attempt and its retry under one id count too: from schema 1.2.0 on

@@ -9,6 +9,11 @@
 -- remedy: give the surplus back: SELECT * FROM public.add_user_credits(<user>, <difference
 --   without its sign>, 'refund', <request_id>, 'charged twice'). Then remove the second debit
 --   from the gateway.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"}]}
 
 -- The same reference of another user is another request: upstreams repeat ids. Silent again when
 -- refunds of the same request gave the surplus back, as entries are never deleted. Entries

@@ -9,15 +9,21 @@
 -- remedy: REINDEX INDEX CONCURRENTLY public.<index> for each index on text, then ALTER COLLATION
 --   <collation> REFRESH VERSION or ALTER DATABASE <database> REFRESH COLLATION VERSION; then look
 --   for duplicates: "creditdb verify --distrust".
+-- canary: {"pg_catalog.pg_collation": [
+--   {"oid": 950, "collprovider": "c", "collversion": "0"}], "pg_catalog.pg_index": [
+--   {"indexrelid": 1, "indrelid": 2, "indcollation": [950]}], "pg_catalog.pg_class": [
+--   {"oid": 1, "relname": "canary"}, {"oid": 2, "relname": "user_credits", "relnamespace": 3}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- A version is recorded when a collation or a database is made; C has none. The database's own is
--- known from PostgreSQL 15 on, and its function would stop older servers here: hence as text.
+-- known from PostgreSQL 15 on, and its function would stop older servers here: hence as text. The
+-- collation of the canary is C, whose number is the same everywhere.
 WITH used AS (
     SELECT i.indexrelid, c.relname AS index, unnest(i.indcollation) AS collation
       FROM pg_catalog.pg_index AS i
       JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
       JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
-     WHERE t.relnamespace = 'public'::regnamespace
+     WHERE t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
        AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                      'power_level_configs', 'user_provider_keys', 'llm_usage_log',
                      'schema_version', 'refinery_schema_history')

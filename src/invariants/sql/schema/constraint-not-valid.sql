@@ -8,6 +8,10 @@
 --   break what its name promises, and checks that it should prove are not proven.
 -- remedy: ALTER TABLE public.<table> VALIDATE CONSTRAINT <constraint>. When it fails, the message
 --   names a row: repair it and validate again. During an upgrade, wait for its next step.
+-- canary: {"pg_catalog.pg_constraint": [
+--   {"conname": "canary", "conrelid": 2, "convalidated": false}], "pg_catalog.pg_class": [
+--   {"oid": 2, "relname": "user_credits", "relnamespace": 3}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- NOT ENFORCED (PostgreSQL 18) implies not valid. Whether all constraints exist
 -- is "creditdb drift".
@@ -19,7 +23,7 @@ SELECT format('constraint %s of table public.%s', con.conname, t.relname) AS sub
        pg_get_constraintdef(con.oid) AS detail
   FROM pg_catalog.pg_constraint AS con
   JOIN pg_catalog.pg_class AS t ON t.oid = con.conrelid
- WHERE t.relnamespace = 'public'::regnamespace
+ WHERE t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
    AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                      'power_level_configs', 'user_provider_keys', 'llm_usage_log',
                      'schema_version', 'refinery_schema_history')

@@ -10,6 +10,7 @@
 -- remedy: ALTER SYSTEM RESET <setting>, and look for it in the settings of the database and of the
 --   roles: SELECT * FROM pg_db_role_setting. Reload the server. Then read every page:
 --   pg_amcheck --all, and "creditdb verify --distrust".
+-- canary: {"pg_catalog.pg_settings": [{"name": "fsync", "setting": "off", "source": "default"}]}
 
 -- The throw-away servers of "creditdb demo" and of the tests have nothing to lose, and say so.
 -- Whether pages have checksums is shown, not judged.

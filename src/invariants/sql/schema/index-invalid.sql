@@ -8,6 +8,11 @@
 --   it is unique it enforces less than its name says.
 -- remedy: build it again: REINDEX INDEX CONCURRENTLY public.<index>. An index that ends in _ccnew
 --   is what a cut-off REINDEX left behind: DROP INDEX CONCURRENTLY public.<index>.
+-- canary: {"pg_catalog.pg_index": [
+--   {"indexrelid": 1, "indrelid": 2, "indisvalid": false, "indisready": true, "indislive": true}],
+--   "pg_catalog.pg_class": [{"oid": 1, "relname": "canary"},
+--   {"oid": 2, "relname": "user_credits", "relnamespace": 3}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- An index that is being built right now is not reported, as far as this user may see other
 -- sessions. Whether the right indexes exist, with the right columns, is "creditdb drift".
@@ -25,7 +30,7 @@ SELECT 'index public.' || c.relname AS subject,
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
- WHERE t.relnamespace = 'public'::regnamespace
+ WHERE t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
    AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                      'power_level_configs', 'user_provider_keys', 'llm_usage_log',
                      'schema_version', 'refinery_schema_history')

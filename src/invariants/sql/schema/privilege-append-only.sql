@@ -8,6 +8,10 @@
 --   rewrite the history that proves every balance.
 -- remedy: REVOKE UPDATE, DELETE, TRUNCATE ON public.credit_transactions FROM <role>; what a gateway
 --   needs is in the role creditdb_gateway from schema 1.3.0 on, before that INSERT and SELECT.
+-- canary: {"pg_catalog.pg_class": [
+--   {"oid": 2, "relname": "credit_transactions", "relnamespace": 3, "relowner": 10,
+--    "relacl": ["pg_monitor=w/pg_monitor"]}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- From schema 1.3.0 on a trigger refuses them all the same, so this is the second lock on one door.
 -- Privileges on single columns count; those that come with a role are the role's. Superusers are
@@ -16,13 +20,15 @@ WITH granted AS (
     SELECT a.grantee, a.privilege_type, NULL::text AS column
       FROM pg_catalog.pg_class AS t
      CROSS JOIN LATERAL aclexplode(t.relacl) AS a
-     WHERE t.oid = to_regclass('public.credit_transactions') AND a.grantee <> t.relowner
+     WHERE t.relname = 'credit_transactions' AND a.grantee <> t.relowner
+       AND t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
     UNION ALL
     SELECT a.grantee, a.privilege_type, c.attname::text
       FROM pg_catalog.pg_class AS t
       JOIN pg_catalog.pg_attribute AS c ON c.attrelid = t.oid AND NOT c.attisdropped
      CROSS JOIN LATERAL aclexplode(c.attacl) AS a
-     WHERE t.oid = to_regclass('public.credit_transactions') AND a.grantee <> t.relowner
+     WHERE t.relname = 'credit_transactions' AND a.grantee <> t.relowner
+       AND t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
 )
 SELECT CASE g.grantee WHEN 0 THEN 'everybody (PUBLIC)'
                       ELSE format('role %I', pg_get_userbyid(g.grantee)) END AS subject,

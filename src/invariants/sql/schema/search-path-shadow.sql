@@ -8,6 +8,9 @@
 --   does not say public. It is made by a tool, by mistake, or to divert credits.
 -- remedy: see what it holds: SELECT * FROM <schema>.<name>. Book what was diverted, then DROP it,
 --   and REVOKE CREATE on schemas that are searched before public.
+-- canary: {"pg_catalog.pg_class": [
+--   {"oid": 2, "relname": "user_credits", "relnamespace": 3, "relkind": "v", "relowner": 10}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- Searched before public are temporary schemas, those named like a role, and those that a role,
 -- this database or the server has in its search_path. A name in any other schema is harmless. Our
@@ -46,7 +49,8 @@ WITH ours (name) AS (
     SELECT 'public', c.relname, CASE WHEN c.relkind IN ('r', 'p') THEN 'other-owner'
                                      ELSE 'not-a-table' END, c.relowner
       FROM pg_catalog.pg_class AS c
-     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+     WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
+       AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
        AND (c.relkind NOT IN ('r', 'p')
             OR c.relowner <> (SELECT v.relowner FROM pg_catalog.pg_class AS v
                                WHERE v.oid = to_regclass('public.schema_version')))

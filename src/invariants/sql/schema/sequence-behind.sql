@@ -8,6 +8,7 @@
 --   fail on the primary key, or land below older entries and break the order of the chain.
 -- remedy: SELECT setval('public.<sequence>', (SELECT max(id) FROM public.<table>)); then see
 --   whether entries came in meanwhile: "creditdb verify chain-continuity".
+-- canary: {"credit_transactions": [{"id": 9223372036854775807}]}
 
 -- A sequence is read as it is now, not as of the audit's moment: it can only be further than the
 -- rows that the audit sees.

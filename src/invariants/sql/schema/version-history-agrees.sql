@@ -9,6 +9,7 @@
 --   there.
 -- remedy: run "creditdb status", which names what is applied, missing and diverged. Bring the two
 --   tables together only after comparing the schema with the version that it claims to be.
+-- canary: {"schema_version": [{"version": "canary"}]}
 
 -- A schema version is recorded by a migration named record_schema_version, so the k-th of these
 -- belongs to the k-th version. Clocks of deployers are not the server's: minutes between two

@@ -8,12 +8,15 @@
 --   server refuses every write, and it takes hours to get it back.
 -- remedy: SELECT * FROM pg_prepared_xacts, then ROLLBACK PREPARED what nobody waits for. End old
 --   transactions and drop unused replication slots, then VACUUM (FREEZE) public.<table>.
+-- canary: {"pg_catalog.pg_class": [
+--   {"oid": 2, "relname": "user_credits", "relnamespace": 3, "relkind": "r", "relfrozenxid": 2}],
+--   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- By the clock of the server: the ids go on during an audit.
 WITH ours AS (
     SELECT t.oid, t.reltoastrelid
       FROM pg_catalog.pg_class AS t
-     WHERE t.relnamespace = 'public'::regnamespace
+     WHERE t.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'public')
        AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                          'power_level_configs', 'user_provider_keys', 'llm_usage_log',
                          'schema_version', 'refinery_schema_history')

@@ -8,6 +8,11 @@
 --   the time itself. Ids are drawn in order, so they tell.
 -- remedy: see who wrote the row, and why it is older than its neighbours: SELECT * FROM the table
 --   WHERE id BETWEEN <id> - 5 AND <id> + 5. Rows that were imported late need nothing.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001",
+--    "created_at": "2021-01-03T00:00:00Z"},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000002",
+--    "created_at": "2021-01-01T00:00:00Z"}]}
 -- incremental: full audits only: any row may be the one that is newer
 
 -- Among the newest rows of a table, as many as the setting says: each was new once. Times in the

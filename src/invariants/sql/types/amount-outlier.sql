@@ -8,6 +8,11 @@
 --   themselves, and a user has a thousand times the credits.
 -- remedy: look at what the entry stands for (the payment, the request). When it is wrong, correct
 --   it by the difference with type admin_adjustment and a reason.
+-- canary: {"credit_transactions": [
+--   {"*": 1001, "user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage",
+--    "amount": -1},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage",
+--    "amount": -1001}]}
 -- incremental: full audits only: a percentile takes all amounts
 
 -- Usual is the 99.9th percentile among the newest entries of the type, as many as the setting says,

@@ -10,6 +10,11 @@
 --   0.00000001 that says so; credits that were not due are taken back with
 --   public.debit_user_credits and type admin_adjustment. Let the refund job pass the reference of
 --   the origin: the payment of a purchase, the request_id of a usage.
+-- canary: {"credit_transactions": [
+--   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
+--    "transaction_type": "refund", "amount": 5, "reference_id": "a"},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2,
+--    "transaction_type": "usage", "amount": -5, "reference_id": "a"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
 --   n.transaction_type = 'refund' AND n.amount <> 0 AND NOT EXISTS (SELECT FROM
 --   public.credit_transactions AS o WHERE o.user_id = n.user_id AND o.reference_id =

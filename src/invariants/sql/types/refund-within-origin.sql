@@ -9,6 +9,13 @@
 -- remedy: take the surplus back: SELECT * FROM public.debit_user_credits(<user>, <difference>,
 --   'admin_adjustment', <reference>, 'refunded too much'); for money that went back to the payer,
 --   public.add_user_credits with the same arguments. The finding ends with it.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "refund", "amount": 3,
+--    "reference_id": "a"},
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "refund", "amount": 3,
+--    "reference_id": "a"}]}
 -- incremental: SELECT FROM public.credit_transactions AS t WHERE (t.user_id, t.reference_id) IN
 --   (SELECT n.user_id, n.reference_id FROM public.credit_transactions AS n WHERE n.id > $entries
 --   AND n.transaction_type IN ('refund', 'admin_adjustment')) GROUP BY t.user_id, t.reference_id

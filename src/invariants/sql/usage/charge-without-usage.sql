@@ -10,6 +10,11 @@
 -- remedy: ask the provider for the request by its id. Insert the log row when it was served; give
 --   the credits back when it was not: SELECT * FROM public.add_user_credits(<user>, <credits>,
 --   'refund', <request_id>, <reason>).
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a", "created_at": "2021-01-02T00:00:00Z"}], "llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "b",
+--    "created_at": "2021-01-01T00:00:00Z"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
 --   n.transaction_type = 'usage' AND btrim(n.reference_id) NOT IN ('', 'None', 'null',
 --   'undefined') AND n.created_at < (SELECT current_setting('creditdb.now')::timestamptz) -

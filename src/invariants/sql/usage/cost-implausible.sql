@@ -8,6 +8,11 @@
 --   characters. The charge agrees with the log, and both are wrong.
 -- remedy: multiply the tokens of the row by the price of the model. When the cost is wrong, correct
 --   the log row and settle the charge by the difference with type refund or admin_adjustment.
+-- canary: {"llm_usage_log": [
+--   {"*": 20, "id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "model": "m",
+--    "success": true, "total_tokens": 1000, "credits_used": 1},
+--   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "model": "m", "success": true,
+--    "total_tokens": 1000, "credits_used": 21}]}
 -- incremental: full audits only: a median takes all requests
 
 -- Usual is the median of model and power level, from 20 requests on, among the newest rows of the

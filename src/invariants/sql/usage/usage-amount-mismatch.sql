@@ -11,6 +11,11 @@
 --   row: UPDATE public.llm_usage_log SET credits_used = <actual> WHERE id = <log row>. Correct a
 --   wrong charge by its difference, with the request as reference: public.add_user_credits and
 --   type refund, or public.debit_user_credits and type admin_adjustment.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"}], "llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a", "success": true,
+--    "credits_used": 4, "created_at": "2021-01-01T00:00:00Z"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n JOIN public.llm_usage_log AS l ON
 --   l.user_id = n.user_id AND l.request_id = n.reference_id JOIN public.credit_transactions AS c
 --   ON c.user_id = n.user_id AND c.reference_id = n.reference_id AND c.transaction_type = 'usage'

@@ -9,6 +9,11 @@
 -- remedy: compare the rows of these days: SELECT * FROM public.llm_usage_log WHERE user_id = <user>
 --   AND request_id IS NULL, and the usage entries without a reference. Settle the difference with
 --   type admin_adjustment; let the gateway make ids of its own.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
+--    "created_at": "2021-01-01T00:00:00Z"}], "llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "success": true, "credits_used": 4,
+--    "created_at": "2021-01-01T00:00:00Z"}]}
 
 -- A debit just before midnight is logged after it, so days that follow each other are judged
 -- together: their differences must come out even. Days with rows younger than 15 minutes wait.

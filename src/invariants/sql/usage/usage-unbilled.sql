@@ -10,6 +10,11 @@
 -- remedy: charge what was logged: SELECT * FROM public.debit_user_credits(<user>, <credits>,
 --   'usage', <request_id>, 'late charge'); when the balance does not suffice, use the type
 --   admin_adjustment and set credits_used of the row to 0, or write it off.
+-- canary: {"credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "usage", "amount": -5,
+--    "reference_id": "a"}], "llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a", "success": true,
+--    "credits_used": 5, "created_at": "2021-01-01T00:00:00Z"}]}
 -- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
 --   FALSE AND n.byok_used IS NOT TRUE AND n.credits_used > 0 AND n.credits_used <> 'NaN' AND
 --   btrim(n.request_id) NOT IN ('', 'None', 'null', 'undefined') AND n.created_at < (SELECT

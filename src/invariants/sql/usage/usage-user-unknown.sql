@@ -11,7 +11,11 @@
 --   CONFLICT (user_id) DO NOTHING; or find out whose requests these are.
 -- suspects: (success IS NOT FALSE AND (credits_used = 0 OR request_id IS NULL)) IS TRUE AND NOT
 --   EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = llm_usage_log.user_id)
--- canary: {"user_id": "ffffffff-ffff-ffff-ffff-ffffffffffff", "success": true, "credits_used": 0}
+-- canary: {"llm_usage_log": [
+--   {"user_id": "00000000-0000-4000-8000-000000000001", "success": true, "credits_used": 0,
+--    "created_at": "2021-01-01T00:00:00Z"}], "user_credits": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002"}], "credit_transactions": [
+--   {"user_id": "00000000-0000-4000-8000-000000000002", "amount": 5}]}
 -- incremental: SELECT FROM public.llm_usage_log AS n WHERE n.id > $log AND n.success IS NOT
 --   FALSE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id = n.user_id)
 
