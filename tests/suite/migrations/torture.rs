@@ -135,21 +135,29 @@ fn inflict(fault: Fault, child: &mut std::process::Child, folder: &Folder, datab
             connect(database).execute(&end, &[]).unwrap();
         }
         Fault::CrashServer => {
-            let starts = || SERVER.log().matches("ready to accept connections").count();
-            let before = starts();
+            let told = |words: &str| SERVER.log().matches(words).count();
+            let (ready, killed) = ("ready to accept connections", "was terminated by signal 9");
+            let before = (told(ready), told(killed));
             let pids = connect(database).query(backends, &[]).unwrap();
-            let mut killed = false;
-            for row in &pids {
-                // It may have ended by itself meanwhile.
-                let pid: i32 = row.get(0);
+            let pids: Vec<i32> = pids.iter().map(|row| row.get(0)).collect();
+            let kill = |signal: &str, pid: i32| {
                 let kill = std::process::Command::new("kill")
-                    .args(["-9", &pid.to_string()])
+                    .args([signal, &pid.to_string()])
+                    .stderr(std::process::Stdio::null())
                     .status();
-                killed |= kill.is_ok_and(|status| status.success());
+                kill.is_ok_and(|status| status.success())
+            };
+            for pid in &pids {
+                kill("-9", *pid);
             }
-            // Until the server notices, it still lets in sessions that it is about to end.
-            if killed {
-                wait_until("the server has recovered", || starts() > before);
+            // The server notices when it buries them. One that was about to end by itself takes the
+            // signal and dies of old age all the same, and nothing has crashed.
+            wait_until("the sessions are gone", || {
+                !pids.iter().any(|pid| kill("-0", *pid))
+            });
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            if told(killed) > before.1 {
+                wait_until("the server has recovered", || told(ready) > before.0);
             }
         }
     }
