@@ -70,7 +70,8 @@ class Bench:
         # The URL goes by the environment, as in production.
         done = subprocess.run([self.args.creditdb, *arguments], capture_output=True, text=True,
                               env={**os.environ, "DATABASE_URL": self.url})
-        if done.returncode:
+        # Requests of today in cycles that began long ago are findings (cycle-stale), and no failure.
+        if done.returncode > ("verify" in arguments):
             raise SystemExit(f"creditdb {arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
@@ -148,12 +149,14 @@ class Bench:
         first, now = work / "first.state", work / "now.state"
         first.unlink(missing_ok=True)
         self.creditdb("verify", f"--state={first}")
-        self.psql(f"""SELECT count(public.record_llm_request(
-                user_id, 'day_' || n, 'gpt-4-turbo', 'openai', 'balanced', 1000, 200, 0.01, 900))
+        self.psql(f"""SELECT count(*)
             FROM generate_series(1, {self.rows // 100}) AS n
-            JOIN (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS place
+            JOIN (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS place,
+                         count(*) OVER () AS users
                     FROM public.user_credits WHERE tier = 'enterprise') AS u
-              ON u.place = n % (SELECT count(*) FROM public.user_credits WHERE tier = 'enterprise')""")
+              ON u.place = n % u.users
+           CROSS JOIN LATERAL public.record_llm_request(
+                u.user_id, 'day_' || n, 'gpt-4-turbo', 'openai', 'balanced', 1000, 200, 0.01, 900)""")
 
         def again():
             shutil.copy(first, now)
