@@ -31,7 +31,12 @@ pub(super) enum Job {
     /// A check by itself, by its place in the plan.
     Check(usize),
     /// The same, but only where new rows may have changed its verdict.
-    Suspects(usize),
+    Suspects {
+        /// Its place in the plan.
+        place: usize,
+        /// The SELECT whose rows say that they may have.
+        question: String,
+    },
     /// A part of a pass over the content of sealed rows.
     Content {
         /// Which pass.
@@ -92,8 +97,8 @@ struct State {
 }
 
 impl<'a> Board<'a> {
-    /// Lays out the work. `key` is of [`super::equations::key`], where the equations may be used.
-    pub fn new(plan: &'a Plan<'a>, limit: u32, key: Option<i64>, sealed: Sealed<'a>) -> Self {
+    /// Lays out the work. `key` is of [`super::equations::key`].
+    pub fn new(plan: &'a Plan<'a>, limit: u32, key: i64, sealed: Sealed<'a>) -> Self {
         let mut scans: BTreeMap<&str, Scan> = BTreeMap::new();
         let since = sealed.since;
         let begin = |table: &str, relation: &Relation| match since {
@@ -124,7 +129,7 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        let equations = key.map_or_else(Vec::new, |key| equations(plan, key, &mut scans, &begin));
+        let equations = equations(plan, key, &mut scans, &begin);
         let scans: Vec<Scan> = scans.into_values().filter(|s| !s.is_empty()).collect();
         let state = State {
             results: vec![None; plan.steps.len()],
@@ -165,7 +170,7 @@ impl<'a> Board<'a> {
                 Decision::Skip(reason) => CheckStatus::Skipped(reason.clone()),
                 Decision::Fail(reason) => CheckStatus::Error(reason.clone()),
                 Decision::Evaluate => {
-                    let waits = self.scans.iter().any(|s| s.places().any(|p| p == place))
+                    let waits = self.scans.iter().any(|scan| scan.judges(place))
                         || self.equation_of(check).is_some();
                     if !waits && check.contract.kind != Kind::Sealed {
                         jobs.push(self.job_of(place));
@@ -197,7 +202,7 @@ impl<'a> Board<'a> {
             Job::Range { scan, range } => self.scans[*scan].pages_of(*range),
             Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
             // A question about new rows, as a rule.
-            Job::Suspects(_) => 1,
+            Job::Suspects { .. } => 1,
             Job::Check(place) | Job::Evidence(place) => self.pages[*place],
         }
     }
@@ -207,7 +212,7 @@ impl<'a> Board<'a> {
         let check = self.plan.steps[place].0;
         let since = self.sealed.since;
         match since.and_then(|since| since.suspects(check)) {
-            Some(_) => Job::Suspects(place),
+            Some(question) => Job::Suspects { place, question },
             None => Job::Check(place),
         }
     }
@@ -225,7 +230,8 @@ impl<'a> Board<'a> {
             return (Vec::new(), seal(&mut state.contents[*pass], done));
         }
         let Job::Range { scan, .. } = job else {
-            let (Job::Check(place) | Job::Suspects(place) | Job::Evidence(place)) = job else {
+            let (Job::Check(place) | Job::Suspects { place, .. } | Job::Evidence(place)) = job
+            else {
                 return (Vec::new(), None);
             };
             let check = self.plan.steps[*place].0;

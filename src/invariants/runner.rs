@@ -180,7 +180,7 @@ impl Evaluation<'_> {
         transaction: &mut Transaction<'_>,
         helpers: &mut [Client],
     ) -> (bool, Evaluated) {
-        let mut board = Board::new(plan, self.options.evidence, Some(self.key), sealed);
+        let mut board = Board::new(plan, self.options.evidence, self.key, sealed);
         self.progress.begin("pages", 0);
         let hands = 1 + helpers.len();
         let crew = Crew::new(

@@ -90,6 +90,11 @@ impl Scan {
         self.sums.push((name, aggregate));
     }
 
+    /// Whether it looks for what the check at a place of the plan says.
+    pub fn judges(&self, place: usize) -> bool {
+        self.places().any(|known| known == place)
+    }
+
     /// Places of the checks in the plan.
     pub fn places(&self) -> impl Iterator<Item = usize> {
         self.checks.iter().map(|(place, _)| *place)

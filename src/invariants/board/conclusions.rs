@@ -26,7 +26,7 @@ impl Board<'_> {
             if state.results[place].is_some() {
                 continue;
             }
-            let of_it = |(_, scan): &(usize, &Scan)| scan.places().any(|p| p == place);
+            let of_it = |(_, scan): &(usize, &Scan)| scan.judges(place);
             let scans: Vec<usize> = self
                 .scans
                 .iter()
@@ -87,7 +87,7 @@ impl Board<'_> {
             return false;
         };
         let mut of_it = (self.read_scans(state).into_iter())
-            .filter(|(scan, _)| scan.places().any(|p| p == place))
+            .filter(|(scan, _)| scan.judges(place))
             .peekable();
         of_it.peek().is_some()
             && of_it.all(|(_, tally)| tally.is_some())

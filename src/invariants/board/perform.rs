@@ -35,11 +35,8 @@ impl Board<'_> {
                     ..Done::default()
                 });
             }
-            Job::Suspects(place) => {
+            Job::Suspects { place, question } => {
                 let check = self.plan.steps[*place].0;
-                let since = self.sealed.since;
-                let question = since.and_then(|since| since.suspects(check));
-                let question = question.unwrap_or_else(|| "SELECT".to_owned());
                 let row = snapshot
                     .query_one(&format!("SELECT count(*) > 0 FROM ({question}) AS q"), &[])?;
                 if row.get(0) {
