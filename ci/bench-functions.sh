@@ -20,23 +20,8 @@ for number in "$rounds" "$seconds"; do
       ;;
   esac
 done
-command -v python3 >/dev/null || fail 'the measuring takes python3'
-
-unset DATABASE_URL "${!PG@}"
-bin=$(ci/postgres.sh)
+prepare_bench
 [ -x "$bin/pgbench" ] || bin=$(ci/postgres.sh "${all_majors##* }")
-program=$(cargo_program build --locked)
-[ -x "$program" ] || fail "the build made no creditdb"
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/creditdb-bench.XXXXXX")
-server=
-finish() {
-  local status=$?
-  if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null && wait "$server" || true; fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap finish EXIT
 
 rustc --edition 2024 -O -o "$work/delay" "$ci_dir/bench/delay.rs"
 start_server "$bin" "$work"

@@ -19,22 +19,7 @@ case $rounds in
     exit 2
     ;;
 esac
-command -v python3 >/dev/null || fail 'the measuring takes python3'
-
-unset DATABASE_URL "${!PG@}"
-bin=$(ci/postgres.sh)
-program=$(cargo_program build --release --locked)
-[ -x "$program" ] || fail "the build made no creditdb"
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/creditdb-bench.XXXXXX")
-server=
-finish() {
-  local status=$?
-  if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null && wait "$server" || true; fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap finish EXIT
+prepare_bench --release
 
 install_tools "$work/tools.tsv" "$bin"
 

@@ -20,24 +20,9 @@ case $rows$rounds in
     exit 2
     ;;
 esac
-command -v python3 >/dev/null || fail 'the measuring takes python3'
-
-unset DATABASE_URL "${!PG@}"
-bin=$(ci/postgres.sh)
-program=$(cargo_program build --release --locked)
-[ -x "$program" ] || fail "the build made no creditdb"
+prepare_bench --release
 tools=$bin
 [ -x "$bin/psql" ] || tools=$(dirname "$(command -v psql)") || fail 'there is no psql'
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/creditdb-bench.XXXXXX")
-server=
-finish() {
-  local status=$?
-  if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null && wait "$server" || true; fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap finish EXIT
 
 # A cache that holds the ledger: the work is measured, not the disk of this machine.
 start_server "$bin" "$work" -c shared_buffers=4GB -c max_wal_size=16GB -c fsync=off

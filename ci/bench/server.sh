@@ -1,7 +1,29 @@
 # shellcheck shell=bash
-# Purpose: the throw-away server of a benchmark: durable, on a unix socket and on TCP.
-# Usage:   source ci/bench/server.sh, after ci/lib.sh; start_server BIN WORK [postgres arguments]
-#          sets server (the process) and port; the socket is in WORK/server
+# Purpose: what benchmarks share: a program, a folder that goes away, and a throw-away server,
+#          durable, on a unix socket and on TCP.
+# Usage:   source ci/bench/server.sh, after ci/lib.sh
+#          prepare_bench [arguments of cargo]           sets bin, program and work (the folder)
+#          start_server BIN WORK [postgres arguments]   sets server (the process) and port; the
+#                                                       socket is in WORK/server
+
+# The caller's variables could lead to another server.
+prepare_bench() {
+  command -v python3 >/dev/null || fail 'the measuring takes python3'
+  unset DATABASE_URL "${!PG@}"
+  bin=$(ci/postgres.sh)
+  program=$(cargo_program build --locked "$@")
+  [ -x "$program" ] || fail "the build made no creditdb"
+  work=$(mktemp -d "${TMPDIR:-/tmp}/creditdb-bench.XXXXXX")
+  server=
+  trap end_bench EXIT
+}
+
+end_bench() {
+  local status=$?
+  if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null && wait "$server" || true; fi
+  rm -rf "$work"
+  exit "$status"
+}
 
 start_server() {
   local bin=$1 work=$2 name account=()
