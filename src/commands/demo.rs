@@ -45,7 +45,7 @@ pub(super) fn run(args: &DemoArgs, _global: &Global) -> Result<Outcome> {
     let mut steps = Vec::new();
 
     let options = migrations::Options::default();
-    let deployment = migrations::migrate(&target, &Set::embedded(), &options, &progress)?;
+    let deployment = migrations::migrate(&target, || Ok(Set::embedded()), &options, &progress)?;
     steps.push(TourStep::new(
         "creditdb migrate",
         Report::Deployment(deployment),

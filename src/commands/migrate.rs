@@ -14,7 +14,6 @@ use crate::output::progress::Terminal;
 use crate::report::{CheckStatus, Report};
 
 pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
-    let set = status::set(&args.source)?;
     let target = connect::target(global)?;
     let options = Options {
         to: args.to,
@@ -29,7 +28,12 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         precheck: Precheck::by(broken),
         stop: stop_on_signals()?,
     };
-    let deployment = migrations::migrate(&target, &set, &options, &Terminal::default())?;
+    let deployment = migrations::migrate(
+        &target,
+        || status::set(&args.source),
+        &options,
+        &Terminal::default(),
+    )?;
     Ok(Outcome {
         report: Report::Deployment(deployment),
         exit: Exit::Done,

@@ -1,5 +1,6 @@
 //! Applying what is pending: from connecting to the last history row.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -19,21 +20,25 @@ use crate::db::{Listener, Target, session};
 use crate::error::{Error, Result, notice};
 use crate::report::{Deployment, Progress};
 
-/// Applies the pending migrations of a set, each as its header asks.
+/// Applies the pending migrations of a set, each as its header asks. `read` is how the set comes
+/// about: its files are read while the server begins a session.
 ///
 /// # Errors
-/// Refused, with nothing changed, when the history and the files do not fit together, when
+/// Those of `read`. Refused, with nothing changed, when the history and the files do not fit together, when
 /// another deployer holds the lock for too long, when there is nothing like version `to`, or when
 /// the locks of a migration are not to be had; rolled back when a migration failed: the database
 /// is then whole, at the version before it; cut off when a file without a transaction ended early.
-pub fn migrate(
+pub fn migrate<S: Borrow<Set>>(
     target: &Target,
-    set: &Set,
+    read: impl FnOnce() -> Result<S>,
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Deployment> {
     let (listener, heard) = listen();
-    let mut client = target.connect_with(&listener)?;
+    let connecting = target.connect_meanwhile(&listener);
+    let set = read()?;
+    let set = set.borrow();
+    let mut client = connecting.wait()?;
     // Most runs find nothing to do. They take no lock, and ask nothing that is not needed for that.
     let standing = inspect(&mut client, set).map_err(|error| preflight::explain(target, error))?;
     let is_current = standing.status.problems.is_empty() && standing.pending.is_empty();

@@ -89,7 +89,7 @@ pub(super) fn replay(
             wait: Duration::ZERO,
             ..Options::default()
         };
-        migrate(&target, set, &options, &Silent).map_err(|error| error.during(doing))?;
+        migrate(&target, || Ok(set), &options, &Silent).map_err(|error| error.during(doing))?;
         replayed.push(look(&mut target.connect()?, *version)?);
     }
     Ok(replayed)

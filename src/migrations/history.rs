@@ -43,12 +43,13 @@ impl History {
     /// # Errors
     /// A row that refinery did not write.
     pub fn of(place: Place, rows: &[SimpleQueryRow]) -> Result<Self> {
-        let rows: Result<Vec<Row>> = rows
+        let mut rows = rows
             .iter()
             .map(|row| read(row).ok_or_else(|| malformed(&place.table, row)))
-            .collect();
+            .collect::<Result<Vec<Row>>>()?;
+        rows.sort_by_key(|row| row.version);
         Ok(Self {
-            rows: rows?,
+            rows,
             table: place.table,
             schema: place.schema,
         })
@@ -75,7 +76,7 @@ pub(super) struct Place {
     exists: bool,
     /// Whether our log is beside it.
     pub has_log: bool,
-    /// Whether there is a table `public.schema_version` like ours.
+    /// Whether there is a table `public.schema_version`.
     pub has_schema_version: bool,
 }
 
@@ -121,11 +122,12 @@ impl Place {
         })
     }
 
-    /// Reads all rows, by version; none where there is no history.
+    /// Reads all rows, in any order: to plan one, a new session first looks up how to compare.
+    /// None where there is no history.
     pub fn rows_query(&self) -> String {
         if self.exists {
             return format!(
-                "SELECT version, name, applied_on, checksum FROM {} ORDER BY version",
+                "SELECT version, name, applied_on, checksum FROM {}",
                 self.table
             );
         }

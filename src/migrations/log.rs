@@ -80,11 +80,12 @@ pub(super) struct Progress {
 }
 
 impl Log {
-    /// Reads all of the log beside a history; none where there is no log, which is an empty one.
+    /// Reads all of the log beside a history, in any order, as the history is read; none where
+    /// there is no log, which is an empty one.
     pub fn rows_query(place: &Place) -> String {
         if place.has_log {
             return format!(
-                "SELECT version, event, statement, digest FROM {}.{TABLE} ORDER BY id",
+                "SELECT version, event, statement, digest, id FROM {}.{TABLE}",
                 place.schema
             );
         }
@@ -93,10 +94,12 @@ impl Log {
 
     /// Makes sense of what [`Self::rows_query`] returned.
     pub fn of(place: &Place, rows: &[SimpleQueryRow]) -> Self {
+        let mut rows: Vec<&SimpleQueryRow> = rows.iter().collect();
+        rows.sort_by_key(|row| row.get(4).and_then(|id| id.parse::<i64>().ok()));
         Self {
             table: format!("{}.{TABLE}", place.schema),
             exists: place.has_log,
-            entries: rows.iter().filter_map(entry).collect(),
+            entries: rows.into_iter().filter_map(entry).collect(),
         }
     }
 

@@ -126,3 +126,42 @@ fn unusable_directories_and_files_are_named() {
     std::os::unix::fs::symlink("/nonexistent", dangling.path().join("V1__a.sql")).unwrap();
     fails(dangling.arg(), 3, "V1__a.sql\": No such file");
 }
+
+/// Other teams have a table of that name, too; what it has of other columns is no version of ours.
+#[test]
+fn a_schema_version_table_of_other_columns_says_nothing() {
+    let folder = Folder::with(&[("V1__a.sql", "CREATE TABLE a (i int);")]);
+    for (columns, version) in [
+        ("number int, applied_at timestamptz DEFAULT now()", None),
+        ("version text DEFAULT '9.9.9', at timestamptz", None),
+        (
+            "version text DEFAULT '9.9.9', applied_at timestamptz DEFAULT now()",
+            Some("9.9.9"),
+        ),
+    ] {
+        let database = Database::empty();
+        database.execute(&format!(
+            "CREATE TABLE schema_version (id int, {columns}); INSERT INTO schema_version VALUES (1)"
+        ));
+        for command in ["migrate", "status"] {
+            let run = creditdb([command, "--migrations", folder.arg(), "--format", "json"]);
+            let report = run.on(&database.url).succeeds().json();
+            assert_eq!(report["schema_version"].as_str(), version, "{columns}");
+        }
+    }
+}
+
+/// A row that was written again lies elsewhere in the table.
+#[test]
+fn the_order_of_the_history_is_that_of_its_versions() {
+    let database = Database::empty();
+    let folder = Folder::with(&[
+        ("V1__a.sql", "CREATE TABLE a (i int);"),
+        ("V2__b.sql", "CREATE TABLE b (i int);"),
+    ]);
+    migrate(&folder, &database).succeeds();
+    database
+        .execute("UPDATE refinery_schema_history SET applied_on = applied_on WHERE version = 1");
+    let run = migrate(&folder, &database).succeeds();
+    assert_eq!(run.stdout, "nothing to do, at version 2\n");
+}
