@@ -11,7 +11,8 @@
 --   <user> ORDER BY id. Close the way, then put on record what became of it: SELECT * FROM
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
 --   what is written off, or with 0.00000001 when it has been paid since.
--- suspects: (balance_after < 0) IS TRUE
+-- suspects: (balance_after < 0) IS TRUE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE
+--   uc.user_id = credit_transactions.user_id AND uc.tier = 'enterprise')
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
 --    "transaction_type": "refund", "amount": -1, "balance_after": -1},
@@ -19,15 +20,16 @@
 --    "transaction_type": "usage", "amount": -1, "balance_after": -2}], "user_credits": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "tier": "trial"}]}
 -- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
---   n.balance_after < 0 AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE uc.user_id =
---   n.user_id AND uc.tier = 'enterprise') AND n.balance_after < (SELECT coalesce(sum(d.amount), 0)
---   FROM public.credit_transactions AS d WHERE d.user_id = n.user_id AND d.id <= n.id AND
---   d.transaction_type IN ('refund', 'admin_adjustment') AND d.amount < 0)
+--   n.balance_after < 0 AND CASE WHEN EXISTS (SELECT FROM public.user_credits AS uc WHERE
+--   uc.user_id = n.user_id AND uc.tier = 'enterprise') THEN false ELSE n.balance_after < (SELECT
+--   coalesce(sum(d.amount), 0) FROM public.credit_transactions AS d WHERE d.user_id = n.user_id AND
+--   d.id <= n.id AND d.transaction_type IN ('refund', 'admin_adjustment') AND d.amount < 0) END
 
 -- One finding per user, the first such entry. Explained are the tier enterprise, refund and
 -- admin_adjustment debits up to the entry (by no more than their sum), and an admin_adjustment
 -- whose reference names the entry. The balance of today is balance-negative-unexplained, NaN is
 -- amount-not-finite. Before schema 1.1.0 the name entry_seq means the one beside the table.
+-- The sums over refunds are asked for only where the tier does not answer already, hence the CASE.
 -- Between full audits, what the tier explained when the entry was sealed is not asked again.
 WITH suspects AS MATERIALIZED (
     SELECT DISTINCT ct.user_id
