@@ -24,10 +24,11 @@ use crate::report::{Deployment, Progress};
 /// about: its files are read while the server begins a session.
 ///
 /// # Errors
-/// Those of `read`. Refused, with nothing changed, when the history and the files do not fit together, when
-/// another deployer holds the lock for too long, when there is nothing like version `to`, or when
-/// the locks of a migration are not to be had; rolled back when a migration failed: the database
-/// is then whole, at the version before it; cut off when a file without a transaction ended early.
+/// Those of `read`. Refused, with nothing changed, when the history and the files do not fit
+/// together, when another deployer holds the lock for too long, when there is nothing like version
+/// `to`, or when the locks of a migration are not to be had; rolled back when a migration failed:
+/// the database is then whole, at the version before it; cut off when a file without a transaction
+/// ended early.
 pub fn migrate<S: Borrow<Set>>(
     target: &Target,
     read: impl FnOnce() -> Result<S>,
