@@ -95,7 +95,7 @@ impl Log {
     /// Makes sense of what [`Self::rows_query`] returned.
     pub fn of(place: &Place, rows: &[SimpleQueryRow]) -> Self {
         let mut rows: Vec<&SimpleQueryRow> = rows.iter().collect();
-        rows.sort_by_key(|row| row.get(4).and_then(|id| id.parse::<i64>().ok()));
+        rows.sort_by_cached_key(|row| row.get(4).and_then(|id| id.parse::<i64>().ok()));
         Self {
             table: format!("{}.{TABLE}", place.schema),
             exists: place.has_log,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use postgres::config::SslMode;
@@ -13,6 +13,24 @@ use super::explain::{self, Failure};
 use super::tls::Mode;
 use super::{Endpoint, Listener, Place, Session, Target};
 use crate::error::{Error, Result};
+
+/// A connection that is being opened, on a thread of its own. Whoever does not wait for it leaves a
+/// thread that ends with the connection or with the program.
+pub struct Connecting(JoinHandle<Result<Client>>);
+
+impl Connecting {
+    /// # Errors
+    /// Those of [`Target::connect`].
+    pub fn wait(self) -> Result<Client> {
+        let ended = |_| Err(Error::undecided("the thread that connects has ended"));
+        self.0.join().unwrap_or_else(ended)
+    }
+}
+
+/// Begins to connect, and does not wait.
+pub(super) fn begin(target: Target, listener: Listener) -> Connecting {
+    Connecting(thread::spawn(move || connect(&target, Some(&listener))))
+}
 
 /// Tries the endpoints in order. A server that answered and said no ends the search, unless it
 /// said that it cannot take connections now; so does libpq.

@@ -12,8 +12,7 @@ mod verifier;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::Client;
@@ -21,6 +20,7 @@ use postgres::config::ChannelBinding;
 use postgres::error::DbError;
 
 pub use conninfo::{is_unreadable_url, take_password};
+pub use establish::Connecting;
 
 use crate::error::{Error, Result};
 use parameters::{Environment, Parameters, at_home};
@@ -54,19 +54,6 @@ pub struct Target {
     remarks: Vec<String>,
     /// Whether the caller named a server or database at all.
     named: bool,
-}
-
-/// A connection that is being opened.
-pub struct Connecting(mpsc::Receiver<Result<Client>>);
-
-impl Connecting {
-    /// # Errors
-    /// Those of [`Target::connect`].
-    pub fn wait(self) -> Result<Client> {
-        self.0
-            .recv()
-            .unwrap_or_else(|_| Err(Error::undecided("the thread that connects has ended")))
-    }
 }
 
 /// One server, and the password for it.
@@ -196,14 +183,7 @@ impl Target {
     /// Begins to open such a connection, and lets the caller do something else until it stands:
     /// a server takes milliseconds to begin a session.
     pub fn connect_meanwhile(&self, listener: &Listener) -> Connecting {
-        let (target, listener) = (self.clone(), Arc::clone(listener));
-        let (tell, told) = mpsc::channel();
-        // Whoever does not wait for it, because of an error of its own, leaves a thread that ends
-        // with the connection or with the program.
-        thread::spawn(move || {
-            let _ = tell.send(target.connect_with(&listener));
-        });
-        Connecting(told)
+        establish::begin(self.clone(), Arc::clone(listener))
     }
 
     /// Whether the server runs on this machine, as far as its addresses tell: sockets and loopback.
