@@ -20,6 +20,10 @@ use crate::report::Progress;
 /// A connection without work speaks this often, so that the server does not take it for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
+/// The server cuts a statement off this long after the deadline: never before it, by rounding or
+/// by a clock that runs a little ahead of ours, or the next job would begin in what is left.
+const AFTER_DEADLINE: Duration = Duration::from_millis(10);
+
 /// SQLSTATE of a statement that was cancelled, by a time limit among others.
 const QUERY_CANCELED: &str = "57014";
 
@@ -202,8 +206,8 @@ impl<'a> Crew<'a> {
     ) -> Result<super::board::Done> {
         let mut savepoint = snapshot.transaction()?;
         if let Some(deadline) = self.options.deadline {
-            let left = deadline.saturating_sub(self.started.elapsed());
-            let left = left.as_millis().clamp(1, i32::MAX as u128);
+            let left = deadline.saturating_sub(self.started.elapsed()) + AFTER_DEADLINE;
+            let left = left.as_millis().min(i32::MAX as u128);
             savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
         }
         let done = self.board.perform(&mut savepoint, job)?;
