@@ -14,7 +14,7 @@ use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
 use super::relations::{self, Relation};
 use super::scan::{Range, Scan, Tally};
-use super::state::{Contents, Pass, Reading, Since};
+use super::state::{Contents, Cycles, Pass, Reading, Readings, Since, Used};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
 
@@ -44,6 +44,8 @@ pub(super) enum Job {
         /// Which rows.
         range: Range,
     },
+    /// What was used in the billing cycles.
+    Cycles,
     /// Evidence of a row check that the scans have counted.
     Evidence(usize),
 }
@@ -55,6 +57,7 @@ pub(super) struct Done {
     pub rows: u64,
     tally: Option<Tally>,
     contents: Option<Contents>,
+    used: Option<Used>,
     violations: Option<Violations>,
 }
 
@@ -65,6 +68,8 @@ pub(super) struct Sealed<'a> {
     pub since: Option<&'a Since>,
     /// What is to be sealed, or compared.
     pub passes: Vec<Pass>,
+    /// What is to be summed up by billing cycles.
+    pub cycles: Option<Cycles>,
 }
 
 /// The plan of an audit and its results.
@@ -91,7 +96,9 @@ struct State {
     /// Ranges that are not finished.
     ranges: usize,
     /// What the passes over sealed rows have yielded, or why one has not.
-    contents: Vec<Reading>,
+    contents: Vec<Reading<Contents>>,
+    /// What the billing cycles have yielded, or why they have not.
+    used: Option<Reading<Used>>,
     /// New rows do not go on where the sealed ones end, so nothing can be judged by them alone.
     gave_up: bool,
 }
@@ -142,6 +149,7 @@ impl<'a> Board<'a> {
                 .iter()
                 .map(|_| Ok(Contents::default()))
                 .collect(),
+            used: None,
             gave_up: false,
         };
         let pages = plan.steps.iter().map(|(check, _)| pages(check, plan));
@@ -171,7 +179,8 @@ impl<'a> Board<'a> {
                 Decision::Fail(reason) => CheckStatus::Error(reason.clone()),
                 Decision::Evaluate => {
                     let waits = self.scans.iter().any(|scan| scan.judges(place))
-                        || self.equation_of(check).is_some();
+                        || self.equation_of(check).is_some()
+                        || self.is_spared_by_cycles(check);
                     if !waits && check.contract.kind != Kind::Sealed {
                         jobs.push(self.job_of(place));
                     }
@@ -180,6 +189,7 @@ impl<'a> Board<'a> {
             };
             state.results[place] = Some(unread(check, status));
         }
+        jobs.extend(self.sealed.cycles.as_ref().map(|_| Job::Cycles));
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
         for (scan, pass) in self.scans.iter().enumerate() {
             let ranges = pass.ranges(hands, rows_per_second).into_iter();
@@ -203,6 +213,7 @@ impl<'a> Board<'a> {
             Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
             // A question about new rows, as a rule.
             Job::Suspects { .. } => 1,
+            Job::Cycles => self.pages_of_cycles(),
             Job::Check(place) | Job::Evidence(place) => self.pages[*place],
         }
     }
@@ -228,6 +239,9 @@ impl<'a> Board<'a> {
         let mut state = self.state();
         if let Job::Content { pass, .. } = job {
             return (Vec::new(), seal(&mut state.contents[*pass], done));
+        }
+        if let Job::Cycles = job {
+            return self.conclude_cycles(&mut state, done);
         }
         let Job::Range { scan, .. } = job else {
             let (Job::Check(place) | Job::Suspects { place, .. } | Job::Evidence(place)) = job
@@ -275,11 +289,14 @@ impl<'a> Board<'a> {
         self.state().gave_up
     }
 
-    /// The passes over sealed rows, each with what it has yielded, or why it has not.
-    pub fn take_contents(&mut self) -> Vec<(Pass, Reading)> {
+    /// What was read for the next audit.
+    pub fn take_readings(&mut self) -> Readings {
         let passes = std::mem::take(&mut self.sealed.passes);
-        let contents = std::mem::take(&mut self.state().contents);
-        passes.into_iter().zip(contents).collect()
+        let mut state = self.state();
+        Readings {
+            passes: passes.into_iter().zip(state.contents.drain(..)).collect(),
+            cycles: state.used.take(),
+        }
     }
 
     /// The results, in the order of the plan.
@@ -299,7 +316,7 @@ impl<'a> Board<'a> {
 }
 
 /// Adds what a part of a pass over sealed rows has yielded; gives an error back.
-fn seal(contents: &mut Reading, done: Result<Done>) -> Option<Error> {
+fn seal(contents: &mut Reading<Contents>, done: Result<Done>) -> Option<Error> {
     match (done, contents) {
         (Ok(done), Ok(contents)) => {
             contents.add(done.contents.unwrap_or_default());

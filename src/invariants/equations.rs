@@ -63,7 +63,7 @@ const RECONCILIATION: &[&str] = &[
 const IDENTIFIED: &[&str] = &["usage-sum-per-day"];
 
 pub(super) const ENTRIES: &str = "credit_transactions";
-const USERS: &str = "user_credits";
+pub(super) const USERS: &str = "user_credits";
 pub(super) const LOG: &str = "llm_usage_log";
 
 /// Sums by their names.
@@ -164,10 +164,7 @@ impl Equation {
         }
         self.shape().iter().all(|(table, columns)| {
             let relation = relations.get(*table);
-            relation.is_some_and(|relation| {
-                let has = |column: &&str| relation.columns.iter().any(|known| known == *column);
-                relation.disguise().is_none() && columns.iter().all(has)
-            })
+            relation.is_some_and(|relation| relation.has(columns))
         })
     }
 

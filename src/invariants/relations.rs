@@ -40,6 +40,12 @@ impl Relation {
         }
     }
 
+    /// Whether it is a table with these columns, each `name type`, exactly so.
+    pub fn has(&self, columns: &[&str]) -> bool {
+        let has = |column: &&str| self.columns.iter().any(|known| known == *column);
+        self.disguise().is_none() && columns.iter().all(has)
+    }
+
     /// Whether it holds rows that somebody could have written into it.
     pub fn is_table(&self) -> bool {
         ["r", "p"].contains(&self.kind.as_str())

@@ -10,7 +10,7 @@ use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::outcome::verdict;
 use super::plan::Plan;
-use super::state::{Course, Horizon, Pass, Reading, Request, StateFile, skip_sealed_history};
+use super::state::{Course, Horizon, Readings, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan, relations};
 use crate::db::session;
 use crate::db::snapshot::{Exported, Snapshot};
@@ -119,10 +119,10 @@ pub fn audit(
         setup,
         key,
     };
-    let (contents, mut checks) = evaluation.follow(&mut course, &mut plan, transaction, helpers);
+    let (readings, mut checks) = evaluation.follow(&mut course, &mut plan, transaction, helpers);
     let state = course.zip(file.as_mut()).map(|(course, file)| {
         let when = (snapshot.taken_at, options.evidence);
-        course.conclude(file, &plan, contents, &mut checks, when)
+        course.conclude(file, &plan, readings, &mut checks, when)
     });
     Ok(Audit {
         verdict: verdict(&checks),
@@ -147,8 +147,8 @@ struct Evaluation<'a> {
     key: i64,
 }
 
-/// What the passes over sealed rows have yielded, and the results of the checks.
-type Evaluated = (Vec<(Pass, Reading)>, Vec<CheckResult>);
+/// What was read for the next audit, and the results of the checks.
+type Evaluated = (Readings, Vec<CheckResult>);
 
 impl Evaluation<'_> {
     /// Evaluates on a course, and once more, all rows, where it turns out to be the wrong one.
@@ -193,8 +193,8 @@ impl Evaluation<'_> {
         );
         crew.run(transaction, self.exported.as_ref(), helpers, &self.setup);
         self.progress.end();
-        let contents = board.take_contents();
-        (board.gave_up(), (contents, board.results()))
+        let readings = board.take_readings();
+        (board.gave_up(), (readings, board.results()))
     }
 }
 
@@ -222,6 +222,7 @@ fn sealed<'a>(course: Option<&'a Course>, plan: &Plan<'_>) -> Sealed<'a> {
     course.map_or_else(Sealed::default, |course| Sealed {
         since: course.since(),
         passes: course.passes(plan),
+        cycles: course.cycles(plan),
     })
 }
 

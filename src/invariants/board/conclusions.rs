@@ -1,13 +1,16 @@
 //! What follows when all ranges are finished: which checks hold, and which have to be looked at.
 
-use super::{Board, Job, State};
+use super::{Board, Done, Job, State};
+use crate::error::{Error, Result};
 use crate::invariants::catalogue::Check;
 use crate::invariants::contract::Kind;
-use crate::invariants::equations::{Equation, Sums};
+use crate::invariants::equations::{ENTRIES, Equation, Sums};
 use crate::invariants::evidence::Violations;
-use crate::invariants::outcome::{judged, unread};
+use crate::invariants::outcome::{judged, unread, words};
+use crate::invariants::plan::Decision;
 use crate::invariants::row;
 use crate::invariants::scan::{Scan, Tally};
+use crate::invariants::state::{CYCLES_CHECK, Cycles};
 use crate::report::CheckStatus;
 
 impl Board<'_> {
@@ -59,6 +62,49 @@ impl Board<'_> {
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
         jobs
+    }
+
+    /// What the billing cycles say: the check of the counters holds, or has to be evaluated.
+    pub(super) fn conclude_cycles(
+        &self,
+        state: &mut State,
+        done: Result<Done>,
+    ) -> (Vec<Job>, Option<Error>) {
+        let mut jobs = Vec::new();
+        let (used, error) = match done {
+            Ok(done) => (Ok(done.used.unwrap_or_default()), None),
+            Err(error) => (Err(words(&error)), Some(error)),
+        };
+        for (place, (check, decision)) in self.plan.steps.iter().enumerate() {
+            if *decision != Decision::Evaluate || !self.is_spared_by_cycles(check) {
+                continue;
+            }
+            state.results[place] = match &used {
+                Ok(used) if used.agrees => Some(judged(check, Violations::default())),
+                Ok(_) => {
+                    jobs.push(Job::Check(place));
+                    None
+                }
+                Err(reason) => Some(unread(check, CheckStatus::Error(reason.clone()))),
+            };
+        }
+        state.used = Some(used);
+        (jobs, error)
+    }
+
+    /// Whether a check need not be evaluated when the sums over billing cycles agree.
+    pub(super) fn is_spared_by_cycles(&self, check: &Check) -> bool {
+        self.sealed.cycles.is_some() && check.contract.id == CYCLES_CHECK
+    }
+
+    /// Pages that the sums over billing cycles read: those of the entries, or next to none.
+    pub(super) fn pages_of_cycles(&self) -> u64 {
+        let cycles = self.sealed.cycles.as_ref();
+        let entries = self.plan.relations.get(ENTRIES);
+        match cycles.is_some_and(Cycles::reads_everything) {
+            true => entries.and_then(|entries| entries.pages).unwrap_or(1),
+            false => 1,
+        }
     }
 
     /// The equation that a check need not be evaluated for.

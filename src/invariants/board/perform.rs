@@ -35,6 +35,14 @@ impl Board<'_> {
                     ..Done::default()
                 });
             }
+            Job::Cycles => {
+                let cycles = self.sealed.cycles.as_ref();
+                let used = cycles.map(|cycles| cycles.read(snapshot)).transpose()?;
+                return Ok(Done {
+                    used,
+                    ..Done::default()
+                });
+            }
             Job::Suspects { place, question } => {
                 let check = self.plan.steps[*place].0;
                 let row = snapshot

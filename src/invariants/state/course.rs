@@ -10,20 +10,17 @@ use super::identity::probe;
 use super::reason::{Request, reason};
 use super::since::{digest, reads_sealed_tables};
 use super::{
-    Block, Contents, Horizon, Identity, Number, Pass, Reading, SEALED_HISTORY, Sealed, Since,
-    State, StateFile, TABLES,
+    Block, Contents, Cycles, Groups, Horizon, Identity, Number, Pass, Readings, SEALED_HISTORY,
+    Sealed, Since, State, StateFile, TABLES,
 };
 use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
 use crate::invariants::catalogue::Check;
-use crate::invariants::equations::{self, GRACE};
+use crate::invariants::equations::{self, ENTRIES, GRACE};
 use crate::invariants::evidence::Violations;
 use crate::invariants::outcome::{judged, unread};
 use crate::invariants::plan::{Decision, Plan};
 use crate::report::{AuditState, CheckResult, CheckStatus};
-
-const OLDEST_CYCLE: &str =
-    "SELECT coalesce(min(billing_cycle_start), 'infinity')::text FROM public.user_credits";
 
 /// The course of one audit.
 pub(in crate::invariants) struct Course {
@@ -80,11 +77,7 @@ impl Course {
         let since = match (&before, &full) {
             (Some(state), None) => {
                 let last = |table: &str| horizon.tables.get(table).map(|reach| reach.last);
-                Some(Since::new(
-                    state,
-                    &last,
-                    snapshot.query_one(OLDEST_CYCLE, &[])?.get(0),
-                ))
+                Some(Since::new(state, &last))
             }
             _ => None,
         };
@@ -163,6 +156,19 @@ impl Course {
         TABLES.iter().filter_map(pass).collect()
     }
 
+    /// The sums over billing cycles, of what is sealed and of what is to be; none where no state is
+    /// kept or gone on from, or where the tables are others.
+    pub fn cycles(&self, plan: &Plan<'_>) -> Option<Cycles> {
+        if !self.request.whole || !Cycles::apply(&plan.relations) {
+            return None;
+        }
+        let before = self.before.as_ref().filter(|_| self.since.is_some());
+        let known = before.zip(self.sealed(ENTRIES));
+        let known = known.map(|(state, sealed)| (state.cycles.clone(), sealed.id));
+        let upto = self.reach[ENTRIES].max(known.as_ref().map_or(0, |(_, before)| *before));
+        Some(Cycles::new(self.key, known, upto))
+    }
+
     fn sealed(&self, table: &str) -> Option<&Sealed> {
         self.before.as_ref()?.tables.get(table)
     }
@@ -186,18 +192,17 @@ impl Course {
     }
 
     /// Judges what was sealed, says how the audit went, and gives the file what it is to say.
-    /// `contents` are those of the passes, or why there are none.
     pub fn conclude(
         mut self,
         file: &mut StateFile,
         plan: &Plan<'_>,
-        contents: Vec<(Pass, Reading)>,
+        readings: Readings,
         checks: &mut [CheckResult],
         (taken_at, limit): (Timestamp, u32),
     ) -> AuditState {
         let mut read = BTreeMap::new();
         let mut failed = None;
-        for (pass, contents) in contents {
+        for (pass, contents) in readings.passes {
             match contents {
                 Ok(contents) => {
                     read.insert(pass.table().to_owned(), contents);
@@ -206,12 +211,20 @@ impl Course {
             }
         }
         self.judge(plan, &read, failed.as_ref(), checks, limit);
+        let cycles = match readings.cycles {
+            Some(Ok(used)) => used.groups,
+            Some(Err(reason)) => {
+                failed = Some(reason);
+                Groups::new()
+            }
+            None => Groups::new(),
+        };
         let kept = match &failed {
             Some(reason) => Some(format!("the rows to be sealed were not read: {reason}")),
             None => self.why_kept(plan, checks),
         };
         if kept.is_none() {
-            file.next = Some(self.next(plan, &read, checks, taken_at));
+            file.next = Some(self.next(plan, (&read, cycles), checks, taken_at));
         }
         let shown = file.next.as_ref().or(self.before.as_ref());
         let sealed = shown.map(|state| {
@@ -305,7 +318,7 @@ impl Course {
     fn next(
         &self,
         plan: &Plan<'_>,
-        read: &BTreeMap<String, Contents>,
+        (read, cycles): (&BTreeMap<String, Contents>, Groups),
         checks: &[CheckResult],
         taken_at: Timestamp,
     ) -> State {
@@ -354,6 +367,7 @@ impl Course {
             full_at: incremental.map_or(taken_at, |state| state.full_at),
             tables,
             sums,
+            cycles,
             silent,
         }
     }

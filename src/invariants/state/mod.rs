@@ -11,6 +11,7 @@
 
 mod content;
 mod course;
+mod cycles;
 mod file;
 mod horizon;
 mod identity;
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 use super::equations::{ENTRIES, LOG};
 pub(super) use content::{Contents, Pass, statement};
 pub(super) use course::{Course, skip_sealed_history};
+use cycles::Groups;
+pub(super) use cycles::{CHECK as CYCLES_CHECK, Cycles, Used};
 pub use file::StateFile;
 use horizon::Candidate;
 pub(super) use horizon::Horizon;
@@ -35,8 +38,17 @@ pub(super) use since::Since;
 /// The tables whose rows are sealed: those that grow.
 pub(super) const TABLES: [&str; 2] = [ENTRIES, LOG];
 
-/// What passes over sealed rows have yielded, or why they have not.
-pub(super) type Reading = std::result::Result<Contents, String>;
+/// What is read for a state, or why it was not.
+pub(super) type Reading<T> = std::result::Result<T, String>;
+
+/// What an audit has read for the next one.
+#[derive(Default)]
+pub(super) struct Readings {
+    /// The passes over sealed rows.
+    pub passes: Vec<(Pass, Reading<Contents>)>,
+    /// What was used in billing cycles, where that was asked for.
+    pub cycles: Option<Reading<Used>>,
+}
 
 /// The check that compares the content of sealed rows.
 pub(super) const SEALED_HISTORY: &str = "sealed-history";
@@ -64,6 +76,9 @@ struct State {
     tables: BTreeMap<String, Sealed>,
     /// Sums of the equations over sealed rows.
     sums: BTreeMap<String, Number>,
+    /// What sealed entries used in the billing cycles of that snapshot.
+    #[serde(default)]
+    cycles: Groups,
     /// Checks of these tables that found nothing, with a digest of what they say.
     silent: BTreeMap<String, String>,
 }

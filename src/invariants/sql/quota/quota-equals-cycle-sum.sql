@@ -14,11 +14,6 @@
 --    "created_at": "2021-01-02T00:00:00Z"}], "user_credits": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "credits_used_this_month": 0,
 --    "billing_cycle_start": "2021-01-01T00:00:00Z"}]}
--- incremental: SELECT FROM public.user_credits AS uc LEFT JOIN (SELECT c.user_id,
---   -sum(ct.amount) AS in_cycle FROM public.credit_transactions AS ct JOIN public.user_credits AS
---   c ON c.user_id = ct.user_id WHERE ct.transaction_type = 'usage' AND ct.created_at >= $cycle
---   AND ct.created_at >= c.billing_cycle_start GROUP BY c.user_id) AS u ON u.user_id = uc.user_id
---   WHERE uc.credits_used_this_month IS DISTINCT FROM coalesce(u.in_cycle, 0)
 
 -- Only usage counts: refunds do not lower the counter. Compared exactly, and for every user with
 -- a balance row; users without one are balance-row-missing. No entry before the earliest start of

@@ -1,5 +1,6 @@
 //! Incremental audits: the second night reads what is new, and what was sealed stays as it was.
 
+mod cycles;
 mod damage;
 
 use std::os::unix::fs::PermissionsExt;
