@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use postgres::Transaction;
 
 use super::contract::{Contract, Kind};
+use super::hands;
 use super::outcome::words;
 use super::plan::{Decision, Plan};
 use super::relations::{self, Relation};
@@ -16,11 +17,26 @@ use crate::error::Result;
 /// Repeats rows that are planted more than once.
 const REPEATED: &str = include_str!("canary_repeated.sql");
 
-/// Lets every check with a canary find it; one that does not cannot be evaluated.
+/// Lets every check with a canary find it; one that does not cannot be evaluated. The connections
+/// do a part each: what takes the time is to plan so many statements.
 ///
 /// # Errors
 /// A lost connection.
-pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Result<()> {
+pub(super) fn sing(hands: &mut [Transaction<'_>], plan: &mut Plan<'_>) -> Result<()> {
+    let mut parts: Vec<Vec<(usize, String)>> = vec![Vec::new(); hands.len()];
+    for (number, song) in songs(plan).into_iter().enumerate() {
+        parts[number % hands.len()].push(song);
+    }
+    for failures in hands::share(hands, &parts, |hand, part| sing_part(hand, part)) {
+        for (place, reason) in failures? {
+            plan.steps[place].1 = Decision::Fail(reason);
+        }
+    }
+    Ok(())
+}
+
+/// The places of checks, each with the SELECT that says whether it finds its canary.
+fn songs(plan: &Plan<'_>) -> Vec<(usize, String)> {
     let mut songs = Vec::new();
     for (place, (check, decision)) in plan.steps.iter().enumerate() {
         let contract = &check.contract;
@@ -35,27 +51,33 @@ pub(super) fn sing(snapshot: &mut Transaction<'_>, plan: &mut Plan<'_>) -> Resul
         let song = format!("SELECT {place}::bigint AS place, {found} AS found");
         songs.push((place, song));
     }
+    songs
+}
+
+/// Places of checks that did not find their canaries, and why.
+type Failures = Vec<(usize, String)>;
+
+fn sing_part(snapshot: &mut Transaction<'_>, songs: &[(usize, String)]) -> Result<Failures> {
+    if songs.is_empty() {
+        return Ok(Failures::new());
+    }
     // All at once, as a rule; one by one only to tell which of them is to blame.
     let all: Vec<&str> = songs.iter().map(|(_, song)| song.as_str()).collect();
-    if all.is_empty() {
-        return Ok(());
-    }
     if let Ok(silent) = listen(snapshot, &all.join("\nUNION ALL\n")) {
-        for place in silent {
-            plan.steps[place].1 = Decision::Fail(SILENT.to_owned());
-        }
-        return Ok(());
+        let failed = |place| (place, SILENT.to_owned());
+        return Ok(silent.into_iter().map(failed).collect());
     }
+    let mut failures = Vec::new();
     for (place, song) in songs {
-        let failed = match listen(snapshot, &song) {
+        let reason = match listen(snapshot, song) {
             Ok(silent) if silent.is_empty() => continue,
             Ok(_) => SILENT.to_owned(),
             Err(error) if error.connection_lost() => return Err(error),
             Err(error) => words(&error),
         };
-        plan.steps[place].1 = Decision::Fail(failed);
+        failures.push((*place, reason));
     }
-    Ok(())
+    Ok(failures)
 }
 
 const SILENT: &str = "it does not find what its own canary plants, so its silence about the \

@@ -5,15 +5,15 @@
 //! and nothing is left out.
 
 use std::collections::VecDeque;
-use std::sync::{Barrier, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::{Client, Transaction};
+use postgres::Transaction;
 
 use super::board::{Board, Job};
 use super::relations;
 use super::runner::Options;
-use crate::db::snapshot::Exported;
 use crate::error::{Error, Result};
 use crate::report::Progress;
 
@@ -34,8 +34,6 @@ struct Queue {
     running: usize,
     /// Connections that take jobs.
     hands: usize,
-    /// Why the last connection that was lost is lost.
-    lost: Option<String>,
     /// Pages done.
     done: u64,
     /// Pages in all, as far as is known yet.
@@ -78,7 +76,6 @@ impl<'a> Crew<'a> {
             jobs: jobs.into(),
             running: 0,
             hands,
-            lost: None,
             done: 0,
             rows: 0,
         };
@@ -93,42 +90,12 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Works on this connection and the helpers until everything has a result.
-    pub fn run(
-        &self,
-        snapshot: &mut Transaction<'_>,
-        exported: Option<&Exported>,
-        helpers: &mut [Client],
-        setup: &str,
-    ) {
-        // A snapshot can be imported only as long as the connection that exported it lives, and any
-        // check may be the end of that one: so nobody begins before everybody has tried to join.
-        let ready = Barrier::new(helpers.len() + 1);
-        std::thread::scope(|scope| {
-            for client in helpers {
-                let ready = &ready;
-                scope.spawn(move || {
-                    let joined = exported
-                        .ok_or_else(|| Error::undecided("no snapshot was exported"))
-                        .and_then(|exported| exported.import(client));
-                    let joined = joined.and_then(|mut transaction| {
-                        transaction.batch_execute(setup)?;
-                        Ok(transaction)
-                    });
-                    ready.wait();
-                    match joined {
-                        Ok(mut transaction) => self.work(&mut transaction),
-                        // Nothing was begun, so nothing is lost: the others do it.
-                        Err(error) => {
-                            self.progress
-                                .remark(&format!("one connection less: {error}"));
-                            self.leave(None);
-                        }
-                    }
-                });
+    /// Works on all connections until everything has a result.
+    pub fn run(&self, hands: &mut [Transaction<'_>]) {
+        thread::scope(|scope| {
+            for snapshot in hands {
+                scope.spawn(|| self.work(snapshot));
             }
-            ready.wait();
-            self.work(snapshot);
         });
     }
 
@@ -145,7 +112,7 @@ impl<'a> Crew<'a> {
                 Turn::Work(job) => self.perform(snapshot, job),
             };
             if let Some(error) = lost {
-                return self.leave(Some(error.to_string()));
+                return self.leave(&error);
             }
         }
     }
@@ -227,7 +194,7 @@ impl<'a> Crew<'a> {
             if early.is_zero() {
                 break;
             }
-            std::thread::sleep(early.min(SIGN_OF_LIFE));
+            thread::sleep(early.min(SIGN_OF_LIFE));
             snapshot.batch_execute("")?;
         }
         Ok(())
@@ -239,13 +206,11 @@ impl<'a> Crew<'a> {
     }
 
     /// A connection takes no more jobs. When it was the last one, nobody does what is left.
-    fn leave(&self, lost: Option<String>) {
+    fn leave(&self, lost: &Error) {
         let mut queue = self.queue();
         queue.hands -= 1;
-        queue.lost = lost.or(queue.lost.take());
         if queue.hands == 0 {
-            let why = queue.lost.clone().unwrap_or_default();
-            let reason = format!("not evaluated: the connection was lost: {why}");
+            let reason = format!("not evaluated: the connection was lost: {lost}");
             self.drop_all(&mut queue, &reason);
         }
         self.changed.notify_all();

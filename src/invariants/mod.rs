@@ -18,6 +18,7 @@ mod evaluate;
 mod evidence;
 mod folder;
 mod guards;
+mod hands;
 mod native;
 mod outcome;
 mod plan;

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::state::{Course, Horizon, Readings, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan, relations};
 use crate::db::session;
-use crate::db::snapshot::{Exported, Snapshot};
+use crate::db::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
@@ -30,8 +30,8 @@ const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
     SET LOCAL enable_bitmapscan = off;";
 
 /// Questions about few new rows look others up in an index, where a planner that takes every page
-/// for a journey would rather read the table.
-const LOOK_UP: &str = "SET LOCAL random_page_cost = 1.1;";
+/// for a journey would rather read the table; and they need not be sorted for it.
+const LOOK_UP: &str = "SET LOCAL random_page_cost = 1.1; SET LOCAL enable_mergejoin = off;";
 
 /// How to run an audit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,60 +79,93 @@ pub fn audit(
     let horizon = horizon.transpose()?;
     let tables = plan::tables(selection);
     let mut snapshot = Snapshot::take(client, &tables)?;
-    let exported = match helpers {
-        [] => None,
-        _ => Some(snapshot.export(&tables)?),
-    };
-    let (database, version) = describe(&mut snapshot.transaction)?;
-    let transaction = &mut snapshot.transaction;
-    let mut plan = plan::plan(transaction, selection, version, options.distrust)?;
-    let mut setup = if options.distrust {
-        format!("{READ_THE_HEAP} {ALL}")
+    let joined = join(&mut snapshot, &tables, helpers, progress)?;
+    let Snapshot {
+        transaction,
+        taken_at,
+        id,
+        ..
+    } = snapshot;
+    let mut hands = vec![transaction];
+    hands.extend(joined);
+    let (database, version) = describe(&mut hands[0])?;
+    let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
+    let setup = if options.distrust {
+        &[READ_THE_HEAP, ALL][..]
     } else {
-        RECENT.to_owned()
+        &[RECENT]
     };
-    transaction.batch_execute(&setup)?;
-    canary::sing(transaction, &mut plan)?;
+    tell(&mut hands, setup)?;
+    canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
         let schema = &database.schema_version;
-        Course::set(transaction, file, horizon, schema, request(options))
+        Course::set(&mut hands, file, horizon, schema, request(options))
     });
     let mut course = course.transpose()?;
     if course
         .as_ref()
         .is_some_and(|course| course.since().is_some())
     {
-        transaction.batch_execute(LOOK_UP)?;
-        setup.push_str(LOOK_UP);
+        tell(&mut hands, &[LOOK_UP])?;
     }
     let key = match &course {
         Some(course) => course.key,
-        None => equations::key(transaction)?,
+        None => equations::key(&mut hands[0])?,
     };
-    equations::prove(transaction, key)?;
+    equations::prove(&mut hands[0], key)?;
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,
         started,
         progress,
-        exported,
-        setup,
         key,
     };
-    let (readings, mut checks) = evaluation.follow(&mut course, &mut plan, transaction, helpers);
+    let (readings, mut checks) = evaluation.follow(&mut course, &mut plan, &mut hands);
     let state = course.zip(file.as_mut()).map(|(course, file)| {
-        let when = (snapshot.taken_at, options.evidence);
+        let when = (taken_at, options.evidence);
         course.conclude(file, &plan, readings, &mut checks, when)
     });
     Ok(Audit {
         verdict: verdict(&checks),
         database,
-        taken_at: snapshot.taken_at,
-        snapshot_id: snapshot.id,
+        taken_at,
+        snapshot_id: id,
         state,
         checks,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// The transactions of further connections that see the snapshot. A snapshot can be imported only as
+/// long as the connection that exported it lives, and any check may be the end of that one: so
+/// everybody joins before anybody begins.
+fn join<'a>(
+    snapshot: &mut Snapshot<'_>,
+    tables: &[String],
+    helpers: &'a mut [Client],
+    progress: &dyn Progress,
+) -> Result<Vec<Transaction<'a>>> {
+    if helpers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let exported = snapshot.export(tables)?;
+    let mut joined = Vec::new();
+    for client in helpers {
+        match exported.import(client) {
+            Ok(transaction) => joined.push(transaction),
+            Err(error) => progress.remark(&format!("one connection less: {error}")),
+        }
+    }
+    Ok(joined)
+}
+
+/// Sets something on all connections.
+fn tell(hands: &mut [Transaction<'_>], settings: &[&str]) -> Result<()> {
+    let settings = settings.concat();
+    for hand in hands {
+        hand.batch_execute(&settings)?;
+    }
+    Ok(())
 }
 
 /// What stays the same when an audit begins again.
@@ -142,8 +175,6 @@ struct Evaluation<'a> {
     options: &'a Options,
     started: Instant,
     progress: &'a dyn Progress,
-    exported: Option<Exported>,
-    setup: String,
     key: i64,
 }
 
@@ -156,13 +187,12 @@ impl Evaluation<'_> {
         &self,
         course: &mut Option<Course>,
         plan: &mut Plan<'_>,
-        transaction: &mut Transaction<'_>,
-        helpers: &mut [Client],
+        hands: &mut [Transaction<'_>],
     ) -> Evaluated {
         let decisions = plan.decisions();
         decide(plan, course.as_ref());
         let on_course = sealed(course.as_ref(), plan);
-        let (gave_up, evaluated) = self.evaluate(plan, on_course, transaction, helpers);
+        let (gave_up, evaluated) = self.evaluate(plan, on_course, hands);
         let (true, Some(course)) = (gave_up, course) else {
             return evaluated;
         };
@@ -170,28 +200,26 @@ impl Evaluation<'_> {
         plan.decide(decisions);
         decide(plan, Some(course));
         let all = sealed(Some(course), plan);
-        self.evaluate(plan, all, transaction, helpers).1
+        self.evaluate(plan, all, hands).1
     }
 
     fn evaluate(
         &self,
         plan: &Plan<'_>,
         sealed: Sealed<'_>,
-        transaction: &mut Transaction<'_>,
-        helpers: &mut [Client],
+        hands: &mut [Transaction<'_>],
     ) -> (bool, Evaluated) {
         let mut board = Board::new(plan, self.options.evidence, self.key, sealed);
         self.progress.begin("pages", 0);
-        let hands = 1 + helpers.len();
         let crew = Crew::new(
             &board,
             self.moved.clone(),
             self.options,
             self.started,
             self.progress,
-            hands,
+            hands.len(),
         );
-        crew.run(transaction, self.exported.as_ref(), helpers, &self.setup);
+        crew.run(hands);
         self.progress.end();
         let readings = board.take_readings();
         (board.gave_up(), (readings, board.results()))

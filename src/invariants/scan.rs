@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 
 /// Pages of a range: small enough for a bar that moves and a deadline that is kept, large enough
 /// that planning a statement does not count (a page is 8 kB as a rule).
-const RANGE_PAGES: (u64, u64) = (64, 4096);
+const RANGE_PAGES: (u64, u64) = (256, 4096);
 
 /// Ranges for each connection, so that none waits long for the last one.
 const RANGES_EACH: u64 = 16;
@@ -111,7 +111,7 @@ impl Scan {
         let (least, most) = RANGE_PAGES;
         let (from, to, size) = match (self.ids, self.pages) {
             (Some((above, last)), _) => {
-                let share = (last - above) / (jobs * 2);
+                let share = (last - above).div_ceil(jobs * 2);
                 let rate = rows_per_second.unwrap_or(u64::MAX);
                 (above + 1, last + 1, share.max(RANGE_IDS).min(rate))
             }

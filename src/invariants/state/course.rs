@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::invariants::catalogue::Check;
 use crate::invariants::equations::{self, ENTRIES, GRACE};
 use crate::invariants::evidence::Violations;
+use crate::invariants::hands;
 use crate::invariants::outcome::{judged, unread};
 use crate::invariants::plan::{Decision, Plan};
 use crate::report::{AuditState, CheckResult, CheckStatus};
@@ -46,12 +47,13 @@ impl Course {
     /// # Errors
     /// A state of another database; what the server says.
     pub fn set(
-        snapshot: &mut Transaction<'_>,
+        hands: &mut [Transaction<'_>],
         file: &StateFile,
         horizon: Horizon,
         schema_version: &str,
         request: Request,
     ) -> Result<Self> {
+        let snapshot = &mut hands[0];
         let identity = Identity::read(snapshot)?;
         let mut before = file.state.clone();
         let mut full = file.nothing.clone();
@@ -93,9 +95,9 @@ impl Course {
             since,
             reach: BTreeMap::new(),
         };
-        for table in TABLES {
-            let reach = course.reach_of(snapshot, table)?;
-            course.reach.insert(table, reach);
+        let reaches = hands::share(hands, &TABLES, |hand, table| course.reach_of(hand, table));
+        for (table, reach) in TABLES.into_iter().zip(reaches) {
+            course.reach.insert(table, reach?);
         }
         Ok(course)
     }

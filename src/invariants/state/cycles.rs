@@ -49,9 +49,10 @@ const COUNTERS: &str = include_str!("cycle_counters.sql");
 /// What entries have used, group by group.
 const USED: &str = include_str!("cycle_usage.sql");
 
-/// The number of a user's group: the day, and eight bits of the hash.
+/// The number of a user's group: the day (of sessions whose time zone is UTC), and eight bits of the
+/// hash.
 const GROUP: &str = "(CASE WHEN isfinite(billing_cycle_start) \
-     THEN floor(extract(epoch FROM billing_cycle_start) / 86400)::bigint ELSE $never END * 256 \
+     THEN (billing_cycle_start::date - DATE '1970-01-01')::bigint ELSE $never END * 256 \
      + (uuid_hash_extended(user_id, $key) & 255))";
 
 /// The day of cycles without one, before all others.
