@@ -23,11 +23,8 @@ const REPEATED: &str = include_str!("canary_repeated.sql");
 /// # Errors
 /// A lost connection.
 pub(super) fn sing(hands: &mut [Transaction<'_>], plan: &mut Plan<'_>) -> Result<()> {
-    let mut parts: Vec<Vec<(usize, String)>> = vec![Vec::new(); hands.len()];
-    for (number, song) in songs(plan).into_iter().enumerate() {
-        parts[number % hands.len()].push(song);
-    }
-    for failures in hands::share(hands, &parts, |hand, part| sing_part(hand, part)) {
+    let songs = songs(plan);
+    for failures in hands::share(hands, &songs, sing_part) {
         for (place, reason) in failures? {
             plan.steps[place].1 = Decision::Fail(reason);
         }
@@ -57,7 +54,7 @@ fn songs(plan: &Plan<'_>) -> Vec<(usize, String)> {
 /// Places of checks that did not find their canaries, and why.
 type Failures = Vec<(usize, String)>;
 
-fn sing_part(snapshot: &mut Transaction<'_>, songs: &[(usize, String)]) -> Result<Failures> {
+fn sing_part(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Result<Failures> {
     if songs.is_empty() {
         return Ok(Failures::new());
     }

@@ -173,7 +173,8 @@ impl<'a> Crew<'a> {
     ) -> Result<super::board::Done> {
         let mut savepoint = snapshot.transaction()?;
         if let Some(deadline) = self.options.deadline {
-            let left = deadline.saturating_sub(self.started.elapsed()) + AFTER_DEADLINE;
+            let left = deadline.saturating_sub(self.started.elapsed());
+            let left = left.saturating_add(AFTER_DEADLINE);
             let left = left.as_millis().min(i32::MAX as u128);
             savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
         }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use postgres::Transaction;
 
 use super::contract::SchemaVersion;
-use super::relations::Relation;
+use super::relations::{self, Relation, Shape};
 use super::scan::{Scan, Tally};
 use crate::error::{Error, Result};
 
@@ -69,9 +69,7 @@ pub(super) const LOG: &str = "llm_usage_log";
 /// Sums by their names.
 pub(super) type Sums = BTreeMap<String, i128>;
 
-/// A table and the columns, each `name type`, that the hashes are made for.
-type Shape = (&'static str, &'static [&'static str]);
-
+/// What the hashes are made for.
 const CHAIN_SHAPE: &[Shape] = &[
     (
         ENTRIES,
@@ -162,10 +160,7 @@ impl Equation {
         if self == Self::Chain && version < numbered {
             return false;
         }
-        self.shape().iter().all(|(table, columns)| {
-            let relation = relations.get(*table);
-            relation.is_some_and(|relation| relation.has(columns))
-        })
+        relations::have(relations, self.shape())
     }
 
     /// Adds what it needs to the scans of its tables.

@@ -28,6 +28,19 @@ pub(super) struct Relation {
     pub columns: Vec<String>,
 }
 
+/// A table, and columns of it, each `name type`.
+pub(super) type Shape = (&'static str, &'static [&'static str]);
+
+/// Whether the tables are there, no disguises, with these columns, exactly so.
+pub(super) fn have(relations: &BTreeMap<String, Relation>, shapes: &[Shape]) -> bool {
+    shapes.iter().all(|(table, columns)| {
+        relations.get(*table).is_some_and(|relation| {
+            let has = |column: &&str| relation.columns.iter().any(|known| known == *column);
+            relation.disguise().is_none() && columns.iter().all(has)
+        })
+    })
+}
+
 impl Relation {
     /// What it is, when its rows cannot be taken for the rows of a table: a view or a foreign
     /// table may show fewer or other rows than are stored, a materialized view old ones.
@@ -38,12 +51,6 @@ impl Relation {
             "f" => Some("a foreign table"),
             _ => None,
         }
-    }
-
-    /// Whether it is a table with these columns, each `name type`, exactly so.
-    pub fn has(&self, columns: &[&str]) -> bool {
-        let has = |column: &&str| self.columns.iter().any(|known| known == *column);
-        self.disguise().is_none() && columns.iter().all(has)
     }
 
     /// Whether it holds rows that somebody could have written into it.

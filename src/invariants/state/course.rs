@@ -95,9 +95,12 @@ impl Course {
             since,
             reach: BTreeMap::new(),
         };
-        let reaches = hands::share(hands, &TABLES, |hand, table| course.reach_of(hand, table));
-        for (table, reach) in TABLES.into_iter().zip(reaches) {
-            course.reach.insert(table, reach?);
+        let reaches = hands::share(hands, &TABLES, |hand, tables| {
+            let reach = |table: &&&'static str| Ok((**table, course.reach_of(hand, table)?));
+            tables.iter().map(reach).collect::<Result<Vec<_>>>()
+        });
+        for part in reaches {
+            course.reach.extend(part?);
         }
         Ok(course)
     }
@@ -213,14 +216,11 @@ impl Course {
             }
         }
         self.judge(plan, &read, failed.as_ref(), checks, limit);
-        let cycles = match readings.cycles {
-            Some(Ok(used)) => used.groups,
-            Some(Err(reason)) => {
-                failed = Some(reason);
-                Groups::new()
-            }
-            None => Groups::new(),
-        };
+        let used = readings.cycles.transpose().unwrap_or_else(|reason| {
+            failed = Some(reason);
+            None
+        });
+        let cycles = used.unwrap_or_default().groups;
         let kept = match &failed {
             Some(reason) => Some(format!("the rows to be sealed were not read: {reason}")),
             None => self.why_kept(plan, checks),

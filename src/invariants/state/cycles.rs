@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::Number;
 use crate::error::Result;
 use crate::invariants::equations::{ENTRIES, USERS};
-use crate::invariants::relations::Relation;
+use crate::invariants::relations::{self, Relation, Shape};
 
 /// The check that holds whenever all counters are the sums.
 pub(in crate::invariants) const CHECK: &str = "quota-equals-cycle-sum";
 
-/// The columns, each `name type`, that the sums are made for.
-const SHAPE: [(&str, &[&str]); 2] = [
+/// What the sums are made for.
+const SHAPE: &[Shape] = &[
     (
         ENTRIES,
         &[
@@ -113,10 +113,7 @@ impl Cycles {
 
     /// Whether this database has the columns, exactly so.
     pub(super) fn apply(relations: &BTreeMap<String, Relation>) -> bool {
-        SHAPE.iter().all(|(table, columns)| {
-            let relation = relations.get(*table);
-            relation.is_some_and(|relation| relation.has(columns))
-        })
+        relations::have(relations, SHAPE)
     }
 
     /// Whether the entries of whole cycles are read.

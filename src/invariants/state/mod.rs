@@ -42,7 +42,6 @@ pub(super) const TABLES: [&str; 2] = [ENTRIES, LOG];
 pub(super) type Reading<T> = std::result::Result<T, String>;
 
 /// What an audit has read for the next one.
-#[derive(Default)]
 pub(super) struct Readings {
     /// The passes over sealed rows.
     pub passes: Vec<(Pass, Reading<Contents>)>,
