@@ -113,6 +113,7 @@ fn run(
         let mut deployer = Deployer {
             target,
             client,
+            pid,
             heard,
             set,
             all: set

@@ -66,6 +66,18 @@ pub(super) fn acquire(
     }
 }
 
+/// Whether the session of this process holds the lock. A session lets go of it when it ends: what it
+/// was about to commit is then committed, or never will be.
+pub(super) fn is_held_by(client: &mut Client, pid: i32) -> Result<bool> {
+    let held = client.query_one(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
+          WHERE pid = $1 AND locktype = 'advisory' AND granted AND objsubid = 1
+            AND (classid::bigint << 32 | objid::bigint) = $2)",
+        &[&pid, &KEY],
+    )?;
+    Ok(held.get(0))
+}
+
 /// Who holds the lock, in words; nobody when it was released meanwhile. What the server hides
 /// from our role is left out.
 pub(super) fn holder(client: &mut impl GenericClient) -> Result<Option<String>> {

@@ -53,6 +53,11 @@ impl Failure {
         }
     }
 
+    /// Whether nobody knows what became of a COMMIT.
+    pub fn is_unanswered(&self) -> bool {
+        self.at_commit && self.error.connection_lost
+    }
+
     /// Whether the same thing may well succeed a moment later: a lock that was not to be had in
     /// time, a deadlock that chose us, a conflict with a concurrent change.
     pub fn is_about_locks(&self) -> bool {

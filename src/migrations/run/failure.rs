@@ -1,14 +1,23 @@
 //! What is said about a file that did not come to its end, after asking the server again where that
 //! is in doubt.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Deployer, GaveUp};
+use crate::db::session;
 use crate::error::{Error, Kind, Result};
 use crate::migrations::history::History;
+use crate::migrations::lock;
 use crate::migrations::session::Failure;
 use crate::migrations::set::File;
 use crate::migrations::snippet;
+
+/// How long a session that was lost at COMMIT may take to end. The server ends it after half of that,
+/// when the COMMIT never arrived.
+const LAST_WORDS: Duration = session::SILENCE.saturating_mul(2);
+
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Our own failure inside of refinery's.
 pub(super) fn of(error: &refinery::Error) -> Option<Failure> {
@@ -26,7 +35,7 @@ pub(super) fn of_refinery(file: &File, error: &refinery::Error) -> Error {
 /// A transaction that failed, or of which nobody answered whether it did.
 pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
     let failed = |kind| describe(Error::new(kind, primary(file, failure)), file, failure);
-    match history(deployer) {
+    match history(deployer, failure.is_unanswered()) {
         Ok(history) if history.find(file.version()).is_some() => Error::undecided(format!(
             "the connection was lost after \"{}\" was committed",
             file.path
@@ -35,7 +44,7 @@ pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failur
         .hint("run creditdb migrate again"),
         Ok(history) => failed(Kind::RolledBack)
             .detail(format!("the migration was rolled back; {}", at(&history))),
-        Err(unreachable) if failure.at_commit && failure.error.connection_lost => {
+        Err(unreachable) if failure.is_unanswered() => {
             failed(Kind::Undecided)
                 .detail("the connection was lost at COMMIT: the migration is either applied and recorded, or neither")
                 .detail(format!("asking again failed: {unreachable}"))
@@ -74,7 +83,7 @@ pub(super) fn cut_off(
     left: &str,
 ) -> Error {
     // The answer to the last COMMIT may be all that is missing.
-    if let Ok(history) = history(deployer)
+    if let Ok(history) = history(deployer, failure.is_unanswered())
         && history.find(file.version()).is_some()
     {
         return rolled_back(deployer, file, failure);
@@ -87,7 +96,7 @@ pub(super) fn cut_off(
 /// A file without a transaction failed, and nothing of it is left.
 pub(super) fn undone(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
     let error = describe(Error::rolled_back(primary(file, failure)), file, failure);
-    match history(deployer) {
+    match history(deployer, failure.is_unanswered()) {
         Ok(history) => error.detail(format!("nothing of it is left; {}", at(&history))),
         Err(_) => error.detail("nothing of it is left; the database is at the version before it"),
     }
@@ -96,7 +105,7 @@ pub(super) fn undone(deployer: &Deployer<'_>, file: &File, failure: &Failure) ->
 /// The wish to stop came between two files.
 pub(super) fn stopped_before(deployer: &Deployer<'_>, file: &File) -> Error {
     let error = Error::refused(format!("stopped before \"{}\"", file.path));
-    let error = match history(deployer) {
+    let error = match history(deployer, false) {
         Ok(history) => error.detail(format!("{}; nothing was left half done", at(&history))),
         Err(_) => error.detail("nothing was left half done"),
     };
@@ -116,9 +125,20 @@ fn primary(file: &File, failure: &Failure) -> String {
     format!("\"{}\" failed: {}", file.path, failure.error.message)
 }
 
-/// Read with a new connection: the old one may be gone, and with it the answer to COMMIT.
-fn history(deployer: &Deployer<'_>) -> Result<History> {
+/// Read with a new connection: the old one may be gone, and with it the answer to COMMIT
+/// (`unanswered`). Then the server may not have seen the COMMIT yet, or be at it still: the history
+/// has the last word only when the old session has ended.
+fn history(deployer: &Deployer<'_>, unanswered: bool) -> Result<History> {
     let mut client = deployer.target.connect()?;
+    let started = Instant::now();
+    while unanswered && lock::is_held_by(&mut client, deployer.pid)? {
+        if started.elapsed() >= LAST_WORDS {
+            let pid = deployer.pid;
+            let message = format!("the session that was lost has not ended (pid {pid})");
+            return Err(Error::undecided(message));
+        }
+        thread::sleep(PAUSE);
+    }
     History::read(&mut client, deployer.set.history_schema)
 }
 

@@ -31,6 +31,8 @@ use crate::syntax::words::digest;
 pub(super) struct Deployer<'a> {
     pub target: &'a Target,
     pub client: Client,
+    /// The server process behind it.
+    pub pid: i32,
     /// What the server said unasked, in words.
     pub heard: Receiver<String>,
     pub set: &'a Set,

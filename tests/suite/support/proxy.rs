@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 /// Forwards connections until the COMMIT of a given number passes; that one reaches the server,
-/// its answer reaches nobody. Later connections are left alone.
+/// its answer reaches nobody. It arrives when its sender is gone already, and may be asking what
+/// has become of it. Later connections are left alone.
 pub struct LosesAnswerToCommit {
     port: u16,
 }
@@ -51,6 +52,7 @@ fn forward(mut client: TcpStream, socket: PathBuf, seen: &AtomicU32, nth: u32) {
         let commits = sent.windows(6).any(|window| window == b"COMMIT");
         if commits && seen.fetch_add(1, Ordering::SeqCst) + 1 == nth {
             client.shutdown(Shutdown::Both).unwrap();
+            thread::sleep(Duration::from_millis(500));
             server.write_all(sent).unwrap();
             // The server must have the time to commit before its client seems to be gone.
             thread::sleep(Duration::from_millis(300));
