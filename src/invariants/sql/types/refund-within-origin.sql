@@ -27,35 +27,43 @@
 
 -- Per user and reference: positive refunds against usage, negative ones against purchases. An
 -- admin_adjustment with the reference corrects the sum. A refund without an origin is
--- refund-has-origin. The refunds are looked up first, because they are few.
+-- refund-has-origin. What was refunded and corrected comes first, because it is little: its origins
+-- are looked up then, each by its type, as the unique index has them.
 -- Between full audits, a usage after its refund is not looked at: refund-has-origin was.
 WITH refunded AS MATERIALIZED (
-    SELECT user_id, reference_id
+    SELECT user_id, reference_id,
+           CASE WHEN amount < 0 THEN 'purchase' ELSE 'usage' END AS origin,
+           sum(abs(amount)) AS part
       FROM public.credit_transactions
      WHERE transaction_type = 'refund'
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND amount > '-Infinity' AND amount < 'Infinity'
-), origins AS (
-    SELECT user_id, reference_id,
-           coalesce(sum(amount) FILTER (WHERE transaction_type = 'purchase'), 0) AS bought,
-           coalesce(-sum(amount) FILTER (WHERE transaction_type = 'usage'), 0) AS used,
-           coalesce(sum(amount) FILTER (WHERE transaction_type = 'refund' AND amount > 0), 0)
-               AS given,
-           coalesce(-sum(amount) FILTER (WHERE transaction_type = 'refund' AND amount < 0), 0)
-               AS returned,
-           coalesce(sum(amount) FILTER (WHERE transaction_type = 'admin_adjustment'), 0)
-               AS adjusted
+     GROUP BY 1, 2, 3
+), adjusted AS (
+    SELECT user_id, reference_id, sum(amount) AS total
       FROM public.credit_transactions
-     WHERE (user_id, reference_id) IN (SELECT r.user_id, r.reference_id FROM refunded AS r)
+     WHERE transaction_type = 'admin_adjustment'
        AND amount > '-Infinity' AND amount < 'Infinity'
      GROUP BY user_id, reference_id
+), origins AS (
+    SELECT r.user_id, r.reference_id, r.origin, r.part,
+           sum(CASE r.origin WHEN 'usage' THEN -o.amount ELSE o.amount END) AS whole
+      FROM refunded AS r
+      JOIN public.credit_transactions AS o
+        ON o.user_id = r.user_id
+       AND o.transaction_type = r.origin
+       AND o.reference_id = r.reference_id
+     WHERE btrim(o.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND o.amount > '-Infinity' AND o.amount < 'Infinity'
+     GROUP BY r.user_id, r.reference_id, r.origin, r.part
 ), surpluses AS (
-    SELECT user_id, reference_id, 'usage' AS origin, used AS whole, given AS part,
-           given + adjusted - used AS surplus
-      FROM origins WHERE given > 0 AND used > 0
-    UNION ALL
-    SELECT user_id, reference_id, 'purchase', bought, returned, returned - adjusted - bought
-      FROM origins WHERE returned > 0 AND bought > 0
+    SELECT o.*,
+           o.part - o.whole
+           + CASE o.origin WHEN 'usage' THEN 1 ELSE -1 END * coalesce(a.total, 0) AS surplus
+      FROM origins AS o
+      LEFT JOIN adjusted AS a
+        ON a.user_id = o.user_id AND a.reference_id = o.reference_id
+     WHERE o.part > 0 AND o.whole > 0
 )
 SELECT format('reference %s of user %s', reference_id, user_id) AS subject,
        'at most ' || trim_scale(whole) AS expected,
