@@ -30,7 +30,7 @@ WITH placed AS (
                                 FROM public.credit_transactions)
                          AND (SELECT max(id) FROM public.credit_transactions)
             AND (t.created_at BETWEEN '2020-01-01 UTC'
-                 AND (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes'
+                 AND (SELECT current_setting('creditdb.now')::timestamptz + interval '5 minutes')
                 ) IS TRUE
      ) AS e
 ), pairs AS (

@@ -12,8 +12,10 @@
 --   public.credit_transactions SET description = '(removed)' WHERE <key of the entry>. From schema
 --   1.3.0 on only the owner can, who switches the trigger credit_transactions_keep_entries off in
 --   the same transaction.
--- suspects: (octet_length(description) >= 20 AND (description LIKE '%AKIA%' OR octet_length(description) >= 23 AND description LIKE ANY (ARRAY['%sk-%', '%AIza%',
---   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
+-- suspects: (octet_length(description) >= 20 AND (description LIKE '%AKIA%' OR
+--   octet_length(description) >= 23 AND description LIKE ANY (ARRAY['%sk-%', '%hf\_%', '%r8\_%'])
+--   OR octet_length(description) >= 24 AND description LIKE ANY (ARRAY['%gsk\_%', '%xai-%'])
+--   OR octet_length(description) >= 39 AND description LIKE '%AIza%')
 --   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
 -- canary: {"credit_transactions": [

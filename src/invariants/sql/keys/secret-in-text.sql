@@ -10,8 +10,10 @@
 -- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text
 --   (UPDATE public.llm_usage_log SET error_message = '(removed)' WHERE id = <id>), and let the
 --   gateway mask keys before it stores a message.
--- suspects: (octet_length(error_message) >= 20 AND (error_message LIKE '%AKIA%' OR octet_length(error_message) >= 23 AND error_message LIKE ANY (ARRAY['%sk-%', '%AIza%',
---   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%']))
+-- suspects: (octet_length(error_message) >= 20 AND (error_message LIKE '%AKIA%' OR
+--   octet_length(error_message) >= 23 AND error_message LIKE ANY (ARRAY['%sk-%', '%hf\_%', '%r8\_%'])
+--   OR octet_length(error_message) >= 24 AND error_message LIKE ANY (ARRAY['%gsk\_%', '%xai-%'])
+--   OR octet_length(error_message) >= 39 AND error_message LIKE '%AIza%')
 --   OR pg_column_size(metadata) > 20 AND metadata::text LIKE ANY (ARRAY['%sk-%', '%AIza%',
 --   '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])) IS TRUE
 -- canary: {"llm_usage_log": [

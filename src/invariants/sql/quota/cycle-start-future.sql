@@ -10,11 +10,11 @@
 -- remedy: set the start to the moment that was meant, and the counter with it: UPDATE
 --   public.user_credits SET billing_cycle_start = <start>, credits_used_this_month = <usage since
 --   then>, updated_at = now() WHERE user_id = <user>.
--- expected: format('not after %s', (SELECT current_setting('creditdb.now')::timestamptz) +
---   interval '5 minutes')
+-- expected: format('not after %s', (SELECT current_setting('creditdb.now')::timestamptz +
+--   interval '5 minutes'))
 -- actual: coalesce(billing_cycle_start::text, 'NULL')
 -- canary: {"billing_cycle_start": "2999-01-01"}
 
 -- Five minutes are left for clocks that differ.
-(billing_cycle_start <= (SELECT current_setting('creditdb.now')::timestamptz)
-                        + interval '5 minutes') IS NOT TRUE
+(billing_cycle_start <= (SELECT current_setting('creditdb.now')::timestamptz
+                                + interval '5 minutes')) IS NOT TRUE

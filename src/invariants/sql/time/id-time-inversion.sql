@@ -34,7 +34,7 @@ WITH newest AS NOT MATERIALIZED (
                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS latest
       FROM newest AS n
      WHERE (n.created_at BETWEEN '2020-01-01 UTC'
-            AND (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes'
+            AND (SELECT current_setting('creditdb.now')::timestamptz + interval '5 minutes')
            ) IS TRUE
 )
 SELECT format('user %s %s %s', w.user_id, w.kind, w.id) AS subject,

@@ -10,11 +10,11 @@
 -- remedy: find the writer that sets created_at itself and let the column default do it. Correct
 --   rows of the log by the offset; of entries only in a recorded exception: nothing else depends
 --   on created_at, the chain follows the ids.
--- expected: format('not after %s', (SELECT current_setting('creditdb.now')::timestamptz) +
---   interval '5 minutes')
+-- expected: format('not after %s', (SELECT current_setting('creditdb.now')::timestamptz +
+--   interval '5 minutes'))
 -- actual: created_at::text
 -- canary: {"created_at": "2999-01-01"}
 -- incremental: rows
 
 -- Five minutes are left for clocks that differ. Missing and ancient times are timestamp-missing.
-(created_at > (SELECT current_setting('creditdb.now')::timestamptz) + interval '5 minutes') IS TRUE
+(created_at > (SELECT current_setting('creditdb.now')::timestamptz + interval '5 minutes')) IS TRUE

@@ -43,7 +43,7 @@ SELECT format('user %s entry %s', ct.user_id,
  GROUP BY ct.user_id, ct.reference_id
 HAVING sum(ct.amount) < 0
    AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage')
-       < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+       < (SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')
    AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') >= (
            SELECT coalesce(min(l.created_at) FILTER (WHERE l.created_at >= '2020-01-01 UTC'),
                            current_setting('creditdb.now')::timestamptz - interval '30 days')

@@ -45,7 +45,7 @@ WITH charges AS (
      GROUP BY user_id, request_id
     HAVING count(*) < 2
        AND max(created_at)
-           < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+           < (SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')
 )
 SELECT format('request %s of user %s', l.request_id, l.user_id) AS subject,
        trim_scale(-l.credits)::text AS expected,

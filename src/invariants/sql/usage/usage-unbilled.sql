@@ -38,7 +38,7 @@ SELECT format('request %s of user %s', l.request_id, l.user_id) AS subject,
    AND l.credits_used > 0 AND l.credits_used <> 'NaN'
    AND btrim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')
    AND l.created_at
-       < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+       < (SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')
    AND NOT EXISTS (
            SELECT FROM public.credit_transactions AS ct
             WHERE ct.transaction_type = 'usage'

@@ -38,7 +38,7 @@ SELECT format('request %s', l.request_id) AS subject,
    AND l.credits_used > 0 AND l.credits_used <> 'NaN'
    AND btrim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')
    AND l.created_at
-       < (SELECT current_setting('creditdb.now')::timestamptz) - interval '15 minutes'
+       < (SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')
    AND NOT EXISTS (
            SELECT FROM public.credit_transactions AS own
             WHERE own.transaction_type = 'usage' AND own.user_id = l.user_id
