@@ -30,11 +30,12 @@ pub(super) enum Job {
     },
     /// A check by itself, by its place in the plan.
     Check(usize),
-    /// The same, but only where new rows may have changed its verdict.
+    /// The same, but only where a question finds something: whether new rows may have changed its
+    /// verdict, or the one that its file has for all rows.
     Suspects {
         /// Its place in the plan.
         place: usize,
-        /// The SELECT whose rows say that they may have.
+        /// The SELECT whose rows say that it has to be evaluated.
         question: String,
     },
     /// A part of a pass over the content of sealed rows.
@@ -212,17 +213,24 @@ impl<'a> Board<'a> {
             Job::Range { scan, range } => self.scans[*scan].pages_of(*range),
             Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
             // A question about new rows, as a rule.
-            Job::Suspects { .. } => 1,
+            Job::Suspects { .. } if self.sealed.since.is_some() => 1,
             Job::Cycles => self.pages_of_cycles(),
-            Job::Check(place) | Job::Evidence(place) => self.pages[*place],
+            Job::Check(place) | Job::Suspects { place, .. } | Job::Evidence(place) => {
+                self.pages[*place]
+            }
         }
     }
 
     /// How a check by itself is evaluated.
     fn job_of(&self, place: usize) -> Job {
         let check = self.plan.steps[place].0;
-        let since = self.sealed.since;
-        match since.and_then(|since| since.suspects(check)) {
+        let question = match self.sealed.since {
+            Some(since) => since.suspects(check),
+            // Where an equation spares the check, the question counts on it.
+            None if Equation::spares(&check.contract.id) => None,
+            None => check.contract.question.clone(),
+        };
+        match question {
             Some(question) => Job::Suspects { place, question },
             None => Job::Check(place),
         }
@@ -339,7 +347,9 @@ fn equations<'a>(
 ) -> Vec<Equation> {
     let spares = |equation: &Equation| {
         plan.steps.iter().any(|(check, decision)| {
+            // For a check that is to be asked as well, the sums alone are not worth collecting.
             *decision == Decision::Evaluate
+                && check.contract.question.is_none()
                 && equation.checks().contains(&check.contract.id.as_str())
         })
     };

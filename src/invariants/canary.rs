@@ -105,8 +105,9 @@ fn in_one_row(contract: &Contract, canary: &str) -> String {
     found.join(" AND ")
 }
 
-/// Whether a check finds what its canary plants, in tables that hold nothing else, and suspects
-/// some row of each table that it is spared for. Of the server's own catalogue, which is not ours
+/// Whether a check finds what its canary plants, in tables that hold nothing else, whether
+/// its question finds something, and whether it suspects some row of each table that it is spared
+/// for. Of the server's own catalogue, which is not ours
 /// to empty, only the relations that the canary names are made up.
 ///
 /// Their names lose the schema, and so mean the planted rows; one of our tables that was forgotten
@@ -129,6 +130,7 @@ fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Rel
         relations::without_schema(&sql, "pg_catalog", &theirs)
     };
     let mut found = vec![renamed(&contract.sql)];
+    found.extend(contract.question.as_deref().map(renamed));
     if let Some(suspects) = &contract.suspects {
         let suspects = renamed(suspects);
         let suspected = |table: &String| {

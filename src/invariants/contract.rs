@@ -27,6 +27,7 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("actual"),
     Key::optional("difference"),
     Key::optional("suspects"),
+    Key::optional("question"),
     Key::optional("canary"),
     Key::optional("incremental"),
 ];
@@ -135,6 +136,10 @@ pub struct Contract {
     /// Other checks: an SQL expression over a row of the tables, true for a row that the check
     /// could have something to say about. As long as there is none, it holds, and is not evaluated.
     pub suspects: Option<String>,
+    /// Other checks: a SELECT that finds something whenever the check does, for less. As long as it
+    /// finds nothing the check holds, and is not evaluated. Where an equation is said to spare the
+    /// check, it need not find anything unless the equation holds, and is only asked then.
+    pub question: Option<String>,
     /// What is planted for the check to find, as JSON. Row checks: values of the columns of one row,
     /// the others are NULL. Other checks: an array of such rows for each table, the others are
     /// empty; a row with a key `"*"` is there so many times.
@@ -236,6 +241,7 @@ impl Reader<'_> {
             actual: self.text("actual"),
             difference: self.text("difference"),
             suspects: self.text("suspects"),
+            question: self.text("question"),
             canary: self.text("canary"),
             incremental: self.incremental(kind, severity),
             sql,
@@ -339,9 +345,11 @@ impl Reader<'_> {
                 self.problems.push(Problem::new(1, message));
             }
         }
-        if self.header.get("suspects").is_some() {
-            let message = "a row check suspects nobody: it judges each row";
-            self.reject("suspects", message.to_owned());
+        for key in ["suspects", "question"] {
+            if self.header.get(key).is_some() {
+                let message = format!("a row check has no \"{key}\": it judges each row");
+                self.reject(key, message);
+            }
         }
     }
 
@@ -352,6 +360,9 @@ impl Reader<'_> {
                 let message = format!("header key \"{key}\" belongs to row checks only");
                 self.reject(key, message);
             }
+        }
+        if (self.header.get("question")).is_some_and(|sql| !sql.starts_with("SELECT ")) {
+            self.reject("question", "question is a SELECT".to_owned());
         }
         if !suspects && self.header.get("table").is_some() {
             let message = "header key \"table\" belongs to row checks, or beside \"suspects\"";

@@ -118,6 +118,7 @@ pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
         &contract.actual,
         &contract.difference,
         &contract.suspects,
+        &contract.question,
     ];
     let texts = expressions.into_iter().flatten().chain([&contract.sql]);
     let mut names: BTreeSet<String> = contract.tables.iter().cloned().collect();

@@ -39,8 +39,17 @@ pub(super) struct Scan {
     ids: Option<(u64, u64)>,
     /// The checks that look at each row: place in the plan, and what the file says.
     checks: Vec<(usize, Contract)>,
-    /// Aggregates, each a name and an expression whose values are whole numbers.
-    sums: Vec<(&'static str, String)>,
+    sums: Vec<Sum>,
+}
+
+/// A whole number about the rows of a pass.
+#[derive(Debug)]
+struct Sum {
+    name: &'static str,
+    /// An aggregate.
+    aggregate: String,
+    /// Where it counts rows of which a sound ledger has none: what they are known by.
+    unsound: Option<String>,
 }
 
 /// Rows above the ids that an earlier audit has sealed are read by ranges of so many ids, at least.
@@ -87,7 +96,21 @@ impl Scan {
 
     /// Adds a sum of whole numbers, such as `sum(hash)` or `count(*) FILTER (…)`.
     pub fn add_sum(&mut self, name: &'static str, aggregate: String) {
-        self.sums.push((name, aggregate));
+        self.sums.push(Sum {
+            name,
+            aggregate,
+            unsound: None,
+        });
+    }
+
+    /// Adds a count of rows of which a sound ledger has none: they are looked for together with
+    /// those that violate a check, and counted only where there is one.
+    pub fn add_unsound(&mut self, name: &'static str, rows: String) {
+        self.sums.push(Sum {
+            name,
+            aggregate: format!("count(*) FILTER (WHERE {rows})"),
+            unsound: Some(rows),
+        });
     }
 
     /// Whether it looks for what the check at a place of the plan says.
@@ -176,7 +199,7 @@ impl Scan {
 
     /// The sum of a name, after all ranges.
     pub fn sum(&self, tally: &Tally, name: &str) -> Option<i128> {
-        let at = self.sums.iter().position(|(known, _)| *known == name)?;
+        let at = self.sums.iter().position(|sum| sum.name == name)?;
         tally.sums.get(at).copied()
     }
 
@@ -185,11 +208,11 @@ impl Scan {
         self.checks[at].1.expression().unwrap_or("false")
     }
 
-    /// One predicate for all checks.
+    /// One predicate for all checks, and for what is not sound besides.
     fn quick(&self, range: Range, wanted: &[usize]) -> String {
-        let expressions = wanted
-            .iter()
-            .map(|at| format!("(\n{}\n)", self.expression(*at)));
+        let judged = wanted.iter().map(|at| self.expression(*at));
+        let unsound = self.sums.iter().filter_map(|sum| sum.unsound.as_deref());
+        let expressions = judged.chain(unsound).map(|sql| format!("(\n{sql}\n)"));
         let any = expressions.collect::<Vec<_>>().join(" OR ");
         let suspects = if any.is_empty() {
             "0::bigint AS suspects".to_owned()
@@ -198,7 +221,11 @@ impl Scan {
             format!("count(*) FILTER (WHERE ({any}) IS NOT FALSE) AS suspects")
         };
         let mut columns = vec!["count(*) AS all_rows".to_owned(), suspects];
-        columns.extend(self.sum_columns());
+        let sums = self.sum_columns().zip(&self.sums).enumerate();
+        columns.extend(sums.map(|(at, (column, sum))| match sum.unsound {
+            None => column,
+            Some(_) => format!("'0' AS sum_{at}"),
+        }));
         self.select(&columns, "", range)
     }
 
@@ -232,13 +259,13 @@ impl Scan {
 
     /// The names of the sums, in the order of [`Self::sum_columns`].
     pub fn sum_names(&self) -> impl Iterator<Item = &'static str> {
-        self.sums.iter().map(|(name, _)| *name)
+        self.sums.iter().map(|sum| sum.name)
     }
 
     /// The sums as columns `sum_0`, `sum_1` and so on, text each.
     pub fn sum_columns(&self) -> impl Iterator<Item = String> {
         let sums = self.sums.iter().enumerate();
-        sums.map(|(at, (_, sum))| format!("coalesce({sum}, 0)::text AS sum_{at}"))
+        sums.map(|(at, sum)| format!("coalesce({}, 0)::text AS sum_{at}", sum.aggregate))
     }
 
     fn select(&self, columns: &[String], laterals: &str, range: Range) -> String {

@@ -52,6 +52,9 @@ impl Board<'_> {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {
                 jobs.push(Job::Check(place));
+            } else if let (true, Some(question)) = (silent, &check.contract.question) {
+                let question = question.clone();
+                jobs.push(Job::Suspects { place, question });
             } else if silent {
                 state.results[place] = Some(judged(check, Violations::default()));
             } else if check.contract.kind == Kind::Row {
@@ -109,6 +112,10 @@ impl Board<'_> {
 
     /// The equation that a check need not be evaluated for.
     pub(super) fn equation_of(&self, check: &Check) -> Option<Equation> {
+        if self.sealed.since.is_some() && check.contract.question.is_some() {
+            // About new rows it has a question of its own.
+            return None;
+        }
         let apart = self.sealed.since.is_some_and(|since| !since.covers(check));
         if apart && check.contract.suspects.is_some() {
             // It says something only as long as nobody is suspect, and nobody was looked for.

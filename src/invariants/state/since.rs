@@ -120,7 +120,9 @@ pub(super) fn digest(contract: &Contract) -> String {
     let tables = contract.tables.join(" ");
     let incremental = contract.incremental.as_deref().unwrap_or_default();
     let suspects = contract.suspects.as_deref().unwrap_or_default();
-    for part in [&contract.sql, incremental, suspects, &tables] {
+    let question = contract.question.as_deref();
+    let parts = [&contract.sql, incremental, suspects, &tables];
+    for part in parts.into_iter().chain(question) {
         digest.update(part.as_bytes());
         digest.update([0]);
     }

@@ -1,4 +1,4 @@
-//! Checks that name their suspects: evaluated only where there are some.
+//! Checks that name their suspects, or ask a question first: evaluated only where there is reason.
 
 use super::{LEDGER, assert_says, check, own_check, result, verify_own};
 use crate::support::program::creditdb;
@@ -52,6 +52,62 @@ fn suspects_that_are_not_found_in_the_canary_are_not_believed() {
 }
 
 #[test]
+fn a_check_is_evaluated_where_its_question_finds_something() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let status = |rows: &str, code: i32| {
+        let question = format!("SELECT FROM public.credit_transactions WHERE {rows}");
+        let keys = [("question", question.as_str())];
+        let audit = verify_own(&database, &own_check(accuser(&keys)), code);
+        result(&audit, "it")["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status("amount > 1000000", 0), "holds");
+    assert_eq!(status("amount <> 0", 1), "violated");
+    // A question that fails has no answer.
+    assert_eq!(status("amount / (amount - amount) > 0", 3), "error");
+}
+
+#[test]
+fn a_question_that_finds_nothing_in_the_canary_is_not_believed() {
+    let database = Database::migrated();
+    let audit = |amount: i32, code: i32| {
+        let canary = format!("{{\"credit_transactions\": [{{\"amount\": {amount}}}]}}");
+        let question = "SELECT FROM public.credit_transactions WHERE amount < 0";
+        let keys = [("question", question), ("canary", canary.as_str())];
+        verify_own(&database, &own_check(accuser(&keys)), code)
+    };
+    assert_eq!(audit(-1, 0)["verdict"], "clean");
+    let audit = audit(1, 3);
+    let reason = result(&audit, "it")["reason"].as_str().unwrap();
+    assert!(reason.contains("its own canary plants"), "{reason}");
+}
+
+/// The question of the collision takes each usage for a request of the log.
+#[test]
+fn a_collision_is_found_in_the_log_and_without_it() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let log = "INSERT INTO public.llm_usage_log
+                      (user_id, request_id, model, provider, credits_used, success)
+               SELECT user_id, reference_id, 'm', 'p', -amount, true
+                 FROM public.credit_transactions WHERE transaction_type = 'usage'
+               ON CONFLICT DO NOTHING";
+    let collisions = || {
+        let run = creditdb(["verify", "--format", "json"]).on(&database.url);
+        result(&run.run().json(), "reference-type-collision")["violations"].clone()
+    };
+    database.execute(log);
+    assert_eq!(collisions(), 0);
+    database.execute(
+        "SELECT public.debit_user_credits(user_id, 1, 'usage', reference_id, 'Wrong id')
+           FROM public.credit_transactions WHERE transaction_type = 'purchase'",
+    );
+    assert_eq!(collisions(), 1);
+    database.execute(log);
+    assert_eq!(collisions(), 1);
+}
+
+#[test]
 fn keys_that_do_not_belong_together_are_refused() {
     let lonely = own_check(accuser(&[("suspects", "true")]));
     let run = creditdb(["list", "--checks", lonely.arg()]).exits(2);
@@ -59,9 +115,14 @@ fn keys_that_do_not_belong_together_are_refused() {
     let idle = own_check(accuser(&[("table", "credit_transactions")]));
     let run = creditdb(["list", "--checks", idle.arg()]).exits(2);
     assert_says(&run, &["belongs to row checks, or beside \"suspects\""]);
-    let both = own_check(check("row", &[("suspects", "true")], "amount < 0"));
-    let run = creditdb(["list", "--checks", both.arg()]).exits(2);
-    assert_says(&run, &["a row check suspects nobody"]);
+    for key in ["suspects", "question"] {
+        let both = own_check(check("row", &[(key, "SELECT")], "amount < 0"));
+        let run = creditdb(["list", "--checks", both.arg()]).exits(2);
+        assert_says(&run, &[&format!("a row check has no \"{key}\"")]);
+    }
+    let mute = own_check(accuser(&[("question", "amount < 0")]));
+    let run = creditdb(["list", "--checks", mute.arg()]).exits(2);
+    assert_says(&run, &["question is a SELECT"]);
 }
 
 #[test]

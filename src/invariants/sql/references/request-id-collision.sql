@@ -10,6 +10,8 @@
 -- remedy: see whether the rows are one request or two: SELECT * FROM public.llm_usage_log WHERE
 --   request_id = <id>. For two, let the gateway prefix ids with the provider; for one, refund the
 --   user who did not send it with public.add_user_credits and type refund.
+-- question: SELECT FROM public.llm_usage_log GROUP BY request_id HAVING CASE WHEN count(*) > 1
+--   THEN btrim(request_id) NOT IN ('', 'None', 'null', 'undefined') END LIMIT 1
 -- canary: {"llm_usage_log": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"},
 --   {"user_id": "00000000-0000-4000-8000-000000000002", "request_id": "a"}]}
@@ -20,17 +22,10 @@
 -- Repeats within one user are request-id-duplicate, ids that say nothing request-id-missing. Whether
 -- any id occurs twice is asked first: for one answer, a planner reads the index in its order, and
 -- needs neither sort nor memory.
-WITH repeated AS MATERIALIZED (
-    SELECT request_id
-      FROM public.llm_usage_log
-     GROUP BY request_id
-    HAVING count(*) > 1
-     LIMIT 1
-), requests AS (
+WITH requests AS (
     SELECT request_id, user_id, min(created_at) AS first_at
       FROM public.llm_usage_log
      WHERE btrim(request_id) NOT IN ('', 'None', 'null', 'undefined')
-       AND EXISTS (SELECT FROM repeated)
      GROUP BY request_id, user_id
 )
 SELECT 'request ' || request_id AS subject,
