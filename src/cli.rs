@@ -277,7 +277,8 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub distrust: bool,
     /// Connections that read at the same time [default: the server's cores, as far as known, at
-    /// most 4, and fewer where connections are scarce].
+    /// most 4, one less than all of them while others write, and fewer where connections are
+    /// scarce].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     /// Stop after so long; what was not decided by then is named, and the exit code is 3.

@@ -44,11 +44,16 @@ FIVE = [
         WHERE ct.user_id IS NULL OR ul.user_id IS NULL OR ul.credits_used <> -ct.amount""",
 ]
 
+# Every column that the checks of all rows read, each by what is cheapest for its type.
 FLOOR = [
-    """SELECT sum(amount), sum(balance_after), sum(entry_seq), sum(length(transaction_type)),
-              sum(length(reference_id)), max(created_at) FROM public.credit_transactions""",
-    """SELECT sum(credits_used), sum(prompt_tokens + completion_tokens), sum(total_tokens),
-              sum(latency_ms), sum(length(request_id)), max(created_at), sum(success::int)
+    """SELECT count(user_id), sum(entry_seq), sum(amount), sum(balance_after),
+              sum(octet_length(transaction_type)), sum(octet_length(reference_id)),
+              sum(octet_length(description)), sum(pg_column_size(metadata)), max(created_at)
+         FROM public.credit_transactions""",
+    """SELECT count(user_id), sum(credits_used), sum(prompt_tokens), sum(completion_tokens),
+              sum(total_tokens), sum(latency_ms), sum(octet_length(request_id)),
+              sum(octet_length(error_message)), sum(pg_column_size(metadata)),
+              count(*) FILTER (WHERE success), count(*) FILTER (WHERE byok_used), max(created_at)
          FROM public.llm_usage_log""",
 ]
 

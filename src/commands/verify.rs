@@ -14,21 +14,22 @@ use crate::report::{Progress, Report, Verdict};
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
     let catalogue = Catalogue::load(args.catalogue.checks.as_deref())?;
     let selection = catalogue.select(&args.ids, &args.area, args.state.is_some())?;
+    let mut file = args.state.as_deref().map(StateFile::open).transpose()?;
+    let target = connect::target(global)?;
+    let progress = Terminal::default();
+    let mut client = target.connect()?;
+    let (jobs, leave_a_core) = match args.jobs {
+        Some(jobs) => (usize::from(jobs), false),
+        None => jobs_for(&mut client, &target)?,
+    };
     let options = Options {
         evidence: args.evidence,
         distrust: args.distrust,
         deadline: args.deadline,
         rows_per_second: args.max_rows_per_second,
+        leave_a_core,
         full: args.full,
         partial: !args.ids.is_empty() || !args.area.is_empty(),
-    };
-    let mut file = args.state.as_deref().map(StateFile::open).transpose()?;
-    let target = connect::target(global)?;
-    let progress = Terminal::default();
-    let mut client = target.connect()?;
-    let jobs = match args.jobs {
-        Some(jobs) => usize::from(jobs),
-        None => jobs_for(&mut client, &target)?,
     };
     let mut helpers = helpers(&target, jobs - 1, &progress);
     let (client, helpers) = (&mut client, &mut helpers);
@@ -64,15 +65,16 @@ const JOBS_AFAR: usize = 2;
 const JOBS_AT_MOST: usize = 4;
 
 /// How many connections to use: one for each core of the server, where it runs on this machine,
-/// and never more than a quarter of those that are free.
-fn jobs_for(client: &mut Client, target: &Target) -> Result<usize> {
+/// and never more than a quarter of those that are free. And whether these are all cores.
+fn jobs_for(client: &mut Client, target: &Target) -> Result<(usize, bool)> {
     let cores = if target.is_local() {
         std::thread::available_parallelism().map_or(1, usize::from)
     } else {
         JOBS_AFAR
     };
     let free = session::free_connections(client)?;
-    Ok(cores.min(JOBS_AT_MOST).min(1 + free / 4))
+    let jobs = cores.min(JOBS_AT_MOST).min(1 + free / 4);
+    Ok((jobs, target.is_local() && jobs == cores))
 }
 
 /// Further connections; fewer where the server grants no more.

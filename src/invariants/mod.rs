@@ -20,6 +20,7 @@ mod folder;
 mod guards;
 mod hands;
 mod native;
+mod neighbours;
 mod outcome;
 mod plan;
 mod query;

@@ -8,6 +8,7 @@ use super::board::{Board, Sealed};
 use super::catalogue::Check;
 use super::contract::SchemaVersion;
 use super::crew::Crew;
+use super::neighbours::Neighbours;
 use super::outcome::verdict;
 use super::plan::Plan;
 use super::state::{Course, Horizon, Readings, Request, StateFile, skip_sealed_history};
@@ -44,6 +45,8 @@ pub struct Options {
     pub deadline: Option<Duration>,
     /// How many rows the scans may read in a second, all connections together.
     pub rows_per_second: Option<u64>,
+    /// The connections take every core of the server: use one less while others write.
+    pub leave_a_core: bool,
     /// With a state: read everything, sealed rows included.
     pub full: bool,
     /// With a state: the selection is not the whole catalogue, so that nothing can be sealed.
@@ -87,6 +90,7 @@ pub fn audit(
         ..
     } = snapshot;
     let mut hands = vec![transaction];
+    let neighbours = Neighbours::look(&mut hands[0])?;
     hands.extend(joined);
     let (database, version) = describe(&mut hands[0])?;
     let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
@@ -113,6 +117,9 @@ pub fn audit(
         None => equations::key(&mut hands[0])?,
     };
     equations::prove(&mut hands[0], key)?;
+    if options.leave_a_core && hands.len() > 1 && neighbours.write(&mut hands[0])? {
+        hands.pop();
+    }
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,

@@ -9,6 +9,7 @@ mod live;
 mod memory;
 mod mutation;
 mod naive;
+mod neighbours;
 mod output;
 mod state;
 mod suspects;
