@@ -105,10 +105,10 @@ fn in_one_row(contract: &Contract, canary: &str) -> String {
     found.join(" AND ")
 }
 
-/// Whether a check finds what its canary plants, in tables that hold nothing else, whether
-/// its question finds something, and whether it suspects some row of each table that it is spared
-/// for. Of the server's own catalogue, which is not ours
-/// to empty, only the relations that the canary names are made up.
+/// Whether a check finds what its canary plants, in tables that hold nothing else, whether its
+/// question finds something, and whether it suspects some row of each table that it is spared for.
+/// Of the server's own catalogue, which is not ours to empty, only the relations that the canary
+/// names are made up.
 ///
 /// Their names lose the schema, and so mean the planted rows; one of our tables that was forgotten
 /// would not be found, because the search path is pinned.

@@ -1,8 +1,8 @@
 //! Whether others write while an audit gets ready. Where its connections take every core of the
 //! server, whoever writes would wait for one, so the audit goes on with one connection less.
 //!
-//! The write-ahead log tells: an audit writes nothing, anybody may ask for its position, and the
-//! answer is of this moment, unlike that of a snapshot.
+//! The write-ahead log tells: an audit writes nothing, and its position is of this moment, unlike
+//! what a snapshot shows. Where it cannot be asked for, nobody is taken to write.
 
 use postgres::Transaction;
 
@@ -15,7 +15,7 @@ const HOUSEKEEPING: i64 = 1024;
 const POSITION: &str = "SELECT CASE WHEN NOT pg_is_in_recovery()
     THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint END";
 
-/// Where the write-ahead log was.
+/// Where the write-ahead log was, as far as it is known.
 pub(super) struct Neighbours {
     position: Option<i64>,
 }
@@ -24,16 +24,28 @@ impl Neighbours {
     /// Looks for the first time.
     ///
     /// # Errors
-    /// What the server says.
+    /// When the connection is lost.
     pub fn look(snapshot: &mut Transaction<'_>) -> Result<Self> {
-        let position = snapshot.query_one(POSITION, &[])?.get(0);
+        // The right to ask can be taken from everybody; that must not be the end of the snapshot.
+        let mut savepoint = snapshot.transaction()?;
+        let asked = savepoint.query_one(POSITION, &[]);
+        let position = match asked {
+            Ok(row) => {
+                savepoint.commit()?;
+                row.get(0)
+            }
+            Err(_) => {
+                savepoint.rollback()?;
+                None
+            }
+        };
         Ok(Self { position })
     }
 
     /// Whether somebody has written since.
     ///
     /// # Errors
-    /// What the server says.
+    /// When the connection is lost.
     pub fn write(&self, snapshot: &mut Transaction<'_>) -> Result<bool> {
         let now = Self::look(snapshot)?.position;
         let written = self.position.zip(now).map(|(before, now)| now - before);

@@ -90,7 +90,10 @@ pub fn audit(
         ..
     } = snapshot;
     let mut hands = vec![transaction];
-    let neighbours = Neighbours::look(&mut hands[0])?;
+    let mut others = None;
+    if options.leave_a_core {
+        others = Some(Neighbours::look(&mut hands[0])?);
+    }
     hands.extend(joined);
     let (database, version) = describe(&mut hands[0])?;
     let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
@@ -117,7 +120,10 @@ pub fn audit(
         None => equations::key(&mut hands[0])?,
     };
     equations::prove(&mut hands[0], key)?;
-    if options.leave_a_core && hands.len() > 1 && neighbours.write(&mut hands[0])? {
+    if let Some(others) = others
+        && hands.len() > 1
+        && others.write(&mut hands[0])?
+    {
         hands.pop();
     }
     let evaluation = Evaluation {

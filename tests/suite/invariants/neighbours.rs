@@ -56,3 +56,21 @@ fn a_core_is_left_to_those_who_write() {
         assert_eq!(used, (all, 2));
     });
 }
+
+#[test]
+fn an_audit_goes_on_where_nobody_may_ask_for_the_position_of_the_log() {
+    let server = Throwaway::start(&Options::default()).unwrap();
+    let url = server.url("postgres");
+    creditdb(["migrate"]).on(&url).succeeds();
+    let mut owner = Client::connect(&url, NoTls).unwrap();
+    owner
+        .batch_execute(
+            "CREATE ROLE stranger LOGIN IN ROLE creditdb_auditor;
+             REVOKE EXECUTE ON FUNCTION pg_current_wal_insert_lsn() FROM PUBLIC",
+        )
+        .unwrap();
+    let stranger = url.replace("postgres@", "stranger@");
+    creditdb(["verify", "--area=chain"])
+        .on(&stranger)
+        .succeeds();
+}
