@@ -4,7 +4,7 @@
 //! The write-ahead log tells: an audit writes nothing, and its position is of this moment, unlike
 //! what a snapshot shows. Where it cannot be asked for, nobody is taken to write.
 
-use postgres::Transaction;
+use postgres::{GenericClient, Transaction};
 
 use crate::error::Result;
 
@@ -21,13 +21,16 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
+    /// Nobody who would have to be looked for.
+    pub const NONE: Self = Self { position: None };
+
     /// Looks for the first time.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn look(snapshot: &mut Transaction<'_>) -> Result<Self> {
-        // The right to ask can be taken from everybody; that must not be the end of the snapshot.
-        let mut savepoint = snapshot.transaction()?;
+    pub fn look(client: &mut impl GenericClient) -> Result<Self> {
+        // The right to ask can be taken from everybody; that must not be the end of a snapshot.
+        let mut savepoint = client.transaction()?;
         let asked = savepoint.query_one(POSITION, &[]);
         let position = match asked {
             Ok(row) => {
@@ -42,13 +45,19 @@ impl Neighbours {
         Ok(Self { position })
     }
 
-    /// Whether somebody has written since.
+    /// Sends one of several connections away, once, when somebody has written since.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn write(&self, snapshot: &mut Transaction<'_>) -> Result<bool> {
-        let now = Self::look(snapshot)?.position;
-        let written = self.position.zip(now).map(|(before, now)| now - before);
-        Ok(written.is_some_and(|bytes| bytes > HOUSEKEEPING))
+    pub fn make_room(&mut self, hands: &mut Vec<Transaction<'_>>) -> Result<()> {
+        let (Some(before), 2..) = (self.position, hands.len()) else {
+            return Ok(());
+        };
+        let now = Self::look(&mut hands[0])?.position;
+        if now.is_some_and(|now| now - before > HOUSEKEEPING) {
+            hands.pop();
+            self.position = None;
+        }
+        Ok(())
     }
 }

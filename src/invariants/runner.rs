@@ -80,6 +80,10 @@ pub fn audit(
     let started = Instant::now();
     let horizon = file.as_deref().map(|file| Horizon::look(client, file));
     let horizon = horizon.transpose()?;
+    let mut others = match options.leave_a_core {
+        true => Neighbours::look(client)?,
+        false => Neighbours::NONE,
+    };
     let tables = plan::tables(selection);
     let mut snapshot = Snapshot::take(client, &tables)?;
     let joined = join(&mut snapshot, &tables, helpers, progress)?;
@@ -90,10 +94,6 @@ pub fn audit(
         ..
     } = snapshot;
     let mut hands = vec![transaction];
-    let mut others = None;
-    if options.leave_a_core {
-        others = Some(Neighbours::look(&mut hands[0])?);
-    }
     hands.extend(joined);
     let (database, version) = describe(&mut hands[0])?;
     let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
@@ -102,6 +102,7 @@ pub fn audit(
     } else {
         &[RECENT]
     };
+    others.make_room(&mut hands)?;
     tell(&mut hands, setup)?;
     canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
@@ -120,12 +121,8 @@ pub fn audit(
         None => equations::key(&mut hands[0])?,
     };
     equations::prove(&mut hands[0], key)?;
-    if let Some(others) = others
-        && hands.len() > 1
-        && others.write(&mut hands[0])?
-    {
-        hands.pop();
-    }
+    // Whoever writes seldom may have been missed before.
+    others.make_room(&mut hands)?;
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,
