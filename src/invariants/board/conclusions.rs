@@ -52,7 +52,10 @@ impl Board<'_> {
                 state.results[place] = Some(unread(check, CheckStatus::Error(reason)));
             } else if scans.iter().any(|at| state.broken[*at]) {
                 jobs.push(Job::Check(place));
-            } else if let (true, Some(question)) = (silent, &check.contract.question) {
+            } else if let (true, Some(_), Some(question)) =
+                (silent, equation, &check.contract.question)
+            {
+                // The equation spares it in part only; without suspects it would hold.
                 let question = question.clone();
                 jobs.push(Job::Suspects { place, question });
             } else if silent {

@@ -14,14 +14,19 @@ fn accuser(keys: &[(&str, &str)]) -> String {
     )
 }
 
+/// What becomes of the accuser.
+fn status(database: &Database, keys: &[(&str, &str)], code: i32) -> String {
+    let audit = verify_own(database, &own_check(accuser(keys)), code);
+    result(&audit, "it")["status"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_check_is_evaluated_where_a_row_is_suspect() {
     let database = Database::migrated();
     database.execute(LEDGER);
     let status = |suspects: &str, code: i32| {
         let keys = [("table", "credit_transactions"), ("suspects", suspects)];
-        let audit = verify_own(&database, &own_check(accuser(&keys)), code);
-        result(&audit, "it")["status"].as_str().unwrap().to_owned()
+        status(&database, &keys, code)
     };
     assert_eq!(status("amount > 1000000", 0), "holds");
     assert_eq!(status("amount <> 0", 1), "violated");
@@ -57,14 +62,24 @@ fn a_check_is_evaluated_where_its_question_finds_something() {
     database.execute(LEDGER);
     let status = |rows: &str, code: i32| {
         let question = format!("SELECT FROM public.credit_transactions WHERE {rows}");
-        let keys = [("question", question.as_str())];
-        let audit = verify_own(&database, &own_check(accuser(&keys)), code);
-        result(&audit, "it")["status"].as_str().unwrap().to_owned()
+        status(&database, &[("question", question.as_str())], code)
     };
     assert_eq!(status("amount > 1000000", 0), "holds");
     assert_eq!(status("amount <> 0", 1), "violated");
     // A question that fails has no answer.
     assert_eq!(status("amount / (amount - amount) > 0", 3), "error");
+}
+
+#[test]
+fn where_nobody_is_suspect_nothing_is_asked() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let keys = [
+        ("table", "credit_transactions"),
+        ("suspects", "amount > 1000000"),
+        ("question", "SELECT 1 / 0"),
+    ];
+    assert_eq!(status(&database, &keys, 0), "holds");
 }
 
 #[test]

@@ -156,8 +156,8 @@ fn ask(
     Ok(row.get::<_, bool>(0).then(|| row.get(1)))
 }
 
-/// Below 0.05 credits, and another amount for each of the first five million calls: two credits of one
-/// user that are the same within minutes are taken for one payment that was credited twice.
+/// Below 0.05 credits, and another amount for each of the first five million calls: two credits of
+/// one user that are the same within minutes are taken for one payment that was credited twice.
 fn amount(number: u64, calls: u64) -> Decimal {
     let nth = calls * CONNECTIONS + number;
     let scattered = nth * 999_983 % 4_999_999 + 1;
