@@ -5,7 +5,8 @@
 #          server, one run, interleaved rounds, medians. Judge ratios only.
 # Usage:   ci/bench-verify.sh [ROWS [ROUNDS]]   entries and log rows of each (400000), rounds (5);
 #                                               several sizes, with commas, show the growth
-#          ci/bench-verify.sh 400000,4000000,16000000   what the README quotes; takes some 45 minutes
+#          ci/bench-verify.sh 400000,4000000,16000000   what the README quotes; takes 40 GB and
+#                                                       most of an hour
 # Environment: CREDITDB_PG_BIN, CREDITDB_PG_CACHE   see ci/postgres.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -3,8 +3,8 @@
 The ledger is one sample, copied under other users until it has the size. Every round runs, one
 after the other: the audit, the five queries, the floor. Then comes a day's work, 1 % more rows, and
 every round runs the audit that goes on from the state of the night before, beside a full one. Then
-writers log requests for some seconds, in turn without and with audits. Several sizes are measured one after
-the other, each from nothing. Prints medians and ratios, as tables and as JSON.
+writers log requests for some seconds, in turn without and with audits. Several sizes are measured
+one after the other, each from nothing. Prints medians and ratios, as tables and as JSON.
 """
 
 import argparse
