@@ -12,7 +12,9 @@
 --   public.credit_transactions SET description = '(removed)' WHERE <key of the entry>. From schema
 --   1.3.0 on only the owner can, who switches the trigger credit_transactions_keep_entries off in
 --   the same transaction.
--- suspects: (octet_length(description) >= 20 AND (description LIKE '%AKIA%' OR
+-- suspects: (octet_length(description) >= 20
+--   AND (octet_length(description) > 30 OR strpos(description, ' ') NOT BETWEEN 11 AND 20)
+--   AND (description LIKE '%AKIA%' OR
 --   octet_length(description) >= 23 AND description LIKE ANY (ARRAY['%sk-%', '%hf\_%', '%r8\_%'])
 --   OR octet_length(description) >= 24 AND description LIKE ANY (ARRAY['%gsk\_%', '%xai-%'])
 --   OR octet_length(description) >= 39 AND description LIKE '%AIza%')
@@ -25,7 +27,8 @@
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
 -- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short: the shortest
--- one that begins with AKIA has 20 characters, any other 23. Keys in the column for
+-- one that begins with AKIA has 20 characters, any other 23. So there is no room for one in 30
+-- characters with a blank as their 11th to 20th. Keys in the column for
 -- keys are key-plaintext, in the log secret-in-text.
 WITH texts AS (
     SELECT ct.user_id, ct.id, v.field, v.text

@@ -10,7 +10,9 @@
 -- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text
 --   (UPDATE public.llm_usage_log SET error_message = '(removed)' WHERE id = <id>), and let the
 --   gateway mask keys before it stores a message.
--- suspects: (octet_length(error_message) >= 20 AND (error_message LIKE '%AKIA%' OR
+-- suspects: (octet_length(error_message) >= 20
+--   AND (octet_length(error_message) > 30 OR strpos(error_message, ' ') NOT BETWEEN 11 AND 20)
+--   AND (error_message LIKE '%AKIA%' OR
 --   octet_length(error_message) >= 23 AND error_message LIKE ANY (ARRAY['%sk-%', '%hf\_%', '%r8\_%'])
 --   OR octet_length(error_message) >= 24 AND error_message LIKE ANY (ARRAY['%gsk\_%', '%xai-%'])
 --   OR octet_length(error_message) >= 39 AND error_message LIKE '%AIza%')
@@ -23,7 +25,8 @@
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
 -- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short: the shortest
--- one that begins with AKIA has 20 characters, any other 23. Keys in the column for
+-- one that begins with AKIA has 20 characters, any other 23. So there is no room for one in 30
+-- characters with a blank as their 11th to 20th. Keys in the column for
 -- keys are key-plaintext, in entries secret-in-entry.
 WITH texts AS (
     SELECT l.user_id, l.id, v.field, v.text
