@@ -284,6 +284,10 @@ pub struct VerifyArgs {
     /// Stop after so long; what was not decided by then is named, and the exit code is 3.
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     pub deadline: Option<Duration>,
+    /// Make no room for others: while somebody writes, tables are else read in small pieces with
+    /// rests between, which takes several times as long.
+    #[arg(long)]
+    pub full_speed: bool,
     /// Read no more rows in a second, for a server that is busy; single queries are not slowed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_rows_per_second: Option<u64>,

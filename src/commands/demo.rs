@@ -96,7 +96,8 @@ fn audit(client: &mut Client, progress: &dyn Progress) -> Result<Audit> {
         evidence: EVIDENCE,
         ..invariants::Options::default()
     };
-    invariants::audit(client, &mut [], &checks, &options, None, progress)
+    let connections = invariants::Connections::one(client);
+    invariants::audit(connections, &checks, &options, None, progress)
 }
 
 /// Damage that hits no row would prove nothing.

@@ -50,8 +50,7 @@ fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
         ..invariants::Options::default()
     };
     let audit = invariants::audit(
-        client,
-        &mut [],
+        invariants::Connections::one(client),
         &selection,
         &options,
         None,

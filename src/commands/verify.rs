@@ -7,7 +7,7 @@ use crate::cli::{Global, VerifyArgs};
 use crate::db::{Target, session};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::invariants::{self, Catalogue, Options, StateFile};
+use crate::invariants::{self, Catalogue, Connections, Options, StateFile};
 use crate::output::progress::Terminal;
 use crate::report::{Progress, Report, Verdict};
 
@@ -32,15 +32,16 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
         partial: !args.ids.is_empty() || !args.area.is_empty(),
     };
     let mut helpers = helpers(&target, jobs - 1, &progress);
-    let (client, helpers) = (&mut client, &mut helpers);
-    let mut audit = invariants::audit(
-        client,
-        helpers,
-        &selection,
-        &options,
-        file.as_mut(),
-        &progress,
-    )?;
+    let lookout = match args.full_speed {
+        true => None,
+        false => lookout(&target, &progress),
+    };
+    let connections = Connections {
+        client: &mut client,
+        helpers: &mut helpers,
+        lookout,
+    };
+    let mut audit = invariants::audit(connections, &selection, &options, file.as_mut(), &progress)?;
     let mut exit = match audit.verdict {
         Verdict::Clean => Exit::Done,
         Verdict::Findings => Exit::Findings,
@@ -75,6 +76,13 @@ fn jobs_for(client: &mut Client, target: &Target) -> Result<(usize, bool)> {
     let free = session::free_connections(client)?;
     let jobs = cores.min(JOBS_AT_MOST).min(1 + free / 4);
     Ok((jobs, target.is_local() && jobs == cores))
+}
+
+/// A connection that sees whether others write.
+fn lookout(target: &Target, progress: &dyn Progress) -> Option<Client> {
+    let connected = target.connect();
+    let blind = |error| progress.remark(&format!("makes no room for writers: {error}"));
+    connected.map_err(blind).ok()
 }
 
 /// Further connections; fewer where the server grants no more.

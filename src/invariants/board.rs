@@ -12,8 +12,9 @@ use super::equations::Equation;
 use super::evidence::Violations;
 use super::outcome::{judged, unread, words};
 use super::plan::{Decision, Plan};
+use super::range::Range;
 use super::relations::{self, Relation};
-use super::scan::{Range, Scan, Tally};
+use super::scan::{Scan, Tally};
 use super::state::{Contents, Cycles, Pass, Reading, Readings, Since, Used};
 use crate::error::{Error, Result};
 use crate::report::{CheckResult, CheckStatus};
@@ -193,11 +194,11 @@ impl<'a> Board<'a> {
         jobs.extend(self.sealed.cycles.as_ref().map(|_| Job::Cycles));
         jobs.sort_by_key(|job| std::cmp::Reverse(self.pages_of(job)));
         for (scan, pass) in self.scans.iter().enumerate() {
-            let ranges = pass.ranges(hands, rows_per_second).into_iter();
+            let ranges = pass.extent.ranges(hands, rows_per_second).into_iter();
             jobs.extend(ranges.map(|range| Job::Range { scan, range }));
         }
         for (pass, of_it) in self.sealed.passes.iter().enumerate() {
-            let ranges = of_it.ranges(hands, rows_per_second).into_iter();
+            let ranges = of_it.extent().ranges(hands, rows_per_second).into_iter();
             jobs.extend(ranges.map(|range| Job::Content { pass, range }));
         }
         state.ranges = jobs
@@ -210,8 +211,8 @@ impl<'a> Board<'a> {
     /// How much there is to read, in pages.
     pub fn pages_of(&self, job: &Job) -> u64 {
         match job {
-            Job::Range { scan, range } => self.scans[*scan].pages_of(*range),
-            Job::Content { pass, range } => self.sealed.passes[*pass].pages_of(*range),
+            Job::Range { scan, range } => self.scans[*scan].extent.pages_of(*range),
+            Job::Content { pass, range } => self.sealed.passes[*pass].extent().pages_of(*range),
             // A question about new rows, as a rule.
             Job::Suspects { .. } if self.sealed.since.is_some() => 1,
             Job::Cycles => self.pages_of_cycles(),

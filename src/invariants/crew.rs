@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use postgres::Transaction;
 
 use super::board::{Board, Job};
+use super::neighbours::Neighbours;
 use super::relations;
 use super::runner::Options;
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub(super) struct Crew<'a> {
     /// Of [`relations::moved`].
     moved: String,
     options: &'a Options,
+    neighbours: &'a Neighbours,
     progress: &'a dyn Progress,
     started: Instant,
     queue: Mutex<Queue>,
@@ -66,6 +68,7 @@ impl<'a> Crew<'a> {
         board: &'a Board<'a>,
         moved: String,
         options: &'a Options,
+        neighbours: &'a Neighbours,
         started: Instant,
         progress: &'a dyn Progress,
         hands: usize,
@@ -83,6 +86,7 @@ impl<'a> Crew<'a> {
             board,
             moved,
             options,
+            neighbours,
             progress,
             started,
             queue: Mutex::new(queue),
@@ -178,7 +182,7 @@ impl<'a> Crew<'a> {
             let left = left.as_millis().min(i32::MAX as u128);
             savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
         }
-        let done = self.board.perform(&mut savepoint, job)?;
+        let done = self.board.perform(&mut savepoint, job, self.neighbours)?;
         relations::confirm(&mut savepoint, &self.moved)?;
         savepoint.commit()?;
         Ok(done)

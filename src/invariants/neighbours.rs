@@ -1,63 +1,102 @@
-//! Whether others write while an audit gets ready. Where its connections take every core of the
-//! server, whoever writes would wait for one, so the audit goes on with one connection less.
+//! Whether others write while an audit runs, and how it makes room for them.
 //!
-//! The write-ahead log tells: an audit writes nothing, and its position is of this moment, unlike
-//! what a snapshot shows. Where it cannot be asked for, nobody is taken to write.
+//! A process that reads without a pause keeps its core until the scheduler takes it away, which is
+//! some milliseconds: as long as a gateway waits for a whole request. So while others write, an
+//! audit reads for a quarter of a millisecond at a time and rests for twice as long, and where its
+//! connections would take every core of the server, it goes on with one less.
 
-use postgres::{GenericClient, Transaction};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::error::Result;
+use postgres::{Client, Transaction};
 
-/// What the server's own housekeeping may write meanwhile, in bytes; a request takes more.
-const HOUSEKEEPING: i64 = 1024;
+/// Asked on a connection of its own, because the transactions of an audit see one moment only. Every
+/// transaction that writes takes a number; an audit takes none, nor does vacuum. NULL on a standby,
+/// where nobody writes.
+const NEXT: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+    THEN pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint END";
 
-/// The position of the write-ahead log, in bytes; NULL on a standby, where nobody writes.
-const POSITION: &str = "SELECT CASE WHEN NOT pg_is_in_recovery()
-    THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint END";
+/// How often to ask.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where the write-ahead log was, as far as it is known.
+/// Whoever has written so recently is likely to write again.
+const RECENTLY: Duration = Duration::from_secs(1);
+
+/// How long to rest after a piece of work.
+const REST: Duration = Duration::from_micros(500);
+
+/// Those who may write while an audit runs.
 pub(super) struct Neighbours {
-    position: Option<i64>,
+    /// `None` when nobody looks.
+    lookout: Option<Mutex<Lookout>>,
+}
+
+struct Lookout {
+    client: Client,
+    /// The number of the next transaction that writes; `None` when it cannot be known.
+    next: Option<i64>,
+    asked: Instant,
+    written: Option<Instant>,
 }
 
 impl Neighbours {
-    /// Nobody who would have to be looked for.
-    pub const NONE: Self = Self { position: None };
-
-    /// Looks for the first time.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub fn look(client: &mut impl GenericClient) -> Result<Self> {
-        // The right to ask can be taken from everybody; that must not be the end of a snapshot.
-        let mut savepoint = client.transaction()?;
-        let asked = savepoint.query_one(POSITION, &[]);
-        let position = match asked {
-            Ok(row) => {
-                savepoint.commit()?;
-                row.get(0)
-            }
-            Err(_) => {
-                savepoint.rollback()?;
-                None
-            }
+    /// Begins to look, on a connection that does nothing else. Without one, nobody is taken to
+    /// write.
+    pub fn new(client: Option<Client>) -> Self {
+        let begin = |mut client: Client| {
+            let next = ask(&mut client);
+            Mutex::new(Lookout {
+                client,
+                next,
+                asked: Instant::now(),
+                written: None,
+            })
         };
-        Ok(Self { position })
-    }
-
-    /// Sends one of several connections away, once, when somebody has written since.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub fn make_room(&mut self, hands: &mut Vec<Transaction<'_>>) -> Result<()> {
-        let (Some(before), 2..) = (self.position, hands.len()) else {
-            return Ok(());
-        };
-        let now = Self::look(&mut hands[0])?.position;
-        if now.is_some_and(|now| now - before > HOUSEKEEPING) {
-            hands.pop();
-            self.position = None;
+        Self {
+            lookout: client.map(begin),
         }
-        Ok(())
     }
+
+    /// Whether somebody has written of late.
+    pub fn are_writing(&self) -> bool {
+        self.look(INTERVAL)
+    }
+
+    /// Leaves a core to those who write: one of several connections has to go.
+    pub fn make_room(&self, hands: &mut Vec<Transaction<'_>>) -> bool {
+        let wanted = hands.len() > 1 && self.look(Duration::ZERO);
+        if wanted {
+            hands.pop();
+        }
+        wanted
+    }
+
+    /// Lets others have their turn.
+    pub fn rest() {
+        thread::sleep(REST);
+    }
+
+    /// Asks, unless that was done a moment ago.
+    fn look(&self, interval: Duration) -> bool {
+        let Some(lookout) = &self.lookout else {
+            return false;
+        };
+        let mut lookout = lookout.lock().unwrap_or_else(PoisonError::into_inner);
+        if lookout.asked.elapsed() >= interval {
+            // What cannot be known any more, because the connection was lost, is as it was.
+            let next = ask(&mut lookout.client);
+            lookout.asked = Instant::now();
+            if next > lookout.next && lookout.next.is_some() {
+                lookout.written = Some(lookout.asked);
+            }
+            lookout.next = next.or(lookout.next);
+        }
+        lookout.written.is_some_and(|at| at.elapsed() < RECENTLY)
+    }
+}
+
+/// The number of the next transaction that writes.
+fn ask(client: &mut Client) -> Option<i64> {
+    client.query_one(NEXT, &[]).ok()?.get(0)
 }

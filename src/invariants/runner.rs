@@ -53,13 +53,34 @@ pub struct Options {
     pub partial: bool,
 }
 
+/// The connections of an audit, all to the same database.
+pub struct Connections<'a> {
+    /// The one that takes the snapshot.
+    pub client: &'a mut Client,
+    /// Further ones that evaluate checks.
+    pub helpers: &'a mut [Client],
+    /// Looks whether others write, and evaluates nothing. Without it the audit makes no room for
+    /// them.
+    pub lookout: Option<Client>,
+}
+
+impl<'a> Connections<'a> {
+    /// A single one.
+    pub fn one(client: &'a mut Client) -> Self {
+        Self {
+            client,
+            helpers: &mut [],
+            lookout: None,
+        }
+    }
+}
+
 /// The chain equation failed over the new rows.
 const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones end";
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
-/// `helpers` are further connections to the same database, which evaluate in the same snapshot; a
-/// helper that cannot join is done without. A check that cannot be evaluated becomes a result of
+/// All connections evaluate in the same snapshot; a helper that cannot join is done without. A check that cannot be evaluated becomes a result of
 /// its own and makes the verdict incomplete; the others are evaluated all the same.
 ///
 /// With the file of a state it reads only what is new since the audit that left that state, where
@@ -70,20 +91,21 @@ const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones
 /// When there is nothing to audit (no schema version), or no snapshot to be had; a state of another
 /// database.
 pub fn audit(
-    client: &mut Client,
-    helpers: &mut [Client],
+    connections: Connections<'_>,
     selection: &[&Check],
     options: &Options,
     mut file: Option<&mut StateFile>,
     progress: &dyn Progress,
 ) -> Result<Audit> {
     let started = Instant::now();
+    let Connections {
+        client,
+        helpers,
+        lookout,
+    } = connections;
     let horizon = file.as_deref().map(|file| Horizon::look(client, file));
     let horizon = horizon.transpose()?;
-    let mut others = match options.leave_a_core {
-        true => Neighbours::look(client)?,
-        false => Neighbours::NONE,
-    };
+    let neighbours = Neighbours::new(lookout);
     let tables = plan::tables(selection);
     let mut snapshot = Snapshot::take(client, &tables)?;
     let joined = join(&mut snapshot, &tables, helpers, progress)?;
@@ -102,7 +124,7 @@ pub fn audit(
     } else {
         &[RECENT]
     };
-    others.make_room(&mut hands)?;
+    let has_room = !options.leave_a_core || neighbours.make_room(&mut hands);
     tell(&mut hands, setup)?;
     canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
@@ -122,10 +144,13 @@ pub fn audit(
     };
     equations::prove(&mut hands[0], key)?;
     // Whoever writes seldom may have been missed before.
-    others.make_room(&mut hands)?;
+    if !has_room {
+        neighbours.make_room(&mut hands);
+    }
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,
+        neighbours: &neighbours,
         started,
         progress,
         key,
@@ -183,6 +208,7 @@ struct Evaluation<'a> {
     /// Of [`relations::moved`].
     moved: String,
     options: &'a Options,
+    neighbours: &'a Neighbours,
     started: Instant,
     progress: &'a dyn Progress,
     key: i64,
@@ -225,6 +251,7 @@ impl Evaluation<'_> {
             &board,
             self.moved.clone(),
             self.options,
+            self.neighbours,
             self.started,
             self.progress,
             hands.len(),

@@ -13,30 +13,21 @@ use postgres::{Row, Transaction};
 
 use super::contract::{Contract, Kind};
 use super::evidence::amount;
+use super::neighbours::Neighbours;
+use super::pieces::Pieces;
+use super::range::{Extent, Range};
 use super::relations::Relation;
 use super::row::Count;
 use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
-
-/// Pages of a range: small enough for a bar that moves and a deadline that is kept, large enough
-/// that planning a statement does not count (a page is 8 kB as a rule).
-const RANGE_PAGES: (u64, u64) = (256, 4096);
-
-/// Ranges for each connection, so that none waits long for the last one.
-const RANGES_EACH: u64 = 16;
-
-/// A table holds at most so many rows on a page, roughly; for throttling.
-const ROWS_PER_PAGE: u64 = 100;
 
 /// The pass over one table.
 #[derive(Debug)]
 pub(super) struct Scan {
     /// Name of the table, in schema `public`.
     pub table: String,
-    /// Pages; `None` for a relation that is read in one piece.
-    pages: Option<u64>,
-    /// For a pass over new rows only: the id that they begin above, and about how far they go.
-    ids: Option<(u64, u64)>,
+    /// Which rows.
+    pub extent: Extent,
     /// The checks that look at each row: place in the plan, and what the file says.
     checks: Vec<(usize, Contract)>,
     sums: Vec<Sum>,
@@ -51,14 +42,6 @@ struct Sum {
     /// Where it counts rows of which a sound ledger has none: what they are known by.
     unsound: Option<String>,
 }
-
-/// Rows above the ids that an earlier audit has sealed are read by ranges of so many ids, at least.
-const RANGE_IDS: u64 = 4096;
-
-/// Some pages of a table: from the first one to before the second, which is open for the last. Of a
-/// pass over new rows only, ids instead of pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range(pub u64, pub Option<u64>);
 
 /// What ranges have yielded.
 #[derive(Clone, Debug, Default)]
@@ -76,17 +59,10 @@ impl Scan {
     pub fn new(table: &str, relation: &Relation) -> Self {
         Self {
             table: table.to_owned(),
-            pages: relation.pages,
-            ids: None,
+            extent: Extent::all(relation),
             checks: Vec::new(),
             sums: Vec::new(),
         }
-    }
-
-    /// Leaves out all rows but those above an id; `last` is the highest one, about.
-    pub fn only_above(&mut self, sealed: i64, last: i64) {
-        let above = u64::try_from(sealed).unwrap_or_default();
-        self.ids = Some((above, u64::try_from(last).unwrap_or_default().max(above)));
     }
 
     /// Adds a check that looks at each row, by its place in the plan.
@@ -128,63 +104,45 @@ impl Scan {
         self.checks.is_empty() && self.sums.is_empty()
     }
 
-    /// Cuts the pass into ranges for so many connections.
-    pub fn ranges(&self, jobs: usize, rows_per_second: Option<u64>) -> Vec<Range> {
-        let jobs = u64::try_from(jobs).unwrap_or(1);
-        let (least, most) = RANGE_PAGES;
-        let (from, to, size) = match (self.ids, self.pages) {
-            (Some((above, last)), _) => {
-                let share = (last - above).div_ceil(jobs * 2);
-                let rate = rows_per_second.unwrap_or(u64::MAX);
-                (above + 1, last + 1, share.max(RANGE_IDS).min(rate))
-            }
-            (None, None) => return vec![Range(0, None)],
-            (None, Some(pages)) => {
-                let share = (pages / (jobs * RANGES_EACH)).clamp(least, most);
-                let rate = rows_per_second.map_or(u64::MAX, |rate| rate / ROWS_PER_PAGE);
-                (0, pages, share.min(rate))
-            }
-        };
-        let to = to.max(from + 1);
-        let starts: Vec<u64> = (from..to).step_by(size.max(1) as usize).collect();
-        let ends = starts.iter().skip(1).map(|end| Some(*end)).chain([None]);
-        starts
-            .iter()
-            .zip(ends)
-            .map(|(start, end)| Range(*start, end))
-            .collect()
-    }
-
-    /// Pages of a range, for the progress bar.
-    pub fn pages_of(&self, range: Range) -> u64 {
-        let open = self.ids.map(|(_, last)| last).or(self.pages);
-        let length = range.1.or(open).unwrap_or(range.0 + 1);
-        let length = length.saturating_sub(range.0);
-        let per_page = if self.ids.is_some() { ROWS_PER_PAGE } else { 1 };
-        (length / per_page).max(1)
-    }
-
-    /// Reads a range, knowing what others have yielded so far. Where a row check has fired, it is
-    /// likely to do so again, and each check is counted at once.
+    /// Reads a range, knowing what others have yielded so far.
+    ///
+    /// # Errors
+    /// What the server says.
     pub fn read(
         &self,
         snapshot: &mut Transaction<'_>,
         range: Range,
         so_far: &Tally,
+        neighbours: &Neighbours,
     ) -> Result<Tally> {
-        let wanted = self.wanted(so_far);
+        let mut pieces = Pieces::of(snapshot, neighbours, self.extent, range);
+        let (mut tally, mut known) = (Tally::default(), so_far.clone());
+        while let Some(piece) = pieces.next() {
+            let found = self.read_piece(&mut pieces, piece, &known)?;
+            known.add(found.clone());
+            tally.add(found);
+        }
+        pieces.end()?;
+        Ok(tally)
+    }
+
+    /// Where a row check has fired, it is likely to do so again, and each check is counted at once.
+    fn read_piece(&self, pieces: &mut Pieces, piece: Range, known: &Tally) -> Result<Tally> {
+        let wanted = self.wanted(known);
         let fired = |at: &usize| {
             self.checks[*at].1.kind == Kind::Row
-                && so_far.counts.get(*at).is_some_and(Count::is_loud)
+                && known.counts.get(*at).is_some_and(Count::is_loud)
         };
+        let (place, bounds) = self.extent.place(&self.table, piece);
+        let place = place.as_deref();
         if !wanted.iter().any(fired) {
-            let row = snapshot.query_one(&self.quick(range, &wanted), &[])?;
+            let row = single(pieces.query(self.quick(place, &wanted), &bounds)?)?;
             let suspects: i64 = row.try_get("suspects")?;
             if suspects == 0 {
                 return self.tally(&row, &[]);
             }
         }
-        let row = snapshot.query_one(&self.apart(range, &wanted), &[])?;
+        let row = single(pieces.query(self.apart(place, &wanted), &bounds)?)?;
         self.tally(&row, &wanted)
     }
 
@@ -209,7 +167,7 @@ impl Scan {
     }
 
     /// One predicate for all checks, and for what is not sound besides.
-    fn quick(&self, range: Range, wanted: &[usize]) -> String {
+    fn quick(&self, place: Option<&str>, wanted: &[usize]) -> String {
         let judged = wanted.iter().map(|at| self.expression(*at));
         let unsound = self.sums.iter().filter_map(|sum| sum.unsound.as_deref());
         let expressions = judged.chain(unsound).map(|sql| format!("(\n{sql}\n)"));
@@ -226,11 +184,11 @@ impl Scan {
             None => column,
             Some(_) => format!("'0' AS sum_{at}"),
         }));
-        self.select(&columns, "", range)
+        self.select(&columns, "", place)
     }
 
     /// A count for each check.
-    fn apart(&self, range: Range, wanted: &[usize]) -> String {
+    fn apart(&self, place: Option<&str>, wanted: &[usize]) -> String {
         let mut columns = vec!["count(*) AS all_rows".to_owned()];
         columns.extend(self.sum_columns());
         let mut judged = Vec::new();
@@ -254,7 +212,7 @@ impl Scan {
             judged.join(", "),
             differences.join(", ")
         );
-        self.select(&columns, &laterals, range)
+        self.select(&columns, &laterals, place)
     }
 
     /// The names of the sums, in the order of [`Self::sum_columns`].
@@ -268,38 +226,14 @@ impl Scan {
         sums.map(|(at, sum)| format!("coalesce({}, 0)::text AS sum_{at}", sum.aggregate))
     }
 
-    fn select(&self, columns: &[String], laterals: &str, range: Range) -> String {
+    fn select(&self, columns: &[String], laterals: &str, place: Option<&str>) -> String {
         let table = quote_identifier(&self.table);
         let columns = columns.join(",\n");
         let from = format!("SELECT {columns}\n FROM public.{table} {laterals}");
-        match self.place(range) {
+        match place {
             None => from,
             Some(place) => format!("{from}\nWHERE {place}"),
         }
-    }
-
-    /// The condition for the rows of a range; none for all rows.
-    pub fn place(&self, range: Range) -> Option<String> {
-        let table = quote_identifier(&self.table);
-        let (column, first, end) = match (self.ids, self.pages) {
-            (Some(_), _) => (
-                "id",
-                range.0.to_string(),
-                range.1.map(|end| end.to_string()),
-            ),
-            (None, None) => return None,
-            (None, Some(_)) if range == Range(0, None) => return None,
-            (None, Some(_)) => {
-                // The page numbers of tid have 32 bits.
-                let ctid = |page: u64| format!("'({page},0)'::tid");
-                ("ctid", ctid(range.0), range.1.map(ctid))
-            }
-        };
-        let column = format!("public.{table}.{column}");
-        Some(match end {
-            None => format!("{column} >= {first}"),
-            Some(end) => format!("{column} >= {first} AND {column} < {end}"),
-        })
     }
 
     fn tally(&self, row: &Row, apart: &[usize]) -> Result<Tally> {
@@ -348,51 +282,13 @@ impl Tally {
     }
 }
 
+/// An aggregate is a row.
+fn single(rows: Vec<Row>) -> Result<Row> {
+    let nothing = || Error::undecided("the server sent no row for an aggregate");
+    rows.into_iter().next().ok_or_else(nothing)
+}
+
 fn count_of(row: &Row, column: &str) -> Result<u64> {
     let count: i64 = row.try_get(column)?;
     Ok(u64::try_from(count).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scan(pages: Option<u64>) -> Scan {
-        let relation = Relation {
-            pages,
-            ..Relation::default()
-        };
-        Scan::new("t", &relation)
-    }
-
-    #[test]
-    fn ranges_cover_every_page_once_and_the_last_is_open() {
-        for pages in [0, 1, 63, 64, 65, 1000, 100_000] {
-            let ranges = scan(Some(pages)).ranges(2, None);
-            assert_eq!(ranges[0].0, 0);
-            for pair in ranges.windows(2) {
-                assert_eq!(pair[0].1, Some(pair[1].0));
-            }
-            assert_eq!(ranges.last().unwrap().1, None);
-        }
-        assert_eq!(scan(Some(100_000)).ranges(2, None).len(), 32);
-        assert_eq!(scan(None).ranges(8, None), [Range(0, None)]);
-    }
-
-    #[test]
-    fn a_low_rate_makes_small_ranges() {
-        assert_eq!(scan(Some(10)).ranges(1, Some(1)).len(), 10);
-    }
-
-    #[test]
-    fn a_range_is_asked_for_by_page() {
-        let scan = scan(Some(1000));
-        let sql = scan.quick(Range(64, Some(128)), &[]);
-        let range = "\"t\".ctid >= '(64,0)'::tid AND public.\"t\".ctid < '(128,0)'::tid";
-        assert!(sql.contains(range), "{sql}");
-        assert!(
-            scan.quick(Range(64, None), &[])
-                .ends_with(">= '(64,0)'::tid")
-        );
-    }
 }

@@ -5,11 +5,17 @@ use postgres::Transaction;
 use super::{Board, Done, Job};
 use crate::error::Result;
 use crate::invariants::evidence::Violations;
+use crate::invariants::neighbours::Neighbours;
 use crate::invariants::{evaluate, row};
 
 impl Board<'_> {
     /// Does a job.
-    pub fn perform(&self, snapshot: &mut Transaction<'_>, job: &Job) -> Result<Done> {
+    pub fn perform(
+        &self,
+        snapshot: &mut Transaction<'_>,
+        job: &Job,
+        neighbours: &Neighbours,
+    ) -> Result<Done> {
         let (relations, limit) = (&self.plan.relations, self.limit);
         let violations = match job {
             Job::Range { scan, range } => {
@@ -20,7 +26,7 @@ impl Board<'_> {
                 if given_up {
                     return Ok(Done::default());
                 }
-                let tally = self.scans[*scan].read(snapshot, *range, &so_far)?;
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far, neighbours)?;
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
@@ -28,7 +34,8 @@ impl Board<'_> {
                 });
             }
             Job::Content { pass, range } => {
-                let (rows, contents) = self.sealed.passes[*pass].read(snapshot, *range)?;
+                let (rows, contents) =
+                    self.sealed.passes[*pass].read(snapshot, *range, neighbours)?;
                 return Ok(Done {
                     rows,
                     contents: Some(contents),

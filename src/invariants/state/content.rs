@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use postgres::Transaction;
+use postgres::{Row, Transaction};
 
 use super::{BLOCK_BITS, Block, Number};
 use crate::db::session::quote_identifier;
@@ -16,8 +16,11 @@ use crate::error::{Error, Result};
 use crate::invariants::contract::{Contract, SchemaVersion};
 use crate::invariants::equations::{ENTRIES, Equation, LOG, OFFSET, Sums};
 use crate::invariants::evidence::Violations;
+use crate::invariants::neighbours::Neighbours;
+use crate::invariants::pieces::Pieces;
+use crate::invariants::range::{Extent, Range};
 use crate::invariants::relations::Relation;
-use crate::invariants::scan::{Range, Scan};
+use crate::invariants::scan::Scan;
 use crate::report::Evidence;
 
 /// By table. The server's hash of a numeric forgets its sign, hence the offset: `+`.
@@ -95,7 +98,7 @@ impl Pass {
         let mut scan = Scan::new(table, relations.get(table)?);
         let before = before.unwrap_or(i64::MIN);
         if only_new {
-            scan.only_above(before, upto);
+            scan.extent = Extent::above(before, upto);
         }
         for equation in Equation::ALL {
             if equation.applies(version, relations) {
@@ -110,14 +113,9 @@ impl Pass {
         })
     }
 
-    /// Cuts it into ranges for so many connections.
-    pub fn ranges(&self, jobs: usize, rows_per_second: Option<u64>) -> Vec<Range> {
-        self.scan.ranges(jobs, rows_per_second)
-    }
-
-    /// Pages of a range, for the progress bar.
-    pub fn pages_of(&self, range: Range) -> u64 {
-        self.scan.pages_of(range)
+    /// Which rows it reads.
+    pub fn extent(&self) -> Extent {
+        self.scan.extent
     }
 
     /// The table that it reads.
@@ -126,32 +124,50 @@ impl Pass {
     }
 
     /// Reads a range: rows, and what they yield.
-    pub fn read(&self, snapshot: &mut Transaction<'_>, range: Range) -> Result<(u64, Contents)> {
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn read(
+        &self,
+        snapshot: &mut Transaction<'_>,
+        range: Range,
+        neighbours: &Neighbours,
+    ) -> Result<(u64, Contents)> {
+        let mut pieces = Pieces::of(snapshot, neighbours, self.scan.extent, range);
         let mut contents = Contents::default();
         let mut rows = 0;
-        for row in snapshot.query(&self.statement(range), &[])? {
-            let number: i64 = row.try_get("block")?;
-            let block = Block {
-                rows: u64::try_from(row.try_get::<_, i64>("number")?).unwrap_or_default(),
-                first: row.try_get("first")?,
-                content: Number(self.number(row.try_get("content")?)?),
-            };
-            rows += block.rows;
-            let blocks = if row.try_get("is_new")? {
-                &mut contents.new
-            } else {
-                &mut contents.old
-            };
-            blocks.entry(number).or_default().add(&block);
-            for (at, name) in self.scan.sum_names().enumerate() {
-                let sum = self.number(row.try_get(format!("sum_{at}").as_str())?)?;
-                add(&mut contents.sums, name, sum);
+        while let Some(piece) = pieces.next() {
+            let (place, bounds) = self.scan.extent.place(&self.scan.table, piece);
+            for row in pieces.query(self.statement(place.as_deref()), &bounds)? {
+                rows += self.take(&row, &mut contents)?;
             }
         }
+        pieces.end()?;
         Ok((rows, contents))
     }
 
-    fn statement(&self, range: Range) -> String {
+    /// Adds a row of the statement; how many rows it stands for.
+    fn take(&self, row: &Row, contents: &mut Contents) -> Result<u64> {
+        let number: i64 = row.try_get("block")?;
+        let block = Block {
+            rows: u64::try_from(row.try_get::<_, i64>("number")?).unwrap_or_default(),
+            first: row.try_get("first")?,
+            content: Number(self.number(row.try_get("content")?)?),
+        };
+        let blocks = if row.try_get("is_new")? {
+            &mut contents.new
+        } else {
+            &mut contents.old
+        };
+        blocks.entry(number).or_default().add(&block);
+        for (at, name) in self.scan.sum_names().enumerate() {
+            let sum = self.number(row.try_get(format!("sum_{at}").as_str())?)?;
+            add(&mut contents.sums, name, sum);
+        }
+        Ok(block.rows)
+    }
+
+    fn statement(&self, place: Option<&str>) -> String {
         let mut columns = vec![
             format!("id >> {BLOCK_BITS} AS block"),
             format!("id > {} AS is_new", self.before),
@@ -161,7 +177,6 @@ impl Pass {
         ];
         columns.extend(self.scan.sum_columns());
         let (table, upto) = (quote_identifier(&self.scan.table), self.upto);
-        let place = self.scan.place(range);
         let place = place.map_or_else(String::new, |place| format!(" AND {place}"));
         format!(
             "SELECT {} FROM public.{table} WHERE id <= {upto}{place} GROUP BY 1, 2",

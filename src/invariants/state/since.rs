@@ -15,6 +15,7 @@ use crate::invariants::catalogue::Check;
 use crate::invariants::contract::{Contract, FULL_AUDITS_ONLY, INCREMENTAL_ROWS, Kind};
 use crate::invariants::equations::{ENTRIES, LOG, Sums};
 use crate::invariants::plan::{Decision, Plan};
+use crate::invariants::range::Extent;
 use crate::invariants::relations::{self, Relation};
 use crate::invariants::scan::Scan;
 
@@ -48,7 +49,7 @@ impl Since {
     pub fn scan(&self, table: &str, relation: &Relation) -> Scan {
         let mut scan = Scan::new(table, relation);
         if let Some((sealed, last)) = self.ids.get(table) {
-            scan.only_above(*sealed, *last);
+            scan.extent = Extent::above(*sealed, *last);
         }
         scan
     }

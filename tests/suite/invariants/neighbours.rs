@@ -1,19 +1,59 @@
-//! How many connections an audit uses when nobody has said how many.
+//! What an audit does for others who write meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use creditdb::db::throwaway::{Options, Throwaway};
 use postgres::{Client, NoTls};
 
-use super::{check, own_check, result};
-use crate::support::program::creditdb;
+use super::{check, own_check, result, without_times};
+use crate::support::folder::Folder;
+use crate::support::program::{Run, creditdb};
 
 /// A query check that names how many connections take part, itself included.
 const CONNECTIONS: &str = "SELECT 'connections' AS subject, NULL AS expected,
     count(*)::text AS actual, NULL AS difference, NULL AS cause, NULL AS detail
     FROM pg_stat_activity WHERE application_name = 'creditdb' AND xact_start IS NOT NULL";
+
+/// A migrated server of its own, where nobody writes, and which logs all statements.
+fn server() -> (Throwaway, String) {
+    let settings = [("autovacuum", "off"), ("log_min_duration_statement", "0")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let server = Throwaway::start(&Options {
+        settings: settings.to_vec(),
+        ..Options::default()
+    });
+    let server = server.unwrap();
+    let url = server.url("postgres");
+    creditdb(["migrate"]).on(&url).succeeds();
+    (server, url)
+}
+
+/// Ends the writing, after a failure as well.
+struct Enough<'a>(&'a AtomicBool);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does something while somebody writes, though no row that an audit reads.
+fn while_somebody_writes<T>(url: &str, what: impl FnOnce() -> T) -> T {
+    let enough = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut writer = Client::connect(url, NoTls).unwrap();
+            while !enough.load(Ordering::Relaxed) {
+                writer.batch_execute("SELECT pg_current_xact_id()").unwrap();
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let _enough = Enough(&enough);
+        what()
+    })
+}
 
 /// How many connections an audit uses.
 fn connections(url: &str, arguments: &[&str]) -> usize {
@@ -25,52 +65,101 @@ fn connections(url: &str, arguments: &[&str]) -> usize {
     actual.as_str().unwrap().parse().unwrap()
 }
 
+/// How often the server's log shows a part of a table that was asked for by this column.
+fn parts(server: &Throwaway, column: &str) -> usize {
+    let asked = format!("public.\"llm_usage_log\".{column} >=");
+    server.log().matches(&asked).count()
+}
+
 #[test]
 fn a_core_is_left_to_those_who_write() {
-    let quiet = [("autovacuum", "off")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let server = Throwaway::start(&Options {
-        settings: quiet.to_vec(),
-        ..Options::default()
-    });
-    let server = server.unwrap();
-    let url = server.url("postgres");
-    creditdb(["migrate"]).on(&url).succeeds();
+    let (_server, url) = server();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     assert_eq!(connections(&url, &[]), cores.min(4));
-
-    let enough = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut writer = Client::connect(&url, NoTls).unwrap();
-            // Not for ever, should the audit fail.
-            let end = Instant::now() + Duration::from_secs(60);
-            while !enough.load(Ordering::Relaxed) && Instant::now() < end {
-                writer
-                    .batch_execute("CREATE TABLE t (); DROP TABLE t")
-                    .unwrap();
-            }
-        });
+    while_somebody_writes(&url, || {
         let all = if cores > 4 { 4 } else { cores.max(2) - 1 };
-        let used = (connections(&url, &[]), connections(&url, &["--jobs=2"]));
-        enough.store(true, Ordering::Relaxed);
-        assert_eq!(used, (all, 2));
+        assert_eq!(connections(&url, &[]), all);
+        assert_eq!(connections(&url, &["--jobs=2"]), 2);
+        assert_eq!(connections(&url, &["--full-speed"]), cores.min(4));
     });
 }
 
 #[test]
-fn an_audit_goes_on_where_nobody_may_ask_for_the_position_of_the_log() {
-    let server = Throwaway::start(&Options::default()).unwrap();
-    let url = server.url("postgres");
-    creditdb(["migrate"]).on(&url).succeeds();
+fn while_somebody_writes_tables_are_read_by_pieces() {
+    let (server, url) = server();
+    creditdb(["sample", "--users=40", "--requests=6000"])
+        .on(&url)
+        .succeeds();
+    let mut owner = Client::connect(&url, NoTls).unwrap();
+    let damage = "UPDATE public.llm_usage_log SET latency_ms = -1 WHERE id % 700 = 0";
+    owner.batch_execute(damage).unwrap();
+    let verify = |arguments: &[&str]| -> (Run, usize) {
+        let before = parts(&server, "ctid");
+        let run = creditdb(["verify", "--format=json"]).args(arguments);
+        (run.on(&url).succeeds(), parts(&server, "ctid") - before)
+    };
+    let (quiet, few) = verify(&[]);
+    assert_eq!(
+        result(&quiet.json(), "latency-implausible")["violations"],
+        8
+    );
+    while_somebody_writes(&url, || {
+        let (by_pieces, many) = verify(&[]);
+        assert_eq!(without_times(&quiet), without_times(&by_pieces));
+        assert!(many > 10 * few.max(1), "{many} parts, {few} when quiet");
+        let (_, at_once) = verify(&["--full-speed"]);
+        assert_eq!(at_once, few);
+    });
+}
+
+#[test]
+fn while_somebody_writes_what_was_sealed_at_once_is_found_again_by_pieces() {
+    let (server, url) = server();
+    creditdb(["sample", "--users=40", "--requests=6000"])
+        .on(&url)
+        .succeeds();
+    let folder = Folder::with::<&str>(&[]);
+    let state = format!("--state={}/ledger.state", folder.arg());
+    creditdb(["verify", &state]).on(&url).succeeds();
+    assert_eq!(parts(&server, "id"), 0);
+    let mut gateway = Client::connect(&url, NoTls).unwrap();
+    let requests = "SELECT public.record_llm_request(user_id, 'late_' || n, 'gpt-4-turbo',
+            'openai', 'balanced', 1000, 200, 0.001, 900)
+        FROM generate_series(1, 600) AS n, (SELECT user_id FROM public.user_credits
+            WHERE tier = 'enterprise' AND balance > 1 ORDER BY user_id LIMIT 1) AS u;
+        UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 hour',
+            credits_used_this_month = 0.6 WHERE updated_at > now() - interval '1 hour'";
+    gateway.batch_execute(requests).unwrap();
+    while_somebody_writes(&url, || {
+        creditdb(["verify", &state]).on(&url).succeeds();
+        // New rows 1 to 600, by 200 ids, each part in two or three lines of the log.
+        assert!(parts(&server, "id") > 3);
+        creditdb(["verify", &state, "--full"]).on(&url).succeeds();
+    });
+    let edit = "SET session_replication_role = replica;
+        UPDATE public.llm_usage_log SET model = 'other' WHERE id = 3000";
+    gateway.batch_execute(edit).unwrap();
+    while_somebody_writes(&url, || {
+        let run = creditdb(["verify", "--format=json", &state, "--full"]).on(&url);
+        let sealed = result(&run.exits(1).json(), "sealed-history").clone();
+        assert_eq!(sealed["violations"], 1, "{sealed}");
+    });
+}
+
+#[test]
+fn an_audit_goes_on_where_nobody_may_ask_who_writes() {
+    let (_server, url) = server();
     let mut owner = Client::connect(&url, NoTls).unwrap();
     owner
         .batch_execute(
             "CREATE ROLE stranger LOGIN IN ROLE creditdb_auditor;
-             REVOKE EXECUTE ON FUNCTION pg_current_wal_insert_lsn() FROM PUBLIC",
+             REVOKE EXECUTE ON FUNCTION pg_snapshot_xmax(pg_snapshot) FROM PUBLIC",
         )
         .unwrap();
     let stranger = url.replace("postgres@", "stranger@");
-    creditdb(["verify", "--area=chain"])
-        .on(&stranger)
-        .succeeds();
+    while_somebody_writes(&url, || {
+        creditdb(["verify", "--area=chain"])
+            .on(&stranger)
+            .succeeds();
+    });
 }
