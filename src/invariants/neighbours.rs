@@ -84,13 +84,18 @@ impl Neighbours {
         };
         let mut lookout = lookout.lock().unwrap_or_else(PoisonError::into_inner);
         if lookout.asked.elapsed() >= interval {
-            // What cannot be known any more, because the connection was lost, is as it was.
             let next = ask(&mut lookout.client);
-            lookout.asked = Instant::now();
-            if next > lookout.next && lookout.next.is_some() {
-                lookout.written = Some(lookout.asked);
+            let now = Instant::now();
+            lookout.asked = now;
+            if next.is_none() {
+                // The connection was lost, or nobody may ask: who has written may still do so.
+                lookout.written = lookout.written.map(|_| now);
+            } else {
+                if lookout.next.is_some_and(|before| next > Some(before)) {
+                    lookout.written = Some(now);
+                }
+                lookout.next = next;
             }
-            lookout.next = next.or(lookout.next);
         }
         lookout.written.is_some_and(|at| at.elapsed() < RECENTLY)
     }
