@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, Transaction};
 
+use crate::db::session;
+
 /// Asked on a connection of its own, because the transactions of an audit see one moment only. Every
 /// transaction that writes takes a number; an audit takes none, nor does vacuum. NULL on a standby,
 /// where nobody writes.
 const NEXT: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()
-    THEN pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint END";
+    THEN pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text END";
 
 /// How often to ask.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -101,7 +103,13 @@ impl Neighbours {
     }
 }
 
-/// The number of the next transaction that writes.
+/// The number of the next transaction that writes. By the simple protocol, which leaves nothing behind
+/// on a connection that a pooler hands to others.
 fn ask(client: &mut Client) -> Option<i64> {
-    client.query_one(NEXT, &[]).ok()?.get(0)
+    session::rows(client, NEXT)
+        .ok()?
+        .first()?
+        .get(0)?
+        .parse()
+        .ok()
 }
