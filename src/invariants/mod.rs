@@ -3,9 +3,10 @@
 //! `catalogue` knows which checks there are (`folder` reads those of a user, `select` picks),
 //! `plan` decides which of them have to be evaluated on this database (`guards` says which are
 //! proven by a constraint). `runner` has them evaluated by a `crew` of connections that take jobs
-//! from a `board`: ranges of a fused `scan`, whose sums `equations` interpret (by small `pieces` while
-//! `neighbours` write), and single checks (`row`, `query` and `native`, one for each kind), once each
-//! `canary` was found. `chain` names causes. `state` is what one audit leaves for the next, so that it reads only what is new.
+//! from a `board`: ranges of a fused `scan`, whose sums `equations` interpret (by small `pieces`
+//! while `neighbours` write), and single checks (`row`, `query` and `native`, one for each kind),
+//! once each `canary` was found. `chain` names causes. `state` is what one audit leaves for the
+//! next, so that it reads only what is new.
 
 mod board;
 mod canary;

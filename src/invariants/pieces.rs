@@ -62,24 +62,33 @@ impl<'a, 'b> Pieces<'a, 'b> {
     ///
     /// # Errors
     /// What the server says.
-    pub fn query(&mut self, statement: String, parameters: &[String]) -> Result<Vec<Row>> {
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            parameters.iter().map(|text| text as _).collect();
+    pub fn query(&mut self, statement: String, bounds: &[String]) -> Result<Vec<Row>> {
+        let statement = self.prepare(statement)?;
+        Ok(self.snapshot.query(&statement, &parameters(bounds))?)
+    }
+
+    /// The same, for a single row.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn query_one(&mut self, statement: String, bounds: &[String]) -> Result<Row> {
+        let statement = self.prepare(statement)?;
+        Ok(self.snapshot.query_one(&statement, &parameters(bounds))?)
+    }
+
+    fn prepare(&mut self, statement: String) -> Result<Statement> {
         if !self.is_small {
-            return Ok(self.snapshot.query(&statement, &parameters)?);
+            return Ok(self.snapshot.prepare(&statement)?);
+        }
+        if let Some(prepared) = self.prepared.get(&statement) {
+            return Ok(prepared.clone());
         }
         if self.prepared.is_empty() {
             self.snapshot.batch_execute(PLAN_ONCE)?;
         }
-        let prepared = match self.prepared.get(&statement) {
-            Some(prepared) => prepared.clone(),
-            None => {
-                let prepared = self.snapshot.prepare(&statement)?;
-                self.prepared.insert(statement, prepared.clone());
-                prepared
-            }
-        };
-        Ok(self.snapshot.query(&prepared, &parameters)?)
+        let prepared = self.snapshot.prepare(&statement)?;
+        self.prepared.insert(statement, prepared.clone());
+        Ok(prepared)
     }
 
     /// Leaves the connection as it was. After an error the savepoint does.
@@ -92,4 +101,8 @@ impl<'a, 'b> Pieces<'a, 'b> {
         }
         Ok(())
     }
+}
+
+fn parameters(bounds: &[String]) -> Vec<&(dyn ToSql + Sync)> {
+    bounds.iter().map(|bound| bound as _).collect()
 }

@@ -136,13 +136,13 @@ impl Scan {
         let (place, bounds) = self.extent.place(&self.table, piece);
         let place = place.as_deref();
         if !wanted.iter().any(fired) {
-            let row = single(pieces.query(self.quick(place, &wanted), &bounds)?)?;
+            let row = pieces.query_one(self.quick(place, &wanted), &bounds)?;
             let suspects: i64 = row.try_get("suspects")?;
             if suspects == 0 {
                 return self.tally(&row, &[]);
             }
         }
-        let row = single(pieces.query(self.apart(place, &wanted), &bounds)?)?;
+        let row = pieces.query_one(self.apart(place, &wanted), &bounds)?;
         self.tally(&row, &wanted)
     }
 
@@ -280,12 +280,6 @@ impl Tally {
             }
         }
     }
-}
-
-/// An aggregate is a row.
-fn single(rows: Vec<Row>) -> Result<Row> {
-    let nothing = || Error::undecided("the server sent no row for an aggregate");
-    rows.into_iter().next().ok_or_else(nothing)
 }
 
 fn count_of(row: &Row, column: &str) -> Result<u64> {

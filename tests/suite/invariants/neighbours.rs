@@ -30,6 +30,15 @@ fn server() -> (Throwaway, String) {
     (server, url)
 }
 
+/// The same with a ledger.
+fn sampled() -> (Throwaway, String) {
+    let (server, url) = server();
+    creditdb(["sample", "--users=40", "--requests=6000"])
+        .on(&url)
+        .succeeds();
+    (server, url)
+}
+
 /// Ends the writing, after a failure as well.
 struct Enough<'a>(&'a AtomicBool);
 
@@ -86,10 +95,7 @@ fn a_core_is_left_to_those_who_write() {
 
 #[test]
 fn while_somebody_writes_tables_are_read_by_pieces() {
-    let (server, url) = server();
-    creditdb(["sample", "--users=40", "--requests=6000"])
-        .on(&url)
-        .succeeds();
+    let (server, url) = sampled();
     let mut owner = Client::connect(&url, NoTls).unwrap();
     let damage = "UPDATE public.llm_usage_log SET latency_ms = -1 WHERE id % 700 = 0";
     owner.batch_execute(damage).unwrap();
@@ -114,10 +120,7 @@ fn while_somebody_writes_tables_are_read_by_pieces() {
 
 #[test]
 fn while_somebody_writes_what_was_sealed_at_once_is_found_again_by_pieces() {
-    let (server, url) = server();
-    creditdb(["sample", "--users=40", "--requests=6000"])
-        .on(&url)
-        .succeeds();
+    let (server, url) = sampled();
     let folder = Folder::with::<&str>(&[]);
     let state = format!("--state={}/ledger.state", folder.arg());
     creditdb(["verify", &state]).on(&url).succeeds();
