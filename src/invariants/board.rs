@@ -362,7 +362,7 @@ fn equations<'a>(
         for table in equation.tables() {
             if let Some(relation) = plan.relations.get(table) {
                 let scan = scans.entry(table).or_insert_with(|| begin(table, relation));
-                equation.add_sums(key, scan);
+                equation.add_sums(key, scan, &|id| plan.is_proven(id));
             }
         }
     }

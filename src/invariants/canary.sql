@@ -14,12 +14,16 @@ WITH entries (name, planted, entry_seq, amount, balance_after, reference_id) AS 
            ('numbers swapped', true, 2, 10, 10, 'pay'),
            ('numbers swapped', true, 1, -4, 6, 'req'),
            ('reference edited', true, 1, 10, 10, 'pay'),
-           ('reference edited', true, 2, -4, 6, 'REQ')
+           ('reference edited', true, 2, -4, 6, 'REQ'),
+           ('sign of a charge lost', true, 1, 2, 2, 'pay'),
+           ('sign of a charge lost', true, 2, 4, 6, 'req')
 ), e AS (
-    SELECT '00000000-0000-4000-8000-000000000001'::uuid AS user_id, entries.* FROM entries
+    SELECT '00000000-0000-4000-8000-000000000001'::uuid AS user_id, 4::numeric(20,8) AS cost,
+           entries.*
+      FROM entries
 )
 SELECT e.name, e.planted,
        sum($end) - sum($start) = min($last::numeric) - min($first::numeric) AS chain_holds,
-       sum($charged) FILTER (WHERE e.amount < 0) = min($logged::numeric) AS log_agrees
+       sum($charged) FILTER (WHERE e.reference_id <> 'pay') = min($logged::numeric) AS log_agrees
   FROM e
  GROUP BY e.name, e.planted

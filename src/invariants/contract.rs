@@ -145,8 +145,9 @@ pub struct Contract {
     /// empty; a row with a key `"*"` is there so many times.
     pub canary: Option<String>,
     /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by
-    /// itself), a SELECT that finds something whenever new rows may violate it, or
-    /// `full audits only: …`, with the reason. Without it, it is evaluated whole.
+    /// itself), a SELECT that finds something whenever new rows may violate it, which beside
+    /// `suspects` is only asked when one of them is suspect, or `full audits only: …`, with the
+    /// reason. Without it, it is evaluated whole.
     pub incremental: Option<String>,
     /// The expression or the query, without the header.
     pub sql: String,

@@ -24,7 +24,8 @@ use crate::error::{Error, Result};
 const CANARY: &str = include_str!("canary.sql");
 
 /// The server's hash of a numeric forgets its sign. Above this offset every number that fits
-/// `numeric(20,8)`, and every difference of two, is positive.
+/// `numeric(20,8)`, and every difference of two, is positive, and below its negative every one is
+/// negative and like no number that fits.
 pub(super) const OFFSET: &str = "10000000000000";
 
 /// Entry numbers are hashed by 32 bits.
@@ -165,13 +166,14 @@ impl Equation {
         relations::have(relations, self.shape())
     }
 
-    /// Adds what it needs to the scans of its tables.
-    pub fn add_sums(self, key: i64, scan: &mut Scan) {
+    /// Adds what it needs to the scans of its tables. What constraints prove (`is_proven`, by the
+    /// id of a check) is not computed again for each row; sound rows have the same sums either way.
+    pub fn add_sums(self, key: i64, scan: &mut Scan, is_proven: &dyn Fn(&str) -> bool) {
         match (self, scan.table.as_str()) {
-            (Self::Chain, ENTRIES) => add_steps(key, scan),
+            (Self::Chain, ENTRIES) => add_steps(key, scan, is_proven("amount-not-finite")),
             (Self::Chain, USERS) => add_standing(key, scan),
-            (Self::Reconciliation, ENTRIES) => add_charges(key, scan),
-            (Self::Reconciliation, LOG) => add_requests(key, scan),
+            (Self::Reconciliation, ENTRIES) => add_charges(key, scan, is_proven("sign-usage")),
+            (Self::Reconciliation, LOG) => add_requests(key, scan, is_proven("credits-negative")),
             (Self::Identified, ENTRIES) => {
                 let nameless = "reference_id IS NULL AND transaction_type = 'usage'";
                 scan.add_unsound("charges nameless", nameless.to_owned());
@@ -223,16 +225,18 @@ impl Equation {
 }
 
 /// Where each entry leads to, and where it comes from.
-fn add_steps(key: i64, scan: &mut Scan) {
+fn add_steps(key: i64, scan: &mut Scan, are_finite: bool) {
     let end = state("user_id", "entry_seq", "balance_after", key);
     let start = state("user_id", "entry_seq - 1", "balance_after - amount", key);
     scan.add_sum("chain ends", format!("sum({end})"));
     scan.add_sum("chain starts", format!("sum({start})"));
     // What a hash would pass over, or take for something else. NaN is above Infinity.
-    let fit = format!(
-        "entry_seq >= 1 AND entry_seq < {NUMBERS_END} AND amount < 'Infinity' \
-         AND balance_after < 'Infinity' AND user_id IS NOT NULL"
-    );
+    let finite = match are_finite {
+        true => "",
+        false => "AND amount < 'Infinity' AND balance_after < 'Infinity'",
+    };
+    let fit =
+        format!("entry_seq >= 1 AND entry_seq < {NUMBERS_END} AND user_id IS NOT NULL {finite}");
     scan.add_unsound("chain unfit", not(&fit));
 }
 
@@ -250,8 +254,12 @@ fn add_standing(key: i64, scan: &mut Scan) {
 }
 
 /// What usage entries have taken, and for which request.
-fn add_charges(key: i64, scan: &mut Scan) {
-    let charge = request("user_id", "reference_id", "-amount", key);
+fn add_charges(key: i64, scan: &mut Scan, are_negative: bool) {
+    let taken = match are_negative {
+        true => "amount".to_owned(),
+        false => taken("amount"),
+    };
+    let charge = request("user_id", "reference_id", &taken, key);
     let usage = "transaction_type = 'usage'";
     scan.add_sum("charged", format!("sum({charge}) FILTER (WHERE {usage})"));
     let fit = "user_id IS NOT NULL AND amount IS NOT NULL AND transaction_type IS NOT NULL";
@@ -261,8 +269,12 @@ fn add_charges(key: i64, scan: &mut Scan) {
 }
 
 /// What requests cost, as logged.
-fn add_requests(key: i64, scan: &mut Scan) {
-    let charge = request("user_id", "request_id", "credits_used", key);
+fn add_requests(key: i64, scan: &mut Scan, are_positive: bool) {
+    let cost = match are_positive {
+        true => "credits_used".to_owned(),
+        false => cost("credits_used"),
+    };
+    let charge = request("user_id", "request_id", &cost, key);
     let paid = "credits_used <> 0";
     scan.add_sum("logged", format!("sum({charge}) FILTER (WHERE {paid})"));
     let fit = "user_id IS NOT NULL AND credits_used IS NOT NULL";
@@ -287,12 +299,24 @@ fn state(user: &str, number: &str, balance: &str, key: i64) -> String {
     )
 }
 
-/// The hash of a charge: that this request of this user cost so much.
+/// The hash of a charge: that this request of this user cost so much. The text is hashed last: what
+/// the server makes of a numeric differs in a few bits only between 5 and 50000, so that two
+/// requests could swap such amounts and have the same sum.
 fn request(user: &str, reference: &str, credits: &str, key: i64) -> String {
     format!(
-        "hash_numeric_extended({credits} + {OFFSET}, hashtextextended({reference}, \
+        "hashtextextended({reference}, hash_numeric_extended({credits}, \
          uuid_hash_extended({user}, {key})))"
     )
+}
+
+/// A cost as [`request`] takes it: with an offset where it is below 0.
+fn cost(credits: &str) -> String {
+    format!("CASE WHEN {credits} >= 0 THEN {credits} ELSE {credits} - {OFFSET} END")
+}
+
+/// The same of an amount, which has the other sign, for a hash that forgets it.
+fn taken(amount: &str) -> String {
+    format!("CASE WHEN {amount} <= 0 THEN {amount} ELSE {amount} + {OFFSET} END")
 }
 
 /// Draws a key, which nobody else knows.
@@ -330,9 +354,12 @@ pub(super) fn prove(snapshot: &mut Transaction<'_>, key: i64) -> Result<()> {
         .replace("$first", &state("e.user_id", "0", "0", key))
         .replace(
             "$charged",
-            &request("e.user_id", "e.reference_id", "-e.amount", key),
+            &request("e.user_id", "e.reference_id", &taken("e.amount"), key),
         )
-        .replace("$logged", &request("e.user_id", "'req'", "4", key));
+        .replace(
+            "$logged",
+            &request("e.user_id", "'req'", &cost("e.cost"), key),
+        );
     let mut wrong = Vec::new();
     for row in snapshot.query(&statement, &[])? {
         let (case, planted): (String, bool) = (row.get("name"), row.get("planted"));

@@ -42,6 +42,14 @@ impl Plan<'_> {
             .collect()
     }
 
+    /// Whether constraints prove a check, by its id.
+    pub fn is_proven(&self, id: &str) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|(check, decision)| {
+            check.contract.id == id && matches!(decision, Decision::Guarded(_))
+        })
+    }
+
     /// Does that instead.
     pub fn decide(&mut self, decisions: Vec<Decision>) {
         for ((_, decision), other) in self.steps.iter_mut().zip(decisions) {

@@ -13,13 +13,13 @@ use postgres::{Row, Transaction};
 use super::{BLOCK_BITS, Block, Number};
 use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
-use crate::invariants::contract::{Contract, SchemaVersion};
+use crate::invariants::contract::Contract;
 use crate::invariants::equations::{ENTRIES, Equation, LOG, OFFSET, Sums};
 use crate::invariants::evidence::Violations;
 use crate::invariants::neighbours::Neighbours;
 use crate::invariants::pieces::Pieces;
+use crate::invariants::plan::Plan;
 use crate::invariants::range::{Extent, Range};
-use crate::invariants::relations::Relation;
 use crate::invariants::scan::Scan;
 use crate::report::Evidence;
 
@@ -89,20 +89,19 @@ impl Pass {
     /// rows up to there are left out.
     pub(super) fn new(
         table: &str,
-        relations: &BTreeMap<String, Relation>,
-        version: SchemaVersion,
+        plan: &Plan<'_>,
         key: i64,
         (before, upto): (Option<i64>, i64),
         only_new: bool,
     ) -> Option<Self> {
-        let mut scan = Scan::new(table, relations.get(table)?);
+        let mut scan = Scan::new(table, plan.relations.get(table)?);
         let before = before.unwrap_or(i64::MIN);
         if only_new {
             scan.extent = Extent::above(before, upto);
         }
         for equation in Equation::ALL {
-            if equation.applies(version, relations) {
-                equation.add_sums(key, &mut scan);
+            if equation.applies(plan.version, &plan.relations) {
+                equation.add_sums(key, &mut scan, &|id| plan.is_proven(id));
             }
         }
         Some(Self {

@@ -149,14 +149,7 @@ impl Course {
             }
             let ids = (before, upto);
             let only_new = self.since.is_some();
-            Pass::new(
-                table,
-                &plan.relations,
-                plan.version,
-                self.key,
-                ids,
-                only_new,
-            )
+            Pass::new(table, plan, self.key, ids, only_new)
         };
         TABLES.iter().filter_map(pass).collect()
     }
@@ -186,12 +179,19 @@ impl Course {
         let Some(complete) = known.and_then(|reach| reach.complete) else {
             return Ok(before);
         };
-        // As a filter, because for a bare min() the planner would walk the index row by row.
-        let young = format!(
-            "SELECT min(id) FILTER (WHERE created_at >= {GRACE}) FROM public.{name}
-              WHERE id > {before} AND id <= {complete}",
-            name = quote_identifier(table)
-        );
+        let name = quote_identifier(table);
+        let ids = format!("id > {before} AND id <= {complete}");
+        // For a bare min() the planner walks the index up to the first young row. That is right for
+        // new rows, and takes long for a whole table.
+        let young = match self.since {
+            Some(_) => {
+                format!("SELECT min(id) FROM public.{name} WHERE {ids} AND created_at >= {GRACE}")
+            }
+            None => format!(
+                "SELECT min(id) FILTER (WHERE created_at >= {GRACE}) FROM public.{name} \
+                  WHERE {ids}"
+            ),
+        };
         let young: Option<i64> = snapshot.query_one(&young, &[])?.get(0);
         Ok(young.map_or(complete, |young| young - 1))
     }

@@ -54,11 +54,13 @@ impl Since {
         scan
     }
 
-    /// Whether new rows are all that a check has to look at, of the tables whose rows are sealed.
+    /// Whether the pass over new rows, of the tables whose rows are sealed, says that a check is
+    /// silent still: it is about each of them, or asks nothing unless one is suspect.
     pub fn covers(&self, check: &Check) -> bool {
         let contract = &check.contract;
+        let has_suspects = contract.suspects.is_some() && contract.incremental.is_some();
         !reads_sealed_tables(contract)
-            || self.was_silent(contract) && is_about_single_rows(contract)
+            || self.was_silent(contract) && (is_about_single_rows(contract) || has_suspects)
     }
 
     /// The question whether new rows may have changed the verdict of a check; none where it is
