@@ -1,5 +1,8 @@
 //! `creditdb verify`.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use postgres::Client;
 
 use super::{Outcome, connect};
@@ -31,11 +34,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
         full: args.full,
         partial: !args.ids.is_empty() || !args.area.is_empty(),
     };
-    let mut helpers = helpers(&target, jobs - 1, &progress);
-    let lookout = match args.full_speed {
-        true => None,
-        false => lookout(&target, &progress),
-    };
+    let (mut helpers, lookout) = further(&target, jobs - 1, !args.full_speed, &progress);
     let connections = Connections {
         client: &mut client,
         helpers: &mut helpers,
@@ -69,7 +68,7 @@ const JOBS_AT_MOST: usize = 4;
 /// and never more than a quarter of those that are free. And whether these are all cores.
 fn jobs_for(client: &mut Client, target: &Target) -> Result<(usize, bool)> {
     let cores = if target.is_local() {
-        std::thread::available_parallelism().map_or(1, usize::from)
+        thread::available_parallelism().map_or(1, usize::from)
     } else {
         JOBS_AFAR
     };
@@ -78,24 +77,32 @@ fn jobs_for(client: &mut Client, target: &Target) -> Result<(usize, bool)> {
     Ok((jobs, target.is_local() && jobs == cores))
 }
 
-/// A connection that sees whether others write.
-fn lookout(target: &Target, progress: &dyn Progress) -> Option<Client> {
-    let connected = target.connect();
-    let blind = |error| progress.remark(&format!("makes no room for writers: {error}"));
-    connected.map_err(blind).ok()
-}
-
-/// Further connections; fewer where the server grants no more.
-fn helpers(target: &Target, wanted: usize, progress: &dyn Progress) -> Vec<Client> {
-    let mut helpers = Vec::new();
-    for _ in 0..wanted {
-        match target.connect() {
-            Ok(client) => helpers.push(client),
-            Err(error) => {
-                progress.remark(&format!("one connection less: {error}"));
-                break;
-            }
-        }
+/// Further connections that evaluate, fewer where the server grants no more, and, if wanted, one
+/// that sees whether others write. They are made side by side: each takes some round trips.
+fn further(
+    target: &Target,
+    helpers: usize,
+    lookout: bool,
+    progress: &dyn Progress,
+) -> (Vec<Client>, Option<Client>) {
+    let mut made: Vec<Result<Client>> = thread::scope(|scope| {
+        let making = (0..helpers + usize::from(lookout)).map(|_| scope.spawn(|| target.connect()));
+        let making: Vec<_> = making.collect();
+        let made = making.into_iter().map(|one| one.join());
+        made.map(|one| one.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    let lookout = lookout.then(|| made.pop()).flatten().and_then(|made| {
+        let blind = |error| progress.remark(&format!("makes no room for writers: {error}"));
+        made.map_err(blind).ok()
+    });
+    let (granted, refused): (Vec<_>, Vec<_>) = made.into_iter().partition(Result::is_ok);
+    if let Some(Err(error)) = refused.first() {
+        let less = match refused.len() {
+            1 => "one connection less".to_owned(),
+            number => format!("{number} connections less"),
+        };
+        progress.remark(&format!("{less}: {error}"));
     }
-    helpers
+    (granted.into_iter().flatten().collect(), lookout)
 }

@@ -10,6 +10,7 @@ use postgres::{Client, NoTls};
 use super::{check, own_check, result, without_times};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
+use crate::support::wait_until;
 
 /// A query check that names how many connections take part, itself included.
 const CONNECTIONS: &str = "SELECT 'connections' AS subject, NULL AS expected,
@@ -149,17 +150,63 @@ fn while_somebody_writes_what_was_sealed_at_once_is_found_again_by_pieces() {
     });
 }
 
+/// A role that may read and no more, as a URL.
+fn stranger(url: &str, and: &str) -> String {
+    let mut owner = Client::connect(url, NoTls).unwrap();
+    let role = format!("CREATE ROLE stranger LOGIN IN ROLE creditdb_auditor; {and}");
+    owner.batch_execute(&role).unwrap();
+    url.replace("postgres@", "stranger@")
+}
+
+#[test]
+fn an_audit_goes_on_with_the_connections_that_it_gets() {
+    let (_server, url) = server();
+    let stranger = stranger(&url, "ALTER ROLE stranger CONNECTION LIMIT 1");
+    let run = creditdb(["verify", "--area=chain", "--jobs=4"]).on(&stranger);
+    let run = run.succeeds();
+    let refused = "too many connections for role \"stranger\"";
+    for said in [
+        "3 connections less: ",
+        "makes no room for writers: ",
+        refused,
+    ] {
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_audit_goes_on_making_room_when_nobody_can_see_any_more_who_writes() {
+    let (server, url) = sampled();
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'creditdb' AND query LIKE '%pg_snapshot_xmax%'";
+    while_somebody_writes(&url, || {
+        let slowly = ["verify", "--jobs=1", "--max-rows-per-second=4000"];
+        let verify = || creditdb(slowly).on(&url).succeeds();
+        verify();
+        let all = parts(&server, "ctid");
+        let seen = thread::scope(|scope| {
+            let ending = scope.spawn(|| {
+                let mut owner = Client::connect(&url, NoTls).unwrap();
+                wait_until("there are pieces", || parts(&server, "ctid") > all + 3);
+                assert_eq!(owner.query(end, &[]).unwrap().len(), 1);
+                parts(&server, "ctid")
+            });
+            verify();
+            ending.join().unwrap()
+        });
+        let after = parts(&server, "ctid") - seen;
+        assert!(
+            after > all / 2,
+            "{after} parts after it was lost, {all} in all"
+        );
+    });
+}
+
 #[test]
 fn an_audit_goes_on_where_nobody_may_ask_who_writes() {
     let (_server, url) = server();
-    let mut owner = Client::connect(&url, NoTls).unwrap();
-    owner
-        .batch_execute(
-            "CREATE ROLE stranger LOGIN IN ROLE creditdb_auditor;
-             REVOKE EXECUTE ON FUNCTION pg_snapshot_xmax(pg_snapshot) FROM PUBLIC",
-        )
-        .unwrap();
-    let stranger = url.replace("postgres@", "stranger@");
+    let revoked = "REVOKE EXECUTE ON FUNCTION pg_snapshot_xmax(pg_snapshot) FROM PUBLIC";
+    let stranger = stranger(&url, revoked);
     while_somebody_writes(&url, || {
         creditdb(["verify", "--area=chain"])
             .on(&stranger)
