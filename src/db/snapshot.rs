@@ -1,11 +1,13 @@
 //! The one moment that an audit sees: a REPEATABLE READ, READ ONLY transaction, and further
 //! transactions on other connections that import its snapshot.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::session::quote_literal;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A transaction whose every statement sees the same moment and changes nothing.
 pub struct Snapshot<'a> {
@@ -41,7 +43,8 @@ const READABLE: &str = "SELECT format('%I.%I', n.nspname, c.relname)
 /// What could make a statement see something else: the search path, and row security, which makes
 /// the server raise an error where a policy would silently hide rows. The rest is the planner's
 /// freedom to compile (a waste on short queries) or to start further processes, because how many
-/// work is the caller's to say; and room for sorts, so that an audit is not written to disk twice.
+/// work is the caller's to say; room for sorts, so that an audit is not written to disk twice; and
+/// limits that a role has for other work: how long an audit may take is the caller's to say, too.
 /// A session that is silent for a minute belongs to a program that was stopped: its snapshot must
 /// not hold up vacuum for ever.
 const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
@@ -52,30 +55,52 @@ const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
      SET LOCAL TimeZone = 'UTC';
      SET LOCAL DateStyle = 'ISO, YMD';
      SET LOCAL extra_float_digits = 1;
+     SET LOCAL standard_conforming_strings = on;
+     SET LOCAL transform_null_equals = off;
+     SET LOCAL lock_timeout = 0;
+     SET LOCAL statement_timeout = 0;
      SET LOCAL idle_in_transaction_session_timeout = '1min';";
 
+/// The same for a limit that servers have since PostgreSQL 17.
+const UNLIMITED: &str = "SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name = 'transaction_timeout'";
+
 /// A night job that waits behind somebody's forgotten ALTER TABLE must say so instead.
-const LOCK_TIMEOUT: &str = "1min";
+pub const LOCK_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection that imports a snapshot can do without: where somebody waits for a stronger lock in
 /// between, it would wait behind them, and they for the snapshot.
-const IMPORT_LOCK_TIMEOUT: &str = "1s";
+const IMPORT_LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who holds, or waits for, the one lock that readers wait behind, on which of the tables.
+const IN_THE_WAY: &str = "SELECT c.relname::text, l.granted, l.pid, a.usename::text,
+        a.application_name, (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint
+   FROM pg_catalog.pg_locks AS l
+   JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+   LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    AND l.relation = ANY ($1::text[]::regclass[])
+  ORDER BY l.granted DESC, a.xact_start, l.pid LIMIT 1";
+
+/// SQLSTATEs of a statement that waited for a lock, or in all, for too long.
+const WAITED_TOO_LONG: [Option<&str>; 2] = [Some("55P03"), Some("57014")];
 
 impl<'a> Snapshot<'a> {
     /// Takes the snapshot and pins what could make a statement see something else.
     ///
     /// `tables` (in schema `public`; those that do not exist are ignored) are locked first against
     /// TRUNCATE and rewriting ALTER TABLE, because after either an older snapshot sees an empty
-    /// table, and nothing would tell.
+    /// table, and nothing would tell. For these locks it waits no longer than `patience`.
     ///
     /// # Errors
-    /// What the server says.
-    pub fn take(client: &'a mut Client, tables: &[String]) -> Result<Self> {
+    /// What the server says; who is in the way of a lock.
+    pub fn take(client: &'a mut Client, tables: &[String], patience: Duration) -> Result<Self> {
         let readable = client.query(READABLE, &[&tables])?;
         let readable: Vec<String> = readable.iter().map(|row| row.get(0)).collect();
         let mut transaction = begin(client)?;
         // SET and LOCK take no snapshot, so the moment is that of the query below.
-        lock(&mut transaction, &readable, LOCK_TIMEOUT)?;
+        lock(&mut transaction, &readable, patience)?;
         transaction.batch_execute(PINNED)?;
         // The checks read the moment from a setting: now() would differ between connections that
         // share one snapshot.
@@ -84,6 +109,7 @@ impl<'a> Snapshot<'a> {
              FROM clock_timestamp() AS at",
             &[],
         )?;
+        transaction.batch_execute(UNLIMITED)?;
         Ok(Self {
             taken_at: row.get(0),
             id: row.get(1),
@@ -118,8 +144,9 @@ impl Exported {
         let mut transaction = begin(client)?;
         let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&self.name));
         transaction.batch_execute(&import)?;
-        lock(&mut transaction, &self.tables, IMPORT_LOCK_TIMEOUT)?;
+        lock(&mut transaction, &self.tables, IMPORT_LOCK_PATIENCE)?;
         transaction.batch_execute(PINNED)?;
+        transaction.batch_execute(UNLIMITED)?;
         let moment = format!("SET LOCAL creditdb.now = {}", quote_literal(&self.moment));
         transaction.batch_execute(&moment)?;
         Ok(transaction)
@@ -134,13 +161,58 @@ fn begin(client: &mut Client) -> Result<Transaction<'_>> {
         .start()?)
 }
 
-fn lock(transaction: &mut Transaction<'_>, tables: &[String], timeout: &str) -> Result<()> {
-    if !tables.is_empty() {
-        let tables = tables.join(", ");
-        let timeout = quote_literal(timeout);
-        transaction.batch_execute(&format!(
-            "SET LOCAL lock_timeout = {timeout}; LOCK TABLE {tables} IN ACCESS SHARE MODE"
-        ))?;
+fn lock(transaction: &mut Transaction<'_>, tables: &[String], patience: Duration) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // A limit for each lock, and one for all of them.
+    let limit = patience.as_millis().clamp(1, i32::MAX as u128);
+    let locked = transaction.batch_execute(&format!(
+        "SAVEPOINT unlocked; SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit};
+         LOCK TABLE {} IN ACCESS SHARE MODE; RELEASE unlocked",
+        tables.join(", ")
+    ));
+    let error = match locked.map_err(Error::from) {
+        Err(error) if WAITED_TOO_LONG.contains(&error.sqlstate()) => error,
+        locked => return locked,
+    };
+    transaction.batch_execute("ROLLBACK TO unlocked")?;
+    let limit = Duration::from_millis(u64::try_from(limit).unwrap_or_default());
+    let limit = humantime::format_duration(limit);
+    let error = Error::undecided(format!("no lock for reading within {limit}"))
+        .detail(format!("the server: {}", error.primary()));
+    Err(match transaction.query_opt(IN_THE_WAY, &[&tables])? {
+        Some(row) => in_the_way(&row, error),
+        None => error.hint("try again: whoever was in the way has gone"),
+    })
+}
+
+/// Names the session behind which others wait.
+fn in_the_way(row: &Row, error: Error) -> Error {
+    let (table, is_held, pid): (String, bool, Option<i32>) = (row.get(0), row.get(1), row.get(2));
+    let what = match is_held {
+        true => "is locked",
+        false => "is about to be locked",
+    };
+    let Some(pid) = pid else {
+        let detail = format!("\"public.{table}\" {what} by a prepared transaction");
+        return error.detail(detail).hint(
+            "SELECT * FROM pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED ends one",
+        );
+    };
+    let mut detail = format!("\"public.{table}\" {what} against reading by pid {pid}");
+    let name = |name: Option<String>| name.filter(|name| !name.is_empty());
+    if let Some(user) = name(row.get(3)) {
+        detail += &format!(", user \"{user}\"");
+    }
+    if let Some(application) = name(row.get(4)) {
+        detail += &format!(", application \"{}\"", application.escape_debug());
+    }
+    if let Some(age) = row.get::<_, Option<i64>>(5) {
+        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+        detail += &format!(", transaction open for {}", humantime::format_duration(age));
+    }
+    error.detail(detail).hint(format!(
+        "SELECT * FROM pg_stat_activity WHERE pid = {pid}; try again when it has ended"
+    ))
 }

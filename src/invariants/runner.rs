@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::state::{Course, Horizon, Readings, Request, StateFile, skip_sealed_history};
 use super::{canary, equations, plan, relations};
 use crate::db::session;
-use crate::db::snapshot::Snapshot;
+use crate::db::snapshot::{LOCK_PATIENCE, Snapshot};
 use crate::error::{Error, Result};
 use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
@@ -107,7 +107,9 @@ pub fn audit(
     let horizon = horizon.transpose()?;
     let neighbours = Neighbours::new(lookout);
     let tables = plan::tables(selection);
-    let mut snapshot = Snapshot::take(client, &tables)?;
+    let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
+    let patience = options.deadline.map_or(LOCK_PATIENCE, left);
+    let mut snapshot = Snapshot::take(client, &tables, patience.min(LOCK_PATIENCE))?;
     let joined = join(&mut snapshot, &tables, helpers, progress)?;
     let Snapshot {
         transaction,

@@ -24,7 +24,7 @@
 -- incremental: rows
 
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
--- as task-… do not match, and ends with one; masked keys (sk-…abcd) are too short: the shortest
+-- as task-... do not match, and ends with one; masked keys (sk-...abcd) are too short: the shortest
 -- one that begins with AKIA has 20 characters, any other 23. So there is no room for one in 30
 -- characters with a blank as their 11th to 20th. Keys in the column for
 -- keys are key-plaintext, in entries secret-in-entry.
