@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
         out.join("migrations.rs"),
         migrations(&root.join("migrations"), &ids)?,
     )?;
+    fs::write(out.join("newest.rs"), newest(&root.join("migrations"))?)?;
     fs::write(
         out.join("expected.rs"),
         expected(&root.join("src/migrations/expected"))?,
@@ -49,6 +50,7 @@ fn migrations(folder: &Path, checks: &[String]) -> io::Result<String> {
         let text = fs::read_to_string(&file)?;
         let header = Header::parse(&text);
         let mut problems = header.problems(MIGRATION_KEYS);
+        problems.extend(not_ascii(&text));
         if Mode::of(&header).is_none() {
             let message = format!("transaction must be one of: {}", Mode::WORDS.join(", "));
             problems.push(Problem::new(header.line("transaction"), message));
@@ -64,6 +66,26 @@ fn migrations(folder: &Path, checks: &[String]) -> io::Result<String> {
         let _ = writeln!(code, "({:?}, include_str!({file:?})),", name(&file));
     }
     Ok(code + "];\n")
+}
+
+/// `NEWEST`: the schema version that the last migration of its name records.
+fn newest(folder: &Path) -> io::Result<String> {
+    const RECORDS: &str = "__record_schema_version_";
+    let mut versions: Vec<Vec<u32>> = Vec::new();
+    for file in files(folder, "sql")? {
+        if let Some((_, version)) = stem(&file).split_once(RECORDS) {
+            let parts = version.split('_').map(str::parse);
+            versions.push(parts.collect::<Result<_, _>>().unwrap_or_default());
+        }
+    }
+    let newest = versions.iter().max().cloned().unwrap_or_default();
+    let [major, minor, patch] = newest[..] else {
+        return Err(io::Error::other("no migration records a schema version"));
+    };
+    Ok(format!(
+        "/// The newest schema version that this program knows.\n\
+         pub(super) const NEWEST: SchemaVersion = SchemaVersion({major}, {minor}, {patch});\n"
+    ))
 }
 
 /// The ids of the checks.
@@ -137,6 +159,9 @@ fn checks(folder: &Path, natives: &[(String, PathBuf)]) -> io::Result<String> {
             let module = id.replace('-', "_");
             let native = natives.iter().any(|(name, _)| *name == module);
             without_file.retain(|name| *name != module);
+            if let Some(problem) = not_ascii(&text) {
+                report(&file, &[problem]);
+            }
             match Contract::read(&area, &id, &text) {
                 Err(problems) => report(&file, &problems),
                 Ok(contract) if (contract.kind == Kind::Native) != native => {
@@ -163,6 +188,15 @@ fn checks(folder: &Path, natives: &[(String, PathBuf)]) -> io::Result<String> {
         );
     }
     Ok(code + "];\n")
+}
+
+/// A character that a database with another encoding may not have: it would refuse the statement.
+fn not_ascii(text: &str) -> Option<Problem> {
+    let mut lines = text.lines().zip(1..);
+    let (line, number) = lines.find(|(line, _)| !line.is_ascii())?;
+    let character = line.chars().find(|character| !character.is_ascii())?;
+    let message = format!("{character:?} is not in every encoding that a database may have");
+    Some(Problem::new(number, message))
 }
 
 fn report(file: &Path, problems: &[Problem]) {

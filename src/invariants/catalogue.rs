@@ -4,7 +4,7 @@ use std::path::Path;
 
 use postgres::Transaction;
 
-use super::contract::{Contract, Kind};
+use super::contract::{Contract, Kind, SchemaVersion};
 use super::evidence::Violations;
 use super::{folder, native, select};
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ pub(super) struct Embedded {
 }
 
 include!(concat!(env!("OUT_DIR"), "/checks.rs"));
+include!(concat!(env!("OUT_DIR"), "/newest.rs"));
 
 /// One check: its file, and for the native kind the function that interprets its rows.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use postgres::Transaction;
 
 use super::board::{Board, Job};
 use super::neighbours::Neighbours;
+use super::pieces::Pace;
 use super::relations;
 use super::runner::Options;
 use crate::error::{Error, Result};
@@ -154,8 +155,9 @@ impl<'a> Crew<'a> {
             .throttle(snapshot, &job)
             .and_then(|()| self.in_savepoint(snapshot, &job));
         let lost = matches!(&done, Err(error) if error.connection_lost());
+        // By the server, or by ourselves, between two statements.
         let cut_off = matches!(&done, Err(error)
-            if self.is_late() && error.sqlstate() == Some(QUERY_CANCELED));
+            if self.is_late() && matches!(error.sqlstate(), None | Some(QUERY_CANCELED)));
         let rows = done.as_ref().map_or(0, |done| done.rows);
         let (more, error) = self.board.finish(&job, done, lost || cut_off);
         let mut queue = self.queue();
@@ -182,7 +184,11 @@ impl<'a> Crew<'a> {
             let left = left.as_millis().min(i32::MAX as u128);
             savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
         }
-        let done = self.board.perform(&mut savepoint, job, self.neighbours)?;
+        let pace = Pace {
+            neighbours: self.neighbours,
+            until: (self.options.deadline).and_then(|limit| self.started.checked_add(limit)),
+        };
+        let done = self.board.perform(&mut savepoint, job, pace)?;
         relations::confirm(&mut savepoint, &self.moved)?;
         savepoint.commit()?;
         Ok(done)

@@ -16,6 +16,9 @@ const ROWS_PER_PAGE: u64 = 100;
 /// Rows above the ids that an earlier audit has sealed are read by ranges of so many ids, at least.
 const RANGE_IDS: u64 = 4096;
 
+/// A plan that is kept in memory has no more ranges than this, however low the rate.
+const RANGES_AT_MOST: u64 = 65_536;
+
 /// Pages, and about as many ids, that are read in a quarter of a millisecond.
 const PIECE_PAGES: u64 = 4;
 const PIECE_IDS: u64 = 200;
@@ -66,7 +69,8 @@ impl Extent {
             }
         };
         let to = to.max(from + 1);
-        let starts: Vec<u64> = (from..to).step_by(size.max(1) as usize).collect();
+        let size = size.max((to - from).div_ceil(RANGES_AT_MOST));
+        let starts: Vec<u64> = (from..to).step_by(size as usize).collect();
         let ends = starts.iter().skip(1).map(|end| Some(*end)).chain([None]);
         starts
             .iter()
@@ -85,14 +89,15 @@ impl Extent {
         (end.saturating_sub(range.0) / per_page).max(1)
     }
 
-    /// Takes a small piece off the front of a range; what is left, unless nothing is.
-    pub fn cut(self, range: Range) -> (Range, Option<Range>) {
+    /// Takes a small piece, or one that is so many times as long, off the front of a range; what is
+    /// left, unless nothing is.
+    pub fn cut(self, range: Range, times: u64) -> (Range, Option<Range>) {
         let piece = match self {
             Self::Whole => return (range, None),
             Self::Pages(_) => PIECE_PAGES,
             Self::Ids(..) => PIECE_IDS,
         };
-        let middle = range.0 + piece;
+        let middle = range.0.saturating_add(piece.saturating_mul(times));
         match range.1.or(self.end()) {
             Some(end) if middle < end => {
                 (Range(range.0, Some(middle)), Some(Range(middle, range.1)))
@@ -160,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_were_skipped_make_no_more_ranges_than_fit_into_memory() {
+        let far = Extent::above(1000, i64::MAX / 2);
+        assert_eq!(far.ranges(2, None).len(), 4);
+        assert_eq!(far.ranges(2, Some(1)).len(), 65_536);
+    }
+
+    #[test]
     fn pieces_cover_a_range_once_and_end_as_it_does() {
         let kinds = [
             Extent::Pages(1000),
@@ -174,11 +186,11 @@ mod tests {
             ]
             .map(|r| (extent, r))
         }) {
-            let (mut first, mut rest) = extent.cut(range);
+            let (mut first, mut rest) = extent.cut(range, 1);
             assert_eq!(first.0, range.0);
             while let Some(left) = rest {
                 assert_eq!(first.1, Some(left.0));
-                (first, rest) = extent.cut(left);
+                (first, rest) = extent.cut(left, 3);
             }
             assert_eq!(first.1, range.1);
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use postgres::{Client, Transaction};
 
 use super::board::{Board, Sealed};
-use super::catalogue::Check;
+use super::catalogue::{Check, NEWEST};
 use super::contract::SchemaVersion;
 use super::crew::Crew;
 use super::neighbours::Neighbours;
@@ -120,6 +120,12 @@ pub fn audit(
     let mut hands = vec![transaction];
     hands.extend(joined);
     let (database, version) = describe(&mut hands[0])?;
+    if version > NEWEST {
+        progress.remark(&format!(
+            "the schema has version {version}, and this program knows none above {NEWEST}: what is \
+             new may be taken for damage, or damage to it passed over"
+        ));
+    }
     let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
     let setup = if options.distrust {
         &[READ_THE_HEAP, ALL][..]

@@ -13,8 +13,7 @@ use postgres::{Row, Transaction};
 
 use super::contract::{Contract, Kind};
 use super::evidence::amount;
-use super::neighbours::Neighbours;
-use super::pieces::Pieces;
+use super::pieces::{Pace, Pieces};
 use super::range::{Extent, Range};
 use super::relations::Relation;
 use super::row::Count;
@@ -113,12 +112,13 @@ impl Scan {
         snapshot: &mut Transaction<'_>,
         range: Range,
         so_far: &Tally,
-        neighbours: &Neighbours,
+        pace: Pace<'_>,
     ) -> Result<Tally> {
-        let mut pieces = Pieces::of(snapshot, neighbours, self.extent, range);
+        let mut pieces = Pieces::of(snapshot, pace, self.extent, range);
         let (mut tally, mut known) = (Tally::default(), so_far.clone());
-        while let Some(piece) = pieces.next() {
+        while let Some(piece) = pieces.next()? {
             let found = self.read_piece(&mut pieces, piece, &known)?;
+            pieces.had(found.rows);
             known.add(found.clone());
             tally.add(found);
         }

@@ -18,15 +18,17 @@ impl Board<'_> {
     pub(super) fn conclude(&self, state: &mut State) -> Vec<Job> {
         let mut jobs = Vec::new();
         let chain = self.equations.contains(&Equation::Chain);
-        if chain
-            && self.sealed.since.is_some()
-            && self.verdict(Equation::Chain, state) == Some(false)
-        {
+        let is_broken = chain && self.verdict(Equation::Chain, state) == Some(false);
+        if is_broken && self.sealed.since.is_some() {
             state.gave_up = true;
             return jobs;
         }
-        for (place, (check, _)) in self.plan.steps.iter().enumerate() {
+        for (place, (check, decision)) in self.plan.steps.iter().enumerate() {
             if state.results[place].is_some() {
+                let is_guarded = matches!(decision, Decision::Guarded(_));
+                if is_broken && is_guarded && Equation::Chain.doubts(&check.contract.id) {
+                    jobs.push(Job::Check(place));
+                }
                 continue;
             }
             let of_it = |(_, scan): &(usize, &Scan)| scan.judges(place);

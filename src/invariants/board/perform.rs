@@ -5,7 +5,7 @@ use postgres::Transaction;
 use super::{Board, Done, Job};
 use crate::error::Result;
 use crate::invariants::evidence::Violations;
-use crate::invariants::neighbours::Neighbours;
+use crate::invariants::pieces::Pace;
 use crate::invariants::{evaluate, row};
 
 impl Board<'_> {
@@ -14,7 +14,7 @@ impl Board<'_> {
         &self,
         snapshot: &mut Transaction<'_>,
         job: &Job,
-        neighbours: &Neighbours,
+        pace: Pace<'_>,
     ) -> Result<Done> {
         let (relations, limit) = (&self.plan.relations, self.limit);
         let violations = match job {
@@ -26,7 +26,7 @@ impl Board<'_> {
                 if given_up {
                     return Ok(Done::default());
                 }
-                let tally = self.scans[*scan].read(snapshot, *range, &so_far, neighbours)?;
+                let tally = self.scans[*scan].read(snapshot, *range, &so_far, pace)?;
                 return Ok(Done {
                     rows: tally.rows,
                     tally: Some(tally),
@@ -34,8 +34,7 @@ impl Board<'_> {
                 });
             }
             Job::Content { pass, range } => {
-                let (rows, contents) =
-                    self.sealed.passes[*pass].read(snapshot, *range, neighbours)?;
+                let (rows, contents) = self.sealed.passes[*pass].read(snapshot, *range, pace)?;
                 return Ok(Done {
                     rows,
                     contents: Some(contents),

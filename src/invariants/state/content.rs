@@ -16,8 +16,7 @@ use crate::error::{Error, Result};
 use crate::invariants::contract::Contract;
 use crate::invariants::equations::{ENTRIES, Equation, LOG, OFFSET, Sums};
 use crate::invariants::evidence::Violations;
-use crate::invariants::neighbours::Neighbours;
-use crate::invariants::pieces::Pieces;
+use crate::invariants::pieces::{Pace, Pieces};
 use crate::invariants::plan::Plan;
 use crate::invariants::range::{Extent, Range};
 use crate::invariants::scan::Scan;
@@ -130,16 +129,18 @@ impl Pass {
         &self,
         snapshot: &mut Transaction<'_>,
         range: Range,
-        neighbours: &Neighbours,
+        pace: Pace<'_>,
     ) -> Result<(u64, Contents)> {
-        let mut pieces = Pieces::of(snapshot, neighbours, self.scan.extent, range);
+        let mut pieces = Pieces::of(snapshot, pace, self.scan.extent, range);
         let mut contents = Contents::default();
         let mut rows = 0;
-        while let Some(piece) = pieces.next() {
+        while let Some(piece) = pieces.next()? {
             let (place, bounds) = self.scan.extent.place(&self.scan.table, piece);
+            let before = rows;
             for row in pieces.query(self.statement(place.as_deref()), &bounds)? {
                 rows += self.take(&row, &mut contents)?;
             }
+            pieces.had(rows - before);
         }
         pieces.end()?;
         Ok((rows, contents))

@@ -6,7 +6,7 @@ use std::path::Path;
 use creditdb::invariants::contract::Guard;
 use creditdb::invariants::{Catalogue, Check};
 
-use super::{check, own_check, result, verify_own};
+use super::{LEDGER, check, own_check, result, verify_own};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
 use crate::support::server::{Database, server};
@@ -199,4 +199,21 @@ fn a_weaker_guard_of_the_same_name_is_no_proof() {
             }
         }
     }
+}
+
+#[test]
+fn a_guard_that_the_sums_contradict_is_not_believed() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let orphans = "SELECT public.add_user_credits(u, 5, 'bonus', 'b1', 'x'),
+            public.debit_user_credits(u, 5, 'admin_adjustment', 'b2', 'back')
+        FROM (VALUES ('00000000-0000-4000-8000-0000000000ff'::uuid)) AS v (u);
+        SET session_replication_role = replica;
+        DELETE FROM public.user_credits WHERE user_id = '00000000-0000-4000-8000-0000000000ff'";
+    database.execute(orphans);
+    let run = creditdb(["verify", "--format=json"])
+        .on(&database.url)
+        .exits(1);
+    let missing = result(&run.json(), "balance-row-missing").clone();
+    assert_eq!(missing["status"], "violated", "{missing}");
 }

@@ -150,6 +150,27 @@ fn while_somebody_writes_what_was_sealed_at_once_is_found_again_by_pieces() {
     });
 }
 
+#[test]
+fn ids_that_were_skipped_take_no_time() {
+    let (_server, url) = sampled();
+    let folder = Folder::with::<&str>(&[]);
+    let state = format!("--state={}/ledger.state", folder.arg());
+    creditdb(["verify", &state]).on(&url).succeeds();
+    let mut owner = Client::connect(&url, NoTls).unwrap();
+    let skip = "SELECT setval('public.llm_usage_log_id_seq', 20000000000);
+        INSERT INTO public.llm_usage_log (user_id, model, provider, success, error_message,
+            latency_ms) SELECT user_id, 'm', 'p', false, 'e', -1 FROM public.user_credits LIMIT 1";
+    owner.batch_execute(skip).unwrap();
+    let verify = |arguments: &[&str]| {
+        let night = ["verify", "--format=json", "--deadline=1min", &state];
+        let run = creditdb(night).args(arguments).on(&url).succeeds();
+        let found = result(&run.json(), "latency-implausible").clone();
+        assert_eq!(found["violations"], 1, "{found}");
+    };
+    while_somebody_writes(&url, || verify(&[]));
+    verify(&["--max-rows-per-second=100000"]);
+}
+
 /// A role that may read and no more, as a URL.
 fn stranger(url: &str, and: &str) -> String {
     let mut owner = Client::connect(url, NoTls).unwrap();

@@ -1,0 +1,88 @@
+//! What surrounds an audit: settings of the role, the encoding, the locks of others, and a schema
+//! that is newer than the program.
+
+use std::time::{Duration, Instant};
+
+use super::{LEDGER, check, own_check, result, verify_own};
+use crate::support::program::creditdb;
+use crate::support::server::{Database, server};
+
+#[test]
+fn what_a_role_has_set_does_not_change_the_verdict() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let settings = [
+        "standard_conforming_strings = off",
+        "transform_null_equals = on",
+        "statement_timeout = '2s'",
+        "lock_timeout = '1ms'",
+        "DateStyle = 'SQL, DMY'",
+        "search_path = ''",
+    ];
+    for setting in settings {
+        database.execute(&format!("ALTER DATABASE {} SET {setting}", database.name()));
+    }
+    creditdb(["verify"]).on(&database.url).succeeds();
+    let slow = "SELECT 'slow' AS subject, NULL AS expected, NULL AS actual, NULL AS difference,
+        NULL AS cause, NULL AS detail FROM pg_sleep(2.5)";
+    let folder = own_check(check("query", &[], slow));
+    let audit = verify_own(&database, &folder, 1);
+    assert_eq!(result(&audit, "it")["status"], "violated");
+}
+
+#[test]
+fn a_database_in_a_narrow_encoding_is_audited() {
+    let name = format!("{}_latin", Database::empty().name());
+    let mut owner = server().connect("postgres");
+    let create = "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'";
+    owner
+        .batch_execute(&format!("CREATE DATABASE {name} {create}"))
+        .unwrap();
+    let url = server().url_of(&name);
+    creditdb(["migrate"]).on(&url).succeeds();
+    creditdb(["verify"]).on(&url).succeeds();
+    owner
+        .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
+        .unwrap();
+}
+
+#[test]
+fn who_is_in_the_way_of_a_lock_is_named_before_the_deadline_is_long_over() {
+    let database = Database::migrated();
+    let mut deployer = database.connect();
+    let mut locked = deployer.transaction().unwrap();
+    let lock = "SET application_name = 'it''s me'; LOCK TABLE public.user_credits";
+    locked.batch_execute(lock).unwrap();
+    let pid: i32 = locked
+        .query_one("SELECT pg_backend_pid()", &[])
+        .unwrap()
+        .get(0);
+    let started = Instant::now();
+    let run = creditdb(["verify", "--deadline=500ms"])
+        .on(&database.url)
+        .exits(3);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    for said in [
+        "no lock for reading within ",
+        &format!("\"public.user_credits\" is locked against reading by pid {pid}, user "),
+        "transaction open for ",
+        &format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}"),
+    ] {
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+    }
+    locked.rollback().unwrap();
+    creditdb(["verify"]).on(&database.url).succeeds();
+}
+
+#[test]
+fn a_schema_that_is_newer_than_the_program_is_remarked() {
+    let database = Database::migrated();
+    database.execute(
+        "INSERT INTO public.schema_version (version, description) VALUES ('1.99.0', 'newer')",
+    );
+    let run = creditdb(["verify", "trial-balance"])
+        .on(&database.url)
+        .succeeds();
+    let said = "the schema has version 1.99.0, and this program knows none above ";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+}
