@@ -26,8 +26,9 @@
 -- The text is never shown. A key begins after a character that keys do not contain, so words such
 -- as task-... do not match, and ends with one; masked keys (sk-...abcd) are too short: the shortest
 -- one that begins with AKIA has 20 characters, any other 23. So there is no room for one in 30
--- characters with a blank as their 11th to 20th. Keys in the column for
--- keys are key-plaintext, in entries secret-in-entry.
+-- characters with a blank as their 11th to 20th. JSON spells a line end or a tab with a letter, as
+-- in \nsk-..., which is not the character before the key. Keys in the column for keys are
+-- key-plaintext, in entries secret-in-entry.
 WITH texts AS (
     SELECT l.user_id, l.id, v.field, v.text
       FROM public.llm_usage_log AS l
@@ -42,6 +43,7 @@ SELECT format('user %s log row %s', user_id, id) AS subject,
        format('in %s, %s characters long', field, length(text)) AS detail
   FROM texts
  WHERE text LIKE ANY (ARRAY['%sk-%', '%AIza%', '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%', '%AKIA%'])
-   AND text ~ ('(^|[^A-Za-z0-9_-])(sk-[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{35}'
-               || '|(gsk|hf|r8)_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16})'
+   AND text ~ ('(^|[^A-Za-z0-9_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4})('
+               || 'sk-[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{35}|(gsk|hf|r8)_[A-Za-z0-9]{20,}'
+               || '|xai-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16})'
                || '([^A-Za-z0-9_-]|$)');

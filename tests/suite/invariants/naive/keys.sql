@@ -31,7 +31,9 @@ SELECT 1 FROM user_provider_keys
 WITH texts (text) AS (
     SELECT error_message FROM llm_usage_log UNION ALL SELECT metadata::text FROM llm_usage_log
 )
-SELECT 1 FROM texts CROSS JOIN LATERAL regexp_split_to_table(text, '[^A-Za-z0-9_-]+') AS word
+SELECT 1 FROM texts
+ CROSS JOIN LATERAL regexp_split_to_table(
+           regexp_replace(text, '\\([bfnrt]|u00..)', ' ', 'g'), '[^A-Za-z0-9_-]+') AS word
  WHERE starts_with(word, 'sk-') AND length(word) >= 23
     OR starts_with(word, 'AIza') AND length(word) = 39
     OR starts_with(word, 'gsk_') AND length(word) >= 24
@@ -45,7 +47,9 @@ WITH texts (text) AS (
     SELECT description FROM credit_transactions
     UNION ALL SELECT metadata::text FROM credit_transactions
 )
-SELECT 1 FROM texts CROSS JOIN LATERAL regexp_split_to_table(text, '[^A-Za-z0-9_-]+') AS word
+SELECT 1 FROM texts
+ CROSS JOIN LATERAL regexp_split_to_table(
+           regexp_replace(text, '\\([bfnrt]|u00..)', ' ', 'g'), '[^A-Za-z0-9_-]+') AS word
  WHERE starts_with(word, 'sk-') AND length(word) >= 23
     OR starts_with(word, 'AIza') AND length(word) = 39
     OR starts_with(word, 'gsk_') AND length(word) >= 24
