@@ -14,14 +14,28 @@
 -- expected: 'ciphertext'
 -- actual: format('%s characters for provider %s, shape %s', length(encrypted_key), left(provider,
 --   20), coalesce(substring(encrypted_key FROM
---   '^[\s"'']*(sk-ant-|sk-or-|sk-|AIza|gsk_|hf_|xai-|r8_|AKIA|-----BEGIN|\{)'), 'Bearer'))
+--   '(?:^|[^A-Za-z0-9_-]|\\[bfnrt])(sk-ant-|sk-or-|sk-|AIza|gsk_|hf_|xai-|r8_|AKIA)[\w-]{12}'),
+--   substring(encrypted_key FROM '^[\s"'']*(-----BEGIN|\{)'), 'Bearer'))
 -- canary: {"encrypted_key": "sk-canary-0123456789"}
 
--- The value is never shown: provider, length and the fixed beginning of its kind are. Base64 may
--- start with such letters by chance, so what follows must look like a key as well; JSON that
--- names its ciphertext is an envelope, not a key. Keys inside other columns are secret-in-text.
-(encrypted_key ~ ('^[\s"'']*((bearer\s+)?(sk-[\w-]{12,}|AIza[\w-]{35}|gsk_\w{20,}|hf_\w{20,}'
-                  || '|xai-[\w-]{20,}|r8_\w{20,}|AKIA[0-9A-Z]{16})[\s"'']*$'
-                  || '|[Bb][Ee][Aa][Rr][Ee][Rr]\s|-----BEGIN [A-Z ]*PRIVATE KEY)')
+-- The value is never shown: provider, length and the fixed beginning of its kind are. JSON that
+-- names its ciphertext is an envelope, not a key, unless a key is in it. Keys inside other columns
+-- are secret-in-text.
+-- Ciphertext may look like a key by chance. Base64 has no - and no _, so that only AIza and AKIA
+-- can be in it, and between two of + and /, once in 10^10 characters. Base64url has no such
+-- boundaries, but begins with sk-, hf_ or r8_ once in 90,000 times. So a key inside of something
+-- has a second hyphen after a word of small letters, or at most 64 letters and digits: what a key
+-- is encrypted to with nonce and tag is longer, and has a - or _ somewhere. Nor does a key begin
+-- after a dot, which parts the fields of a JWE. The letters are looked for first: that is quicker.
+(encrypted_key ~ '^[\s"'']*([Bb][Ee][Aa][Rr][Ee][Rr]\s|-----BEGIN [A-Z ]*PRIVATE KEY)'
  OR encrypted_key ~ '^\s*\{' AND encrypted_key !~* '"(ciphertext|encrypted_?(key|data))"\s*:'
+ OR encrypted_key LIKE ANY (ARRAY['%sk-%', '%AIza%', '%gsk\_%', '%hf\_%', '%r8\_%', '%xai-%',
+                                  '%AKIA%'])
+    AND (encrypted_key ~ ('^[\s"'']*(sk-[\w-]{12,}|AIza[\w-]{35}|gsk_\w{20,}|hf_\w{20,}'
+                          || '|xai-[\w-]{20,}|r8_\w{20,}|AKIA[0-9A-Z]{16})[\s"'']*$')
+         OR encrypted_key ~ (
+                '(^|[^A-Za-z0-9_.-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4})('
+                || 'sk-[a-z]{2,12}-[A-Za-z0-9_-]{20,}|(sk-|gsk_|hf_|r8_)[A-Za-z0-9]{20,64}'
+                || '|xai-[A-Za-z0-9-]{20,}|AIza[A-Za-z0-9_-]{35}|AKIA[0-9A-Z]{16})'
+                || '([^A-Za-z0-9_-]|$)'))
 ) IS TRUE

@@ -11,7 +11,8 @@ SELECT 1 FROM user_provider_keys AS a JOIN user_provider_keys AS b
 -- check: key-default-inactive
 SELECT 1 FROM user_provider_keys WHERE (is_default, is_active) = (true, false)
 
--- The raw value without quotes and blanks around it is one word that begins like a key.
+-- The raw value without quotes and blanks around it is one word that begins like a key, or a longer
+-- one is a word of it.
 -- check: key-plaintext
 SELECT 1 FROM user_provider_keys
  CROSS JOIN LATERAL (SELECT btrim(encrypted_key, E'"'' \n\t')) AS t (word)
@@ -26,6 +27,16 @@ SELECT 1 FROM user_provider_keys
     OR lower(word) LIKE 'bearer %'
     OR word LIKE '-----BEGIN %PRIVATE KEY%'
     OR word LIKE '{%' AND lower(word) NOT LIKE '%"ciphertext"%'
+    OR EXISTS (
+        SELECT 1 FROM regexp_split_to_table(
+                   regexp_replace(encrypted_key, '\\([bfnrt]|u00..)', ' ', 'g'),
+                   '[^A-Za-z0-9_.-]+') AS inner_word
+         CROSS JOIN LATERAL (SELECT split_part(inner_word, '.', 1)) AS k (key)
+         WHERE starts_with(key, 'sk-') AND key ~ '^sk-[a-z]+-' AND length(key) >= 26
+            OR starts_with(key, 'AIza') AND length(key) = 39
+            OR starts_with(key, 'AKIA') AND length(key) = 20
+            OR starts_with(key, 'xai-') AND length(key) >= 24
+            OR key ~ '^(sk-|gsk_|hf_|r8_)[A-Za-z0-9]+$' AND length(key) BETWEEN 24 AND 67)
 
 -- check: secret-in-text
 WITH texts (text) AS (
