@@ -18,4 +18,4 @@
 
 -- Payments that are credited twice are purchase-reference-duplicate.
 transaction_type IS NOT DISTINCT FROM 'purchase'
-AND (btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE
+AND (btrim(reference_id, E' \t\r\n') NOT IN ('', 'None', 'null', 'undefined')) IS NOT TRUE

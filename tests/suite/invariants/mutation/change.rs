@@ -218,9 +218,9 @@ pub fn other_user_of_row(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
 /// A user whom nobody knows, and an id that says nothing.
 pub fn log_row_of_nobody(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     on_log(l, r, |row, r| {
-        let says_nothing = [None, Some(""), Some(" None"), Some("null")];
+        let says_nothing = [None, Some(""), Some(" None"), Some("null"), Some("\t\n")];
         row.user = format!("{:08x}-0000-4000-9000-000000000001", r.u32(..));
-        row.request = says_nothing[r.usize(0..4)].map(str::to_owned);
+        row.request = says_nothing[r.usize(0..says_nothing.len())].map(str::to_owned);
     })
 }
 

@@ -25,6 +25,12 @@ pub fn said(reference: &Option<String>) -> Option<&str> {
     (!silent).then_some(reference.as_deref()?)
 }
 
+/// Whether a reference is missing: beside what says nothing, one of tabs and line ends is.
+pub fn is_missing(reference: &Option<String>) -> bool {
+    let trimmed = |r: &str| r.trim_matches([' ', '\t', '\r', '\n']).to_owned();
+    said(&reference.as_deref().map(trimmed)).is_none()
+}
+
 /// Rows by key, in the order of their rows.
 pub fn grouped<K: Ord, T>(
     rows: impl IntoIterator<Item = T>,

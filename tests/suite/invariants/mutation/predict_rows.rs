@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::ledger::{DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND};
 use super::number::Num;
-use super::predict::{Findings, Predictor, grouped, said};
+use super::predict::{Findings, Predictor, grouped, is_missing, said};
 
 /// The first moment that counts.
 pub const YEAR_2020: i64 = 1_577_836_800 * SECOND;
@@ -249,7 +249,7 @@ impl Predictor<'_> {
                 ("user-id-nil", e.user == NIL),
                 (
                     "purchase-reference-missing",
-                    kind == "purchase" && said(&e.reference).is_none(),
+                    kind == "purchase" && is_missing(&e.reference),
                 ),
             ];
             for (check, _) in violated.iter().filter(|(_, violated)| *violated) {
@@ -271,7 +271,7 @@ impl Predictor<'_> {
             let violated = [
                 (
                     "request-id-missing",
-                    said(&row.request).is_none() && (row.success || !is_free),
+                    is_missing(&row.request) && (row.success || !is_free),
                 ),
                 ("failed-but-charged", !row.success && is_positive),
                 ("byok-charged", row.byok && row.success && is_positive),

@@ -10,13 +10,13 @@ SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
 
 -- check: request-id-missing
 SELECT 1 FROM llm_usage_log
- WHERE coalesce(trim(request_id), '') IN ('', 'None', 'null', 'undefined')
+ WHERE coalesce(trim(E' \t\r\n' FROM request_id), '') IN ('', 'None', 'null', 'undefined')
    AND (success OR coalesce(credits_used, 1) <> 0)
 
 -- check: purchase-reference-missing
 SELECT 1 FROM credit_transactions
  WHERE transaction_type = 'purchase'
-   AND coalesce(trim(reference_id), '') IN ('', 'None', 'null', 'undefined')
+   AND coalesce(trim(E' \t\r\n' FROM reference_id), '') IN ('', 'None', 'null', 'undefined')
 
 -- check: purchase-reference-duplicate
 WITH money AS (
