@@ -13,8 +13,9 @@
 --   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
 -- Searched before public are temporary schemas, those named like a role, and those that a role,
--- this database or the server has in its search_path. A name in any other schema is harmless. Our
--- names in public that are no tables, or that belong to somebody else, count as well.
+-- this database or the server has in its search_path, in front of public or without it. A name in
+-- any other schema is harmless. Our names in public that are no tables, or that belong to somebody
+-- else, count as well.
 WITH ours (name) AS (
     VALUES ('user_credits'), ('credit_transactions'), ('credit_packages'),
            ('power_level_configs'), ('user_provider_keys'), ('llm_usage_log'),
@@ -29,15 +30,19 @@ WITH ours (name) AS (
      WHERE c.setting LIKE 'search_path=%'
        AND r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d
                                   WHERE d.datname = current_database()))
+), split (path, public_at) AS (
+    SELECT s.names, coalesce(array_position(s.names, 'public'), cardinality(s.names) + 1)
+      FROM paths AS p
+     CROSS JOIN LATERAL regexp_split_to_array(btrim(replace(p.path, '"', '')), '\s*,\s*')
+           AS s (names)
 ), searched AS (
     SELECT n.oid, n.nspname
       FROM pg_catalog.pg_namespace AS n
      WHERE n.nspname NOT IN ('public', 'pg_catalog')
        AND (n.nspname ~ '^pg_temp_'
             OR EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = n.nspname)
-            OR EXISTS (SELECT FROM paths AS p
-                        WHERE n.nspname = ANY (regexp_split_to_array(
-                                  btrim(replace(p.path, '"', '')), '\s*,\s*'))))
+            OR EXISTS (SELECT FROM split AS f
+                        WHERE n.nspname = ANY (f.path[:f.public_at - 1])))
 ), strangers AS (
     SELECT s.nspname, c.relname AS name, 'shadow' AS cause, c.relowner AS owner
       FROM pg_catalog.pg_class AS c JOIN searched AS s ON s.oid = c.relnamespace
