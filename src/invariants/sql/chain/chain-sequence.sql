@@ -17,7 +17,8 @@
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "last_entry_seq": 3}]}
 
 -- Whether the balances follow is chain-continuity. Users without a balance row are
--- balance-row-missing; their numbers count all the same.
+-- balance-row-missing; their numbers count all the same. Numbers at either end of what bigint holds
+-- are counted as numeric, and only where there is a finding, as that is slower.
 WITH links AS (
     SELECT ct.user_id, ct.id, ct.entry_seq,
            lag(ct.entry_seq, 1, 0::bigint) OVER (PARTITION BY ct.user_id
@@ -29,17 +30,18 @@ WITH links AS (
      GROUP BY ct.user_id
 )
 SELECT format('entry %s of user %s', l.id, l.user_id) AS subject,
-       'number ' || l.previous + 1 AS expected,
+       'number ' || l.previous::numeric + 1 AS expected,
        'number ' || l.entry_seq AS actual,
        NULL::numeric AS difference,
        CASE WHEN l.entry_seq < 1 THEN 'number-below-one'
             WHEN l.entry_seq = l.previous THEN 'repeated-number'
             ELSE 'deleted-entry' END AS cause,
-       CASE WHEN l.entry_seq > l.previous + 1
-            THEN format('entries missing before it: %s', l.entry_seq - l.previous - 1)
+       CASE WHEN l.entry_seq > l.previous::numeric + 1
+            THEN format('entries missing before it: %s', l.entry_seq - l.previous::numeric - 1)
             END AS detail
   FROM links AS l
- WHERE l.entry_seq IS DISTINCT FROM l.previous + 1
+ WHERE CASE WHEN l.previous < 9223372036854775807
+            THEN l.entry_seq IS DISTINCT FROM l.previous + 1 ELSE true END
 UNION ALL
 SELECT 'user ' || uc.user_id,
        'last number ' || coalesce(h.entry_seq, 0),
@@ -49,7 +51,7 @@ SELECT 'user ' || uc.user_id,
             ELSE 'inserted-entry' END,
        CASE WHEN uc.last_entry_seq > coalesce(h.entry_seq, 0)
             THEN format('entries missing at the end: %s',
-                        uc.last_entry_seq - coalesce(h.entry_seq, 0)) END
+                        uc.last_entry_seq::numeric - coalesce(h.entry_seq, 0)) END
   FROM public.user_credits AS uc
   LEFT JOIN highest AS h ON h.user_id = uc.user_id
  WHERE uc.last_entry_seq IS DISTINCT FROM coalesce(h.entry_seq, 0);
