@@ -23,9 +23,11 @@
 
 -- Only entries within the log's retention are judged: not older than the oldest row that the log
 -- still has (a row from before 2020 does not count: timestamp-missing), or 30 days when the log
--- is empty. Silent again when refunds of the request gave the charge back. Entries without a
--- reference belong to requests without an id: request-id-missing. The times are compared last: a
--- planner that cannot know them expects few entries and would look up each one by itself.
+-- is empty. Nor in the 15 minutes after that: the log row may bear an earlier time than its entry,
+-- and the limit of retention may lie between them. Silent again when refunds of the request gave
+-- the charge back. Entries without a reference belong to requests without an id:
+-- request-id-missing. The times are compared last: a planner that cannot know them expects few
+-- entries and would look up each one by itself.
 SELECT format('user %s entry %s', ct.user_id,
               min(ct.id) FILTER (WHERE ct.transaction_type = 'usage')) AS subject,
        'log row of request ' || ct.reference_id AS expected,
@@ -45,6 +47,8 @@ HAVING sum(ct.amount) < 0
    AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage')
        < (SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')
    AND min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') >= (
-           SELECT coalesce(min(l.created_at) FILTER (WHERE l.created_at >= '2020-01-01 UTC'),
-                           current_setting('creditdb.now')::timestamptz - interval '30 days')
+           SELECT least(coalesce(min(l.created_at) FILTER (
+                                     WHERE l.created_at >= '2020-01-01 UTC'),
+                                 current_setting('creditdb.now')::timestamptz - interval '30 days'),
+                        current_setting('creditdb.now')::timestamptz) + interval '15 minutes'
              FROM public.llm_usage_log AS l);

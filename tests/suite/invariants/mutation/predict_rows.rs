@@ -89,6 +89,7 @@ impl Predictor<'_> {
             .filter(|at| *at >= YEAR_2020)
             .min();
         let oldest = oldest.unwrap_or(ledger.now - 30 * DAY);
+        let judged_from = oldest.min(ledger.now) + 15 * MINUTE;
         let unlogged = (ledger.entries.iter())
             .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO)
             .filter(|e| !is_logged(&e.user, &e.reference));
@@ -98,7 +99,7 @@ impl Predictor<'_> {
             let Some(first) = charges.iter().map(|e| e.created).min() else {
                 continue;
             };
-            if sum < Num::ZERO && self.is_old(first) && first >= oldest {
+            if sum < Num::ZERO && self.is_old(first) && first >= judged_from {
                 let id = charges.iter().map(|e| e.id).min().unwrap();
                 self.add(
                     "charge-without-usage",

@@ -14,8 +14,9 @@ SELECT 1 FROM (
  WHERE l.id IS NULL
    AND trim(c.reference_id) NOT IN ('', 'None', 'null', 'undefined')
    AND first_at < now() - interval '15 minutes'
-   AND first_at >= coalesce((SELECT min(created_at) FROM llm_usage_log
-                              WHERE created_at >= '2020-01-01 UTC'), now() - interval '30 days')
+   AND first_at >= (SELECT least(coalesce(min(created_at), now() - interval '30 days'), now())
+                             + interval '15 minutes'
+                      FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
    AND (SELECT sum(amount) FROM credit_transactions AS ct
          WHERE ct.user_id = c.user_id AND ct.reference_id = c.reference_id
            AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)) < 0
