@@ -12,13 +12,21 @@
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
 --    "created_at": "2021-01-01T00:00:00Z"}], "llm_usage_log": [
+--   {"request_id": "a", "created_at": "2020-12-01T00:00:00Z"},
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "success": true, "credits_used": 4,
 --    "created_at": "2021-01-01T00:00:00Z"}]}
 
 -- A debit just before midnight is logged after it, so days that follow each other are judged
 -- together: their differences must come out even. Days with rows younger than 15 minutes wait.
--- The log forgets old rows: only days after its oldest row are judged.
-WITH charges AS (
+-- The log forgets old rows: only days after that of its oldest row are judged. What that day still
+-- holds is counted, and where it is uneven the uneven days that follow it are not judged, either: a
+-- request may lie on both sides of midnight.
+WITH oldest AS (
+    SELECT min(created_at) AS at,
+           ((least(min(created_at), current_setting('creditdb.now')::timestamptz)
+             + interval '15 minutes') AT TIME ZONE 'UTC')::date AS day
+      FROM public.llm_usage_log WHERE created_at >= '2020-01-01 UTC'
+), charges AS (
     SELECT user_id, created_at, -amount AS charged, 0::numeric AS logged
       FROM public.credit_transactions
      WHERE transaction_type = 'usage' AND amount > '-Infinity' AND amount < 'Infinity'
@@ -34,8 +42,7 @@ WITH charges AS (
            sum(logged) AS logged, count(*) AS number, max(created_at) AS last_at
       FROM charges
      WHERE isfinite(created_at)
-       AND created_at >= (SELECT min(created_at) - interval '15 minutes'
-                            FROM public.llm_usage_log WHERE created_at >= '2020-01-01 UTC')
+       AND created_at >= (SELECT o.at FROM oldest AS o)
      GROUP BY 1, 2
     HAVING sum(charged) <> sum(logged)
 ), runs AS (
@@ -51,5 +58,6 @@ SELECT format('user %s from %s to %s', user_id, min(day), max(day)) AS subject,
   FROM runs
  GROUP BY user_id, run
 HAVING sum(charged) <> sum(logged)
+   AND min(day) > (SELECT o.day FROM oldest AS o)
    AND max(last_at) < (SELECT current_setting('creditdb.now')::timestamptz)
                       - interval '15 minutes';

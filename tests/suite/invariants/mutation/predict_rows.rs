@@ -178,7 +178,7 @@ impl Predictor<'_> {
         let all = charged
             .chain(logged)
             .filter(|(_, at, amount)| is_dated(*at) && amount.finite().is_some())
-            .filter(|(_, at, _)| *at >= oldest - 15 * MINUTE);
+            .filter(|(_, at, _)| *at >= oldest);
         let by_day = grouped(all, |(user, at, _)| {
             Some((user.to_owned(), at.div_euclid(DAY)))
         });
@@ -200,7 +200,8 @@ impl Predictor<'_> {
             let at = jiff::Timestamp::from_second(day * 86_400).unwrap();
             at.to_zoned(jiff::tz::TimeZone::UTC).date()
         };
-        for (user, from, to, sum, last) in runs {
+        let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
+        for (user, from, to, sum, last) in runs.into_iter().filter(|run| run.1 > cut_off) {
             if sum != Num::ZERO && self.is_old(last) {
                 let subject = format!("user {user} from {} to {}", date(from), date(to));
                 self.add("usage-sum-per-day", subject);

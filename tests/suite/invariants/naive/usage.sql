@@ -74,8 +74,7 @@ WITH rows (user_id, at, difference) AS (
            max(at) AS last_at
       FROM rows
      WHERE isfinite(at)
-       AND at >= (SELECT min(created_at) FROM llm_usage_log
-                   WHERE created_at >= '2020-01-01 UTC') - interval '15 minutes'
+       AND at >= (SELECT min(created_at) FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
      GROUP BY 1, 2 HAVING sum(difference) <> 0
 )
 SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.day
@@ -85,6 +84,9 @@ SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.d
                       WHERE d.user_id = a.user_id AND d.day BETWEEN a.day AND z.day) AS run
  WHERE run.number = z.day - a.day + 1 AND run.difference <> 0
    AND run.last_at < now() - interval '15 minutes'
+   AND a.day > (SELECT ((least(min(created_at), now()) + interval '15 minutes')
+                        AT TIME ZONE 'UTC')::date
+                  FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
    AND NOT EXISTS (SELECT 1 FROM days AS d WHERE d.user_id = a.user_id AND d.day = a.day - 1)
    AND NOT EXISTS (SELECT 1 FROM days AS d WHERE d.user_id = a.user_id AND d.day = z.day + 1)
 
