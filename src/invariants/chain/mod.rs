@@ -51,6 +51,9 @@ pub(super) struct Break {
     /// The second and the third entry before this one.
     pub earlier: Vec<Neighbour>,
     pub next: Option<Neighbour>,
+    /// The first and the last number (`entry_seq`) that no entry has, between the entry before and
+    /// this one; none before schema 1.1.0.
+    pub gap: Option<(i64, i64)>,
     /// `user_credits.balance`.
     pub stored_balance: Option<Decimal>,
 }
@@ -82,7 +85,8 @@ impl Break {
             );
             return ("unknown", detail);
         }
-        self.same_start()
+        self.gap_in_numbers(missing)
+            .or_else(|| self.same_start())
             .or_else(|| self.clamped())
             .or_else(|| self.truncation(FINE_DECIMALS))
             .or_else(|| self.unit_mix())
@@ -90,6 +94,23 @@ impl Break {
             .or_else(|| self.deleted_entry(missing))
             .or_else(|| self.truncation(0))
             .unwrap_or_else(|| self.unlogged(alone))
+    }
+
+    /// Numbers are missing here, and what their entries did is missing from the sum. The numbers
+    /// say so, whatever the balances look like; unless the next entry knows a balance without them.
+    fn gap_in_numbers(&self, missing: Option<&String>) -> Option<Cause> {
+        let (first, last) = self.gap.filter(|_| !self.is_undone_by_next())?;
+        let numbers = if first == last {
+            format!("no entry has the number {first}")
+        } else {
+            format!("no entries have the numbers {first} to {last}")
+        };
+        let change = number(self.difference);
+        let cost = missing.map_or_else(String::new, |request| {
+            format!(", which is what logged request \"{request}\" cost")
+        });
+        let detail = format!("{numbers}, and the balance changed by {change} meanwhile{cost}");
+        Some(("deleted-entry", detail))
     }
 
     /// Two writers read one balance: the later one wiped out what the earlier one did.

@@ -196,6 +196,48 @@ fn deleted_entry() {
     );
 }
 
+/// Each of them would be taken for something else by its balances.
+#[test]
+fn gap_in_the_numbers() {
+    let look_alikes = [
+        broken("100", "100", "-1", "129"),
+        broken("90", "-10", "-5", "95"),
+        broken("3", "1", "-10", "0"),
+        broken("10", "1", "-0.4", "10"),
+        broken("1000", "7", "-2.5", "750"),
+    ];
+    for mut found in look_alikes {
+        assert_ne!(cause(&found).0, "deleted-entry", "{found:?}");
+        found.gap = Some((2, 2));
+        assert_eq!(cause(&found).0, "deleted-entry", "{found:?}");
+    }
+    let mut first = Break {
+        previous: None,
+        gap: Some((1, 3)),
+        ..broken("0", "0", "-500", "0")
+    };
+    assert_eq!(
+        cause(&first),
+        (
+            "deleted-entry",
+            "no entries have the numbers 1 to 3, and the balance changed by 500 meanwhile"
+                .to_owned()
+        )
+    );
+    first.gap = Some((1, 1));
+    let request = "req_1".to_owned();
+    assert_eq!(
+        first.cause(true, Some(&request)).1,
+        "no entry has the number 1, and the balance changed by 500 meanwhile, which is what logged \
+         request \"req_1\" cost"
+    );
+    // What was deleted left no trace in the balance that the next entry starts from.
+    let mut edited = broken("100", "7", "-20", "500");
+    edited.next = next("80");
+    edited.gap = Some((2, 2));
+    assert_eq!(cause(&edited).0, "edited-balance");
+}
+
 #[test]
 fn not_a_number() {
     let found = Break {

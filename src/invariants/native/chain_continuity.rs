@@ -102,6 +102,9 @@ fn read(row: &Row) -> Break {
         previous: previous(row),
         earlier: second.into_iter().chain(third).collect(),
         next: neighbour("next_id", "next_start"),
+        gap: row
+            .get::<_, Option<i64>>("first_missing")
+            .zip(row.get("last_missing")),
         stored_balance: amount_of("stored_balance"),
     }
 }
@@ -139,7 +142,8 @@ fn evidence(found: &Break, alone: bool, missing: Option<&String>) -> Evidence {
 /// For breaks that a logged request without an entry would explain: user and entry to request.
 ///
 /// Gaps in the ids are no evidence of a deleted entry, because refused and rolled back debits leave
-/// gaps too; a request that was charged exactly the difference is.
+/// gaps too; a request that was charged exactly the difference is, and so is a gap in the numbers,
+/// which no refused debit uses up.
 fn missing_entries(
     snapshot: &mut Transaction<'_>,
     breaks: &[Break],

@@ -57,6 +57,7 @@ WITH numbered AS NOT MATERIALIZED (
            lag(ct.balance_after - ct.amount, 2) OVER entries AS second_start,
            lag(ct.id, 3) OVER entries AS third_id,
            lag(ct.balance_after - ct.amount, 3) OVER entries AS third_start,
+           greatest(lag(ct.entry_seq, 1, 0::bigint) OVER entries, 0) AS previous_seq,
            lead(ct.id) OVER entries AS next_id,
            lead(ct.balance_after - ct.amount) OVER entries AS next_start
       FROM numbered AS ct
@@ -87,6 +88,11 @@ SELECT c.user_id::text, c.id::text, c.created_at::text,
        c.second_id::text, c.second_start::text,
        c.third_id::text, c.third_start::text,
        c.next_id::text, c.next_start::text,
+       -- The numbers between the two entries; numbers below one count from none.
+       CASE WHEN c.entry_seq > 1 AND c.entry_seq - 1 > c.previous_seq
+            THEN c.previous_seq + 1 END AS first_missing,
+       CASE WHEN c.entry_seq > 1 AND c.entry_seq - 1 > c.previous_seq
+            THEN c.entry_seq - 1 END AS last_missing,
        s.balance::text AS stored_balance
   FROM chain AS c
   LEFT JOIN stored AS s ON s.user_id = c.user_id
