@@ -10,8 +10,19 @@
 --   SEQUENCE public.<sequence> AS bigint. When somebody set the sequence too far by hand, set it
 --   back: SELECT setval('public.<sequence>', <max(id)>).
 
--- The range is that of the column, which may be smaller than that of the sequence.
-WITH sequences AS (
+-- The range is that of the column, which may be smaller than that of the sequence. A sequence feeds
+-- the column that it belongs to, and those whose default draws from it, whoever it belongs to.
+WITH feeds (sequence, "table", "column") AS (
+    SELECT d.objid, d.refobjid, d.refobjsubid
+      FROM pg_catalog.pg_depend AS d
+     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+       AND d.deptype IN ('a', 'i')
+    UNION
+    SELECT d.refobjid, f.adrelid, f.adnum
+      FROM pg_catalog.pg_depend AS d
+      JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
+     WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
+), sequences AS (
     SELECT s.oid, s.relname AS sequence, t.relname AS table, a.attname AS column,
            a.atttypid::regtype::text AS type, pg_sequence_last_value(s.oid) AS used,
            least(q.seqmax, CASE a.atttypid WHEN 'smallint'::regtype THEN 32767
@@ -19,11 +30,9 @@ WITH sequences AS (
                                            ELSE q.seqmax END) AS last
       FROM pg_catalog.pg_class AS s
       JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
-      JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid
-                                    AND d.refclassid = 'pg_class'::regclass
-                                    AND d.deptype IN ('a', 'i')
-      JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
-      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+      JOIN feeds AS f ON f.sequence = s.oid
+      JOIN pg_catalog.pg_class AS t ON t.oid = f.table
+      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = f.column
      WHERE t.relnamespace = 'public'::regnamespace
        AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                      'power_level_configs', 'user_provider_keys', 'llm_usage_log',
