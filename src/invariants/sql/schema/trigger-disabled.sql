@@ -4,17 +4,20 @@
 -- severity: error
 -- since: 1.0.0
 -- guarded_by: nothing: the catalogue itself is what is checked
--- why: a restore or a bulk load switched triggers off and was cut off before it switched them on
---   again. Foreign keys are triggers too: without them rows without a user come in.
--- remedy: ALTER TABLE public.<table> ENABLE TRIGGER <trigger>; then look for what came in
---   meanwhile: "creditdb verify".
+-- why: a restore or a bulk load switched triggers off, or set session_replication_role for all
+--   sessions, and was cut off before it took that back. Foreign keys are triggers too: without them
+--   rows without a user come in.
+-- remedy: ALTER TABLE public.<table> ENABLE TRIGGER <trigger>, or ALTER DATABASE <database> (ALTER
+--   ROLE <role>) RESET session_replication_role; then look for what came in meanwhile: "creditdb
+--   verify".
 -- canary: {"pg_catalog.pg_trigger": [
 --   {"tgname": "canary", "tgrelid": 2, "tgenabled": "D"}], "pg_catalog.pg_class": [
 --   {"oid": 2, "relname": "user_credits", "relnamespace": 3}],
 --   "pg_catalog.pg_namespace": [{"oid": 3, "nspname": "public"}]}
 
--- Triggers that somebody else added count too, as they were made to run. Whether a trigger belongs here at all is
--- "creditdb drift".
+-- Triggers that somebody else added count too, as they were made to run. Whether a trigger belongs
+-- here at all is "creditdb drift". Sessions that take themselves for replication fire none of them,
+-- but for those that are always enabled: who sets that for a database or a role switches them off.
 SELECT format('trigger %s of table public.%s', g.tgname, t.relname) AS subject,
        'enabled'::text AS expected,
        CASE g.tgenabled WHEN 'R' THEN 'for replication only' ELSE 'disabled' END AS actual,
@@ -27,4 +30,17 @@ SELECT format('trigger %s of table public.%s', g.tgname, t.relname) AS subject,
    AND t.relname IN ('user_credits', 'credit_transactions', 'credit_packages',
                      'power_level_configs', 'user_provider_keys', 'llm_usage_log',
                      'schema_version', 'refinery_schema_history')
-   AND g.tgenabled NOT IN ('O', 'A');
+   AND g.tgenabled NOT IN ('O', 'A')
+UNION ALL
+SELECT concat_ws(' ', CASE WHEN r.setdatabase = 0 THEN 'every database' ELSE 'this database' END,
+                 CASE WHEN r.setrole <> 0 THEN 'role ' || pg_get_userbyid(r.setrole) END),
+       'session_replication_role=origin',
+       c.setting,
+       NULL,
+       'replication-role',
+       'its sessions fire no triggers and check no foreign keys'
+  FROM pg_catalog.pg_db_role_setting AS r
+ CROSS JOIN LATERAL unnest(r.setconfig) AS c (setting)
+ WHERE lower(c.setting) = 'session_replication_role=replica'
+   AND r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d
+                              WHERE d.datname = current_database()));
