@@ -51,7 +51,10 @@ impl<'a> File<'a> {
             .filter(|node| !matches!(node, ast::Stmt::EmptyStmt(_)))
             .map(|node| Parsed {
                 at: node.syntax().text_range().into(),
-                facts: facts::of(&node),
+                facts: facts::of(&node)
+                    .into_iter()
+                    .map(Fact::without_public)
+                    .collect(),
                 node,
             })
             .collect();

@@ -8,7 +8,7 @@ use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast;
 
 use super::file::File;
-use crate::syntax::facts::{Column, Constraint, Fact, Kind, named};
+use crate::syntax::facts::{Column, Constraint, Fact, Kind, named, without_public};
 
 #[derive(Default)]
 pub(super) struct Schema {
@@ -56,7 +56,9 @@ impl Schema {
     pub fn names_per_user(&self, tree: &SyntaxNode) -> bool {
         let relations = named::<ast::RelationNameRef>(tree).into_iter();
         let items = named::<ast::RelationFromItem>(tree);
-        relations.chain(items).any(|table| self.is_per_user(&table))
+        relations
+            .chain(items)
+            .any(|table| self.is_per_user(without_public(&table)))
     }
 
     pub fn column_type(&self, table: &str, column: &str) -> Option<&str> {

@@ -75,10 +75,16 @@ fn name_of(node: &SyntaxNode) -> Option<String> {
     all_names(node).into_iter().next()
 }
 
+/// What has the name already that something new is to get.
+fn taken(reader: &Reader<'_>, name: &impl AstNode) -> Option<Id> {
+    let name = reader.world.qualify(&name_of(name.syntax())?);
+    reader.world.at(&name)
+}
+
 /// Makes a relation in the world; nothing when one of that name is there already.
 fn new(reader: &mut Reader<'_>, name: Option<impl AstNode>, kind: char) -> Option<Id> {
     let name = reader.world.qualify(&name_of(name?.syntax())?);
-    if reader.world.find(&name).is_some() {
+    if reader.world.at(&name).is_some() {
         return None;
     }
     Some(reader.world.add(Relation {
@@ -107,7 +113,7 @@ fn table(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateTable) {
     else {
         return;
     };
-    let existing = create.table_name().and_then(|name| reader.first(&name));
+    let existing = create.table_name().and_then(|name| taken(reader, &name));
     if existing.is_some() && create.if_not_exists().is_some() {
         return;
     }
@@ -215,7 +221,7 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
     });
     let exists = own_name
         .as_ref()
-        .is_some_and(|name| reader.world.find(name).is_some());
+        .is_some_and(|name| reader.world.at(name).is_some());
     if exists && fact.if_not_exists {
         reader.effects.lock(table, level);
         return;
@@ -242,7 +248,7 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
 fn view(reader: &mut Reader<'_>, create: &ast::CreateView) {
     let Some(query) = create.query() else { return };
     let reads = query::analyse(reader, query.syntax());
-    let existing = create.view().and_then(|name| reader.first(&name));
+    let existing = create.view().and_then(|name| taken(reader, &name));
     match existing {
         Some(view) => {
             reader.effects.lock(view, AccessExclusive);

@@ -4,7 +4,7 @@ use squawk_syntax::ast::{self, AstNode, Stmt};
 
 use super::level::Level::{AccessExclusive, ShareUpdateExclusive};
 use super::statement::{Reader, cascades};
-use super::world::Id;
+use super::world::{Column, Id, World};
 use crate::syntax::facts::{all_names, named};
 
 pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
@@ -209,16 +209,18 @@ fn of_type(reader: &mut Reader<'_>, types: &[String], cascade: bool) {
         return;
     }
     for ty in types {
+        let ty = reader.world.type_name(ty);
+        let is_of = |world: &World, column: &Column| world.type_name(&column.ty) == ty;
         let has = |id: &Id| {
             let relation = &reader.world.relations[*id];
-            !relation.gone && relation.columns.iter().any(|column| column.ty == *ty)
+            !relation.gone && relation.columns.iter().any(|c| is_of(reader.world, c))
         };
         let users: Vec<Id> = (0..reader.world.relations.len()).filter(has).collect();
         reader.effects.lock_all(&users, AccessExclusive);
         for id in users {
-            reader.world.relations[id]
-                .columns
-                .retain(|column| column.ty != *ty);
+            let mut columns = std::mem::take(&mut reader.world.relations[id].columns);
+            columns.retain(|column| !is_of(reader.world, column));
+            reader.world.relations[id].columns = columns;
         }
     }
 }

@@ -194,7 +194,8 @@ fn domain(reader: &mut Reader<'_>, alter: &ast::AlterDomain) {
         Some(Action::ValidateConstraint(_)) => Share,
         _ => return,
     };
-    let same = |ty: &str| ty == name || reader.world.qualify(&name) == ty;
+    let name = reader.world.type_name(&name);
+    let same = |ty: &str| reader.world.type_name(ty) == name;
     let has = |id: &Id| {
         let relation = &reader.world.relations[*id];
         !relation.gone && relation.has_storage() && relation.columns.iter().any(|c| same(&c.ty))

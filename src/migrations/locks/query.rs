@@ -216,8 +216,7 @@ fn sequences(reader: &mut Reader<'_>, node: &SyntaxNode) {
         }
         let text = call.syntax().text().to_string();
         let name = text.split('\'').nth(1).unwrap_or_default().replace('"', "");
-        let name = name.strip_prefix("public.").unwrap_or(&name);
-        if let Some(id) = reader.world.find(name) {
+        if let Some(id) = reader.world.find(&name) {
             reader.effects.may_lock(id, Level::RowExclusive);
         }
     }

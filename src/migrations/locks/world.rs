@@ -108,25 +108,28 @@ impl Relation {
 }
 
 impl World {
-    /// The relation of a name as [`crate::syntax::facts`] gives it: without `public`.
+    /// The relation that a file means by a name, as [`crate::syntax::facts`] gives it.
     pub fn find(&self, name: &str) -> Option<Id> {
-        let alive = |key: &str| {
-            let id = *self.by_name.get(key)?;
-            (!self.relations[id].gone).then_some(id)
-        };
-        if name.contains('.') {
-            return alive(name);
+        if let Some((schema, bare)) = name.split_once('.') {
+            return self.at(&key(schema, bare));
         }
-        let on_path = self.path.iter().find_map(|s| alive(&key(s, name)));
-        on_path.or_else(|| alive(name))
+        let on_path = self.path.iter().find_map(|s| self.at(&key(s, name)));
+        on_path.or_else(|| self.at(name))
     }
 
-    /// The name that a new object gets: that of the first schema of the path, without a schema of
-    /// its own.
+    /// The relation that has a name, as [`Relation::name`] gives it: not looked up on the path.
+    pub fn at(&self, name: &str) -> Option<Id> {
+        let id = *self.by_name.get(name)?;
+        (!self.relations[id].gone).then_some(id)
+    }
+
+    /// What a new object is called here: it goes into the first schema of the path, unless it has
+    /// a schema of its own.
     pub fn qualify(&self, name: &str) -> String {
-        match self.path.first() {
-            Some(schema) if !name.contains('.') => key(schema, name),
-            _ => name.to_owned(),
+        match (name.split_once('.'), self.path.first()) {
+            (Some((schema, bare)), _) => key(schema, bare),
+            (None, Some(schema)) => key(schema, name),
+            (None, None) => name.to_owned(),
         }
     }
 
@@ -205,8 +208,17 @@ impl World {
     }
 
     pub fn domain(&self, ty: &str) -> Option<&Domain> {
-        let on_path = self.path.iter().find_map(|s| self.domains.get(&key(s, ty)));
-        on_path.or_else(|| self.domains.get(ty))
+        self.domains.get(&self.type_name(ty))
+    }
+
+    /// One name for all spellings of a type, whether a file or the server wrote it.
+    pub fn type_name(&self, ty: &str) -> String {
+        if let Some((schema, bare)) = ty.split_once('.') {
+            return key(schema, bare);
+        }
+        let keys = self.path.iter().map(|schema| key(schema, ty));
+        let mut known = keys.filter(|key| self.domains.contains_key(key));
+        known.next().unwrap_or_else(|| ty.to_owned())
     }
 }
 

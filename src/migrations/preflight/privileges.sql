@@ -8,6 +8,9 @@ relations AS (
       FROM needs JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(name)
      WHERE kind IN ('owner', 'references', 'history', 'log')
 ),
+functions AS (
+    SELECT pg_catalog.parse_ident(name) AS parts FROM needs WHERE kind = 'function'
+),
 missing (place, object, words, step) AS (
     SELECT 1, name, pg_catalog.format('%s: only its owner, %s, may change or drop it', name, relowner::regrole),
            pg_catalog.format('connect as the owner, or: GRANT %s TO %I', relowner::regrole, current_user)
@@ -27,13 +30,15 @@ missing (place, object, words, step) AS (
     SELECT 4, p.oid::regprocedure::text,
            pg_catalog.format('function %s: only its owner, %s, may replace it', p.oid::regprocedure, p.proowner::regrole),
            pg_catalog.format('connect as the owner, or: GRANT %s TO %I', p.proowner::regrole, current_user)
-      FROM needs
+      FROM functions AS f
       JOIN pg_catalog.pg_proc AS p
-           ON p.oid::regproc::oid = p.oid
-          AND needs.name IN (pg_catalog.quote_ident(p.proname),
-                             '"' || p.proname || '"')
-          AND pg_catalog.pg_function_is_visible(p.oid)
-     WHERE kind = 'function' AND p.pronamespace <> 'pg_catalog'::regnamespace
+           ON p.proname = f.parts[pg_catalog.cardinality(f.parts)]
+          -- A name without a schema is looked up on the search path.
+          AND CASE pg_catalog.cardinality(f.parts)
+                   WHEN 1 THEN pg_catalog.pg_function_is_visible(p.oid)
+                   ELSE p.pronamespace = pg_catalog.to_regnamespace(
+                                             pg_catalog.quote_ident(f.parts[1])) END
+     WHERE p.pronamespace <> 'pg_catalog'::regnamespace
        AND NOT pg_catalog.pg_has_role(p.proowner, 'USAGE')
     UNION ALL
     SELECT DISTINCT 5, n.nspname::text, pg_catalog.format('schema %I: CREATE is needed for new objects', n.nspname),

@@ -7,7 +7,7 @@ use postgres::{Client, GenericClient};
 
 use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
-use crate::migrations::locks::World;
+use crate::migrations::locks::{Relation, World};
 use crate::syntax::facts::{self, Fact, Kind};
 
 /// A table of the live database.
@@ -53,7 +53,7 @@ pub(super) fn tables(live: &mut impl GenericClient, world: &World) -> Result<Vec
     )?;
     let table = |row: &postgres::Row| {
         let plain: String = row.get(1);
-        let known = world.find(&plain).map(|id| world.relations[id].rows);
+        let known = world.at(&plain).map(|id| world.relations[id].rows);
         Table {
             name: row.get(0),
             plain,
@@ -96,12 +96,18 @@ pub(super) fn edges(world: &World, tables: &[Table], pending: &[&str]) -> Vec<Ed
                 if let Fact::AddConstraint { table, constraint } = fact
                     && let Kind::ForeignKey(reference) = constraint.kind
                 {
+                    let (Some(table), Some(target)) =
+                        (world.find(&table), world.find(&reference.table))
+                    else {
+                        continue;
+                    };
+                    let (table, target) = (&world.relations[table], &world.relations[target]);
                     let to = if reference.columns.is_empty() {
-                        primary_key(world, &reference.table)
+                        primary_key(target)
                     } else {
                         reference.columns
                     };
-                    add(&table, &constraint.columns, &reference.table, &to);
+                    add(&table.name, &constraint.columns, &target.name, &to);
                 }
             }
         }
@@ -109,9 +115,8 @@ pub(super) fn edges(world: &World, tables: &[Table], pending: &[&str]) -> Vec<Ed
     edges
 }
 
-fn primary_key(world: &World, table: &str) -> Vec<String> {
-    let relation = world.find(table).map(|id| &world.relations[id]);
-    let key = relation.and_then(|r| r.constraints.iter().find(|c| c.kind == 'p'));
+fn primary_key(table: &Relation) -> Vec<String> {
+    let key = table.constraints.iter().find(|c| c.kind == 'p');
     key.map(|key| key.columns.clone()).unwrap_or_default()
 }
 

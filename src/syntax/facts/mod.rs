@@ -5,16 +5,17 @@ mod function;
 mod names;
 mod table;
 
+use std::iter;
 use std::ops::Range;
 
 use squawk_syntax::ast::{self, AstNode};
 
 pub(crate) use function::Function;
-pub(crate) use names::{all as all_names, named, words};
+pub(crate) use names::{all as all_names, named, without_public, words};
 pub(crate) use table::{Column, Constraint, Kind, Reference, proven_not_null};
 
 /// One thing that a statement does. Names are folded as the server folds them, without quotes and
-/// without the schemas `public` and `pg_catalog`.
+/// without the schema `pg_catalog`.
 pub(crate) enum Fact {
     CreateTable {
         table: String,
@@ -95,6 +96,54 @@ pub(crate) struct Index {
 }
 
 impl Fact {
+    /// With names as they are without the schema `public`: whoever reads files only has no search
+    /// path, and both spellings mean one table.
+    pub fn without_public(mut self) -> Self {
+        for name in self.names_mut() {
+            *name = names::without_public(name).to_owned();
+        }
+        self
+    }
+
+    /// The names that may have a schema.
+    fn names_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::CreateTable {
+                table,
+                constraints,
+                partition_of,
+                ..
+            } => {
+                let targets = constraints.iter_mut().filter_map(Constraint::target_mut);
+                let names = iter::once(table).chain(partition_of);
+                names.chain(targets).collect()
+            }
+            Self::AddColumn {
+                table, constraints, ..
+            } => {
+                let targets = constraints.iter_mut().filter_map(Constraint::target_mut);
+                iter::once(table).chain(targets).collect()
+            }
+            Self::AddConstraint { table, constraint } => {
+                iter::once(table).chain(constraint.target_mut()).collect()
+            }
+            Self::CreateFunction(function) => vec![&mut function.name],
+            Self::CreateIndex(Index { table, .. })
+            | Self::Create(table)
+            | Self::AlterTable(table)
+            | Self::RenameTable { from: table, .. }
+            | Self::Validate { table, .. }
+            | Self::DropConstraint { table, .. }
+            | Self::SetNotNull { table, .. }
+            | Self::DropNotNull { table, .. }
+            | Self::SetType { table, .. }
+            | Self::DropColumn { table, .. }
+            | Self::RenameColumn { table, .. } => vec![table],
+            Self::Drop(names) => names.iter_mut().collect(),
+            Self::AddIdentity { .. } => Vec::new(),
+        }
+    }
+
     /// The table that exists already and that this changes.
     pub fn altered_table(&self) -> Option<&str> {
         match self {

@@ -3,7 +3,8 @@
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
-/// A path as one name: folded, without quotes, without the schemas `public` and `pg_catalog`.
+/// A path as one name: folded, without quotes, without the schema `pg_catalog`. The schema `public`
+/// stays: without it, a name means what the search path says.
 fn path_name(path: &SyntaxNode) -> String {
     let segments = path.descendants().filter(|node| {
         ast::PathSegment::can_cast(node.kind()) || ast::PathSegmentRef::can_cast(node.kind())
@@ -11,10 +12,15 @@ fn path_name(path: &SyntaxNode) -> String {
     let mut words: Vec<String> = segments
         .map(|segment| ast::normalize_name_node(&segment))
         .collect();
-    if words.len() > 1 && ["public", "pg_catalog"].contains(&words[0].as_str()) {
+    if words.len() > 1 && words[0] == "pg_catalog" {
         words.remove(0);
     }
     words.join(".")
+}
+
+/// A name without the schema `public`: what files mean by it where no database is asked.
+pub(crate) fn without_public(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
 }
 
 fn is_path(node: &SyntaxNode) -> bool {

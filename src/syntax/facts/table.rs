@@ -67,6 +67,16 @@ impl Kind {
     }
 }
 
+impl Constraint {
+    /// The table that a foreign key refers to.
+    pub(super) fn target_mut(&mut self) -> Option<&mut String> {
+        match &mut self.kind {
+            Kind::ForeignKey(reference) => Some(&mut reference.table),
+            _ => None,
+        }
+    }
+}
+
 pub(super) fn relation(name: ast::TableRelationName) -> Option<String> {
     Some(names::first(name.table_name_ref()?.syntax()))
 }

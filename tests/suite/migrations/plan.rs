@@ -126,6 +126,47 @@ fn a_later_statement_keeps_earlier_locks() {
     );
 }
 
+/// What stands before `public` on the search path has the same names.
+#[test]
+fn what_a_file_calls_public_is_not_looked_for_on_the_search_path() {
+    let folder = Folder::with(&[
+        (
+            "V1__t.sql",
+            "CREATE DOMAIN public.d AS int; CREATE TABLE public.t (i int, d public.d);
+             CREATE DOMAIN public.e AS int; CREATE TABLE public.v (e public.e);",
+        ),
+        (
+            "V2__change.sql",
+            "-- transaction: none\nALTER TABLE public.t ADD COLUMN j int;\n\
+             ALTER TABLE t ADD COLUMN k int;\nALTER DOMAIN public.d SET NOT NULL;\n\
+             CREATE TABLE public.u (i int);\nCREATE INDEX u_i ON public.u (i);\n\
+             DROP DOMAIN public.d CASCADE;\nALTER DOMAIN public.e SET NOT NULL;",
+        ),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    database.execute(&format!(
+        "CREATE SCHEMA app; CREATE DOMAIN app.d AS int; CREATE TABLE app.t (i int, d app.d);
+         CREATE TABLE app.u (i int); ALTER DATABASE {} SET search_path = app, public",
+        database.name()
+    ));
+    let json = plan(&folder, &database)
+        .args(["--format", "json"])
+        .succeeds()
+        .json();
+    let locked = |number| {
+        let locks = statement(&json, 0, number)["locks"].as_array().unwrap();
+        let relations = locks.iter().map(|lock| lock["relation"].as_str().unwrap());
+        relations.collect::<Vec<_>>()
+    };
+    assert_eq!(locked(0), ["t"]);
+    assert_eq!(locked(1), ["app.t"], "without a schema it is the path's");
+    assert_eq!(locked(2), ["t"]);
+    assert_eq!(locked(4), ["u"]);
+    assert_eq!(locked(5), ["t"]);
+    assert_eq!(locked(6), ["v"]);
+}
+
 #[test]
 fn select_is_all_that_it_needs() {
     let database = Database::empty();

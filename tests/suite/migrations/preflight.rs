@@ -99,6 +99,51 @@ fn missing_privileges_are_listed_per_object() {
     database.execute(&format!("DROP OWNED BY {}", role.0));
 }
 
+/// A role has a search path of its own, and may use what stands first on it only.
+#[test]
+fn what_a_file_calls_public_is_not_looked_for_on_the_search_path() {
+    let database = Database::empty();
+    let role = Role::new(&database);
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
+    let function = "FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+    let first = format!("CREATE TABLE public.a (i int PRIMARY KEY); CREATE {function};");
+    let folder = Folder::with(&[("V1__a.sql", first)]);
+    let as_role = || migrate(&folder, &database).on(&role.url(&database));
+    as_role().succeeds();
+    database.execute(&format!(
+        "CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO {0};
+         CREATE TABLE app.a (i int); CREATE {1};
+         ALTER ROLE {0} IN DATABASE {2} SET search_path = app, public",
+        role.0,
+        function.replace("public.", "app."),
+        database.name()
+    ));
+    folder.write(
+        "V2__b.sql",
+        format!(
+            "ALTER TABLE public.a ADD COLUMN j int;
+             CREATE TABLE public.b (i int CONSTRAINT b_a_fkey REFERENCES public.a);
+             CREATE OR REPLACE {function}; DROP FUNCTION public.f();"
+        ),
+    );
+    as_role().succeeds();
+    // Without a schema, a name is what the path says.
+    folder.write(
+        "V3__c.sql",
+        "ALTER TABLE a ADD COLUMN k int; CREATE TABLE c (i int);
+         CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';",
+    );
+    let run = as_role().exits(4);
+    for words in [
+        "- a: only its owner, postgres",
+        "- schema app: CREATE is needed",
+        "- function f(): only its owner, postgres",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    database.execute(&format!("DROP OWNED BY {}", role.0));
+}
+
 #[test]
 fn a_read_only_session_is_told_before_anything_else() {
     let database = Database::empty();

@@ -35,6 +35,23 @@ fn our_own_migrations_lock_what_the_plan_says() {
     assert_eq!(left, 0, "the live database was written to");
 }
 
+/// The files qualify every name, so nothing on the path can stand in for what they mean.
+#[test]
+fn our_own_migrations_mean_the_same_on_any_search_path() {
+    let database = Database::empty();
+    database.execute(&format!(
+        "CREATE SCHEMA app; CREATE TABLE app.credit_transactions (id int);
+         ALTER DATABASE {} SET search_path = app, public",
+        database.name()
+    ));
+    let run = creditdb(["rehearse", "--format", "json"])
+        .args(["--scratch-url", &server().url_of("postgres")])
+        .on(&database.url)
+        .succeeds();
+    assert_eq!(run.json()["agrees"], true, "{}", run.stdout);
+    assert!(!run.stdout.contains("\"app."), "{}", run.stdout);
+}
+
 #[test]
 fn the_later_ones_with_rows_as_well() {
     let database = Database::empty();

@@ -7,7 +7,7 @@ use squawk_syntax::ast::{AstNode, Stmt};
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
-use crate::syntax::facts::all_names;
+use crate::syntax::facts::{all_names, without_public};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -31,7 +31,7 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             let names = all_names(other.syntax());
             if names
                 .first()
-                .is_some_and(|name| statement.schema.is_new(name))
+                .is_some_and(|name| statement.schema.is_new(without_public(name)))
             {
                 return;
             }

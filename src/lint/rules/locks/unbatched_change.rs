@@ -7,7 +7,7 @@ use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
-use crate::syntax::facts::named;
+use crate::syntax::facts::{named, without_public};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
@@ -26,7 +26,9 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
         _ => return,
     };
     let names = named::<RelationName>(node);
-    let Some(table) = names.first() else { return };
+    let Some(table) = names.first().map(|name| without_public(name)) else {
+        return;
+    };
     let schema = statement.schema;
     if statement.mode() != Mode::Batched && schema.is_per_user(table) && !schema.is_new(table) {
         let message =
