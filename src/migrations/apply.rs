@@ -56,14 +56,11 @@ pub fn migrate<S: Borrow<Set>>(
         standing = inspect(&mut client, set)?;
     }
     refuse(&standing)?;
-    plan::check(
-        &mut client,
-        set,
-        &standing,
-        options.plan.as_ref(),
-        options.to,
-    )?;
-    let to = check_to(options.to, set, &standing.history)?;
+    let saved = options.plan.as_ref();
+    // A plan up to a version is no word about later files.
+    let to = options.to.or(saved.and_then(plan::SavedPlan::to));
+    plan::check(&mut client, set, &standing, saved, to)?;
+    let to = check_to(to, set, &standing.history)?;
     let work: Vec<&File> = set
         .files
         .iter()

@@ -35,6 +35,8 @@ pub struct Plan {
     pub problems: Vec<Problem>,
     /// What would be applied, in order.
     pub files: Vec<PlannedFile>,
+    /// The version that it was asked to end with.
+    pub to: Option<i32>,
     /// The history as it is.
     pub history: PlannedHistory,
     /// What the plan was made from.

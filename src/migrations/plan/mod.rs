@@ -43,6 +43,7 @@ pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
     transaction.commit()?;
     Ok(Plan {
         files: work.iter().map(|file| describe(&mut world, file)).collect(),
+        to,
         state: standing.status.state,
         schema_version: standing.status.schema_version,
         problems: standing.status.problems,

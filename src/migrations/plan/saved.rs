@@ -23,11 +23,13 @@ pub struct SavedPlan {
     path: String,
     fingerprint: Fingerprint,
     versions: Vec<i32>,
+    to: Option<i32>,
 }
 
 #[derive(Deserialize)]
 struct Document {
     version: u32,
+    to: Option<i32>,
     files: Vec<DocumentFile>,
     fingerprint: DocumentFingerprint,
 }
@@ -69,6 +71,7 @@ impl SavedPlan {
         Ok(Self {
             path: shown,
             versions: document.files.iter().map(|file| file.version).collect(),
+            to: document.to,
             fingerprint: Fingerprint {
                 catalogue: fingerprint.catalogue,
                 history: fingerprint.history,
@@ -76,6 +79,11 @@ impl SavedPlan {
                 objects: fingerprint.objects.into_iter().collect(),
             },
         })
+    }
+
+    /// The version that it was made to end with.
+    pub(in crate::migrations) fn to(&self) -> Option<i32> {
+        self.to
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Plan<'a> {
     state: &'static str,
     schema_version: Option<&'a str>,
     risk: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<i32>,
     files: Vec<File<'a>>,
     problems: Vec<Problem<'a>>,
     fingerprint: Fingerprint<'a>,
@@ -65,6 +67,7 @@ impl<'a> From<&'a report::Plan> for Plan<'a> {
             state: state(plan.state),
             schema_version: plan.schema_version.as_deref(),
             risk: plan.risk().word(),
+            to: plan.to,
             files: plan.files.iter().map(File::from).collect(),
             problems: plan.problems.iter().map(Problem::from).collect(),
             fingerprint: Fingerprint {

@@ -252,6 +252,29 @@ fn a_saved_plan_is_applied_while_it_holds() {
     );
 }
 
+/// What comes after the version that it was made up to stays pending.
+#[test]
+fn a_saved_plan_up_to_a_version_ends_there() {
+    let folder = Folder::with(&FILES);
+    let database = with_rows(&folder, 20);
+    let saved = folder.path().join("saved.json");
+    let saved = saved.to_str().unwrap();
+    let to = ["--to", "2", "--out", saved];
+    plan(&folder, &database).args(to).succeeds();
+    folder.write("V5__more.sql", "SELECT 1;");
+    let three = ["--plan", saved, "--to", "3"];
+    let run = migrate(&folder, &database).args(three).exits(4);
+    assert!(
+        run.stderr.contains("planned were 2, pending are 2, 3"),
+        "{}",
+        run.stderr
+    );
+    migrate(&folder, &database)
+        .args(["--plan", saved])
+        .succeeds();
+    assert_eq!(history(&database), [1, 2]);
+}
+
 #[test]
 fn a_changed_catalogue_history_or_file_is_refused_by_name() {
     let folder = Folder::with(&FILES);
