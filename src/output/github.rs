@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Rehearsal, Report,
-    Risk, SchemaDifference, Severity, Status, StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Problem, Rehearsal,
+    Report, Risk, SchemaDifference, Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -69,11 +69,32 @@ fn annotate(out: &mut dyn Write, severity: Severity, title: &str, message: &str)
     writeln!(out, "::{} title={title}::{message}", command(severity))
 }
 
-fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
-    for problem in &status.problems {
-        let message = format!("{}\nhint: {}", problem.message, problem.hint);
-        annotate(out, Severity::Error, problem.code, &message)?;
+fn problem(out: &mut dyn Write, severity: Severity, problem: &Problem) -> io::Result<()> {
+    let message = format!("{}\nhint: {}", problem.message, problem.hint);
+    annotate(out, severity, problem.code, &message)
+}
+
+fn problems(
+    out: &mut dyn Write,
+    state: StatusState,
+    (problems, unfinished): (&[Problem], &[Problem]),
+) -> io::Result<()> {
+    for told in problems {
+        problem(out, Severity::Error, told)?;
     }
+    // A file that somebody is at work on is nothing to repair.
+    let severity = match state {
+        StatusState::Current | StatusState::Pending => Severity::Info,
+        _ => Severity::Error,
+    };
+    for told in unfinished {
+        problem(out, severity, told)?;
+    }
+    Ok(())
+}
+
+fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    problems(out, status.state, (&status.problems, &status.unfinished))?;
     if status.state == StatusState::Pending {
         annotate(out, Severity::Info, "pending", "migrations are pending")?;
     }
@@ -90,10 +111,7 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
 
 /// Statements that somebody would feel.
 fn plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    for problem in &plan.problems {
-        let message = format!("{}\nhint: {}", problem.message, problem.hint);
-        annotate(out, Severity::Error, problem.code, &message)?;
-    }
+    problems(out, plan.state, (&plan.problems, &plan.unfinished))?;
     for file in &plan.files {
         for statement in &file.statements {
             let severity = match statement.risk {

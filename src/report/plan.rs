@@ -33,6 +33,8 @@ pub struct Plan {
     pub schema_version: Option<String>,
     /// Why `migrate` would refuse.
     pub problems: Vec<Problem>,
+    /// Files without a transaction that were begun and are not recorded.
+    pub unfinished: Vec<Problem>,
     /// What would be applied, in order.
     pub files: Vec<PlannedFile>,
     /// The version that it was asked to end with.

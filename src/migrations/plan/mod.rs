@@ -47,6 +47,7 @@ pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
         state: standing.status.state,
         schema_version: standing.status.schema_version,
         problems: standing.status.problems,
+        unfinished: standing.status.unfinished,
         history: PlannedHistory {
             table: standing.history.table,
             rows: standing

@@ -40,7 +40,8 @@ pub struct RehearsalOptions {
 /// Rehearses the pending files. `url` is what `live` was made from, for `pg_dump`.
 ///
 /// # Errors
-/// Refused when `migrate` would refuse; undecided when the scratch database cannot be made.
+/// Refused when `migrate` would refuse; cut off when a file is half done; undecided when the scratch
+/// database cannot be made.
 pub fn rehearse(
     live: &Target,
     url: Option<&str>,
@@ -126,7 +127,16 @@ fn refuse(standing: &Standing) -> Result<()> {
     ) {
         return Ok(());
     }
-    let problems = standing.status.problems.iter();
+    let status = &standing.status;
+    if status.state == StatusState::HalfDone {
+        let error = Error::cut_off("a file is half done, so there is nothing to rehearse yet");
+        return Err(status
+            .unfinished
+            .iter()
+            .fold(error, |error, p| error.detail(format!("- {}", p.message)))
+            .hint("creditdb migrate completes it"));
+    }
+    let problems = status.problems.iter();
     let error = Error::refused("migrate would refuse, so there is nothing to rehearse");
     Err(problems
         .fold(error, |error, p| {

@@ -69,7 +69,9 @@ impl<'a> From<&'a report::Plan> for Plan<'a> {
             risk: plan.risk().word(),
             to: plan.to,
             files: plan.files.iter().map(File::from).collect(),
-            problems: plan.problems.iter().map(Problem::from).collect(),
+            problems: (plan.problems.iter().chain(&plan.unfinished))
+                .map(Problem::from)
+                .collect(),
             fingerprint: Fingerprint {
                 catalogue: &fingerprint.catalogue,
                 history: &fingerprint.history,
