@@ -1,5 +1,7 @@
 //! Privileges that the pending files need and this role does not have, all at once.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 
 use crate::db::session::quote_identifier;
@@ -48,12 +50,18 @@ pub(super) fn check(client: &mut Client, files: &[&File], history: &History) -> 
     let mut error = Error::refused(format!(
         "refused to migrate: {count} {things} missing for role \"{role}\", nothing was changed"
     ));
-    let mut hint = None;
+    let steps: BTreeSet<String> = rows.iter().map(|row| row.get(1)).collect();
+    // One step for all of it stands by itself, below the list.
+    let only = steps.first().filter(|_| steps.len() == 1);
     for row in &rows {
-        error = error.detail(format!("- {}", row.get::<_, String>(0)));
-        hint = hint.or(Some(row.get::<_, String>(1)));
+        let (missing, step): (String, String) = (row.get(0), row.get(1));
+        error = error.detail(match only {
+            Some(_) => format!("- {missing}"),
+            None => format!("- {missing}\n  hint: {step}"),
+        });
     }
-    Err(error.hint(hint.unwrap_or_default()))
+    let then = || "creditdb migrate, once all of it is there".to_owned();
+    Err(error.hint(only.cloned().unwrap_or_else(then)))
 }
 
 /// Kind and name of each object, in two columns.

@@ -145,6 +145,26 @@ fn what_a_file_calls_public_is_not_looked_for_on_the_search_path() {
 }
 
 #[test]
+fn each_missing_privilege_has_its_own_next_step() {
+    let database = Database::empty();
+    let role = Role::new(&database);
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
+    let made = ["one", "other"].map(|word| format!("{}_{word}", role.0));
+    let file = |name: &str| format!("DO $$ BEGIN PERFORM 1; CREATE ROLE {name} NOLOGIN; END $$;");
+    let folder = Folder::with(&[("V1__a.sql", file(&made[0])), ("V2__b.sql", file(&made[1]))]);
+    let run = migrate(&folder, &database)
+        .on(&role.url(&database))
+        .exits(4);
+    for name in made {
+        let words = format!(
+            "- role {name}: CREATEROLE is needed to make it\n  \
+             hint: let an administrator run: CREATE ROLE {name} NOLOGIN\n"
+        );
+        assert!(run.stderr.contains(&words), "{words}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_read_only_session_is_told_before_anything_else() {
     let database = Database::empty();
     database.execute(&format!(
