@@ -55,8 +55,29 @@ pub(super) fn work(
     files: &[&File],
     history: &History,
 ) -> Result<()> {
+    schema(client, history)?;
     privileges::check(client, files, history)?;
     disk::check(target, client, files)
+}
+
+/// The history is made before the first file, so no file can make its schema.
+fn schema(client: &mut Client, history: &History) -> Result<()> {
+    if !history.rows.is_empty() {
+        return Ok(());
+    }
+    let query = "SELECT pg_catalog.to_regnamespace($1) IS NULL";
+    if !client
+        .query_one(query, &[&history.schema])?
+        .get::<_, bool>(0)
+    {
+        return Ok(());
+    }
+    let schema = &history.schema;
+    Err(
+        Error::refused(format!("refused to migrate: there is no schema {schema}"))
+            .detail("the history of the migrations belongs there; nothing was changed")
+            .hint(format!("CREATE SCHEMA {schema}")),
+    )
 }
 
 /// Behind a proxy that hands the server's sessions out for one transaction each, two clients meet

@@ -12,6 +12,8 @@ use crate::migrations::lock;
 use crate::migrations::session::Failure;
 use crate::migrations::set::File;
 use crate::migrations::snippet;
+use crate::syntax::Script;
+use crate::syntax::step::Step;
 
 /// How long a session that was lost at COMMIT may take to end. The server ends it after half of that,
 /// when the COMMIT never arrived.
@@ -34,7 +36,17 @@ pub(super) fn of_refinery(file: &File, error: &refinery::Error) -> Error {
 
 /// A transaction that failed, or of which nobody answered whether it did.
 pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
-    let failed = |kind| describe(Error::new(kind, primary(file, failure)), file, failure);
+    let failed = |kind| {
+        let error = describe(Error::new(kind, primary(file, failure)), file, failure);
+        if !needs_no_transaction(file, failure) {
+            return error;
+        }
+        error.hint(format!(
+            "put \"-- transaction: none\" into the first line of \"{}\": each statement then runs \
+             by itself",
+            file.path
+        ))
+    };
     match history(deployer, failure.is_unanswered()) {
         Ok(history) if history.find(file.version()).is_some() => Error::undecided(format!(
             "the connection was lost after \"{}\" was committed",
@@ -123,6 +135,18 @@ pub(super) fn describe(mut error: Error, file: &File, failure: &Failure) -> Erro
 
 fn primary(file: &File, failure: &Failure) -> String {
     format!("\"{}\" failed: {}", file.path, failure.error.message)
+}
+
+/// Whether a statement failed because it stood in a transaction, and the header can say otherwise.
+fn needs_no_transaction(file: &File, failure: &Failure) -> bool {
+    // active_sql_transaction, which SET TRANSACTION in a wrong place gets as well.
+    let is_refused = failure.error.sqlstate.as_deref() == Some("25001");
+    let Some(range) = failure.statement.clone().filter(|_| is_refused) else {
+        return false;
+    };
+    let steps = Script::parse(&file.sql()[range]).steps();
+    let runs_alone = |step: &Step| !matches!(step, Step::Atomic | Step::Setting | Step::Refused(_));
+    steps.is_some_and(|steps| steps.iter().any(|(_, step)| runs_alone(step)))
 }
 
 /// Read with a new connection: the old one may be gone, and with it the answer to COMMIT

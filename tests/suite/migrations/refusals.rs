@@ -63,6 +63,25 @@ fn a_renamed_file() {
 }
 
 #[test]
+fn a_database_without_the_schema_of_the_history() {
+    let database = Database::empty();
+    database.execute("DROP SCHEMA public");
+    let run = creditdb(["migrate", "--to", "1"])
+        .on(&database.url)
+        .exits(4);
+    for words in [
+        "error: refused to migrate: there is no schema public",
+        "hint: CREATE SCHEMA public",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    database.execute("CREATE SCHEMA public");
+    creditdb(["migrate", "--to", "1"])
+        .on(&database.url)
+        .succeeds();
+}
+
+#[test]
 fn a_missing_file() {
     let (folder, database) = applied();
     folder.remove("V3__c.sql");

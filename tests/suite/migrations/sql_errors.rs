@@ -45,3 +45,27 @@ fn an_error_inside_a_function_shows_its_context() {
     let run = migrate(&folder, &database).exits(5);
     shows("migrate_error_with_context", &folder, &run);
 }
+
+#[test]
+fn a_statement_that_no_transaction_takes_is_told_what_its_file_needs() {
+    let database = Database::empty();
+    let text = "CREATE TABLE a (i int);\nCREATE INDEX CONCURRENTLY a_i ON a (i);\n";
+    let folder = Folder::with(&[("V1__a.sql", text)]);
+    let run = migrate(&folder, &database).exits(5);
+    let hint = format!(
+        "hint: put \"-- transaction: none\" into the first line of \"{}/V1__a.sql\"",
+        folder.arg()
+    );
+    assert!(run.stderr.contains(&hint), "{}", run.stderr);
+    folder.write("V1__a.sql", format!("-- transaction: none\n{text}"));
+    migrate(&folder, &database).succeeds();
+
+    // The same SQLSTATE, and nothing that another header would help.
+    folder.write(
+        "V2__b.sql",
+        "SELECT 1; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;",
+    );
+    let run = migrate(&folder, &database).exits(5);
+    assert!(run.stderr.contains("25001"), "{}", run.stderr);
+    assert!(!run.stderr.contains("hint:"), "{}", run.stderr);
+}
