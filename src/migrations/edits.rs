@@ -7,6 +7,7 @@
 //! a digest without them.
 
 use std::fmt;
+use std::path::Path;
 
 use postgres::Client;
 use refinery::Migration;
@@ -26,6 +27,8 @@ pub(super) enum Edit {
     Endings,
     /// Comments and white space.
     Comments,
+    /// The text is the same, the name is another.
+    Renamed,
     /// Anything else, or what cannot be shown to be less.
     Real,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Edit {
         f.write_str(match self {
             Self::Endings => "only in its line endings, byte order mark or last line end",
             Self::Comments => "only in comments and white space",
+            Self::Renamed => "only in its name",
             Self::Real => "in what it does, as far as can be told",
         })
     }
@@ -42,20 +46,80 @@ impl fmt::Display for Edit {
 
 /// Compares a file with what the history and the log know of the text that was applied.
 pub(super) fn classify(file: &File, row: &Row, log: &Log) -> Edit {
-    if file.migration.name() != row.name {
-        return Edit::Real;
-    }
     let stem = format!("{}{}__{}", file.migration.prefix(), row.version, row.name);
     let same = |text: &String| {
         Migration::unapplied(&stem, text).is_ok_and(|other| other.checksum() == row.checksum)
     };
-    if other_endings(file.sql()).iter().any(same) {
-        return Edit::Endings;
+    let is_renamed = file.migration.name() != row.name;
+    // The checksum covers the name, so under the old one the same text has the same checksum.
+    if same(&file.sql().to_owned()) || other_endings(file.sql()).iter().any(same) {
+        return if is_renamed {
+            Edit::Renamed
+        } else {
+            Edit::Endings
+        };
+    }
+    if is_renamed {
+        return Edit::Real;
     }
     match log.applied_digest(row.version) {
         Some(applied) if applied == digest(without_mark(file.sql())) => Edit::Comments,
         _ => Edit::Real,
     }
+}
+
+/// What an edit is in words, and the next step.
+pub(super) fn tell(file: &File, row: &Row, log: &Log) -> (String, String) {
+    let edit = classify(file, row, log);
+    let (path, at, name, version) = (&file.path, &row.applied_on, &row.name, row.version);
+    let restore = format!("git log --follow -- '{path}'");
+    match edit {
+        Edit::Renamed => (
+            format!(
+                "\"{path}\" has another name than it was applied under on {at}, \"{name}\"; its \
+                 text is the same"
+            ),
+            rename_back(file, row),
+        ),
+        Edit::Real if file.migration.name() != name => (
+            format!(
+                "\"{path}\" is not what was applied on {at} as version {version}, \"{name}\": \
+                 neither its name nor its text, as far as can be told"
+            ),
+            format!(
+                "name the database and the migrations that belong together, or restore the applied \
+                 file ({restore})"
+            ),
+        ),
+        Edit::Real => (
+            edited(file, row, edit),
+            format!(
+                "restore the applied text ({restore}), and put the change into a new migration"
+            ),
+        ),
+        Edit::Endings | Edit::Comments => (
+            edited(file, row, edit),
+            format!("restore the applied text, or: creditdb migrate --accept-edit {version}"),
+        ),
+    }
+}
+
+fn edited(file: &File, row: &Row, edit: Edit) -> String {
+    format!(
+        "\"{}\" was edited after it was applied on {} as \"{}\": {edit}",
+        file.path, row.applied_on, row.name
+    )
+}
+
+fn rename_back(file: &File, row: &Row) -> String {
+    let old = format!(
+        "{}{}__{}.sql",
+        file.migration.prefix(),
+        row.version,
+        row.name
+    );
+    let path = Path::new(&file.path).with_file_name(old);
+    format!("mv '{}' '{}'", file.path, path.display())
 }
 
 /// The forms that editors and version control give to one text.
@@ -108,6 +172,14 @@ pub(super) fn accept(
         return Ok(());
     }
     let edit = classify(file, row, &standing.log);
+    if edit == Edit::Renamed {
+        return Err(Error::refused(format!(
+            "\"{}\" was applied as \"{}\": its checksum is left alone",
+            file.path, row.name
+        ))
+        .detail("a name cannot be accepted: the history has the old one")
+        .hint(rename_back(file, row)));
+    }
     if edit == Edit::Real {
         return Err(Error::refused(format!(
             "\"{}\" was edited {edit}: its checksum is left alone",

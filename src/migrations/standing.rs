@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use postgres::{Client, Transaction};
 
-use super::edits::{self, Edit};
+use super::edits;
 use super::half_done;
 use super::history::{History, Place, Row};
 use super::log::Log;
@@ -147,24 +147,8 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
         let version = row.version;
         match set.find(version) {
             Some(file) if differs(file, row) => {
-                let edit = edits::classify(file, row, log);
-                add(
-                    "edited",
-                    version,
-                    format!(
-                        "\"{}\" was edited after it was applied on {} as \"{}\": {edit}",
-                        file.path, row.applied_on, row.name
-                    ),
-                    match edit {
-                        Edit::Real => format!(
-                            "restore the applied text (git log --follow -- '{}'), and put the change into a new migration",
-                            file.path
-                        ),
-                        _ => format!(
-                            "restore the applied text, or: creditdb migrate --accept-edit {version}"
-                        ),
-                    },
-                );
+                let (message, hint) = edits::tell(file, row, log);
+                add("edited", version, message, hint);
             }
             Some(_) => {}
             None if set.newest().is_none_or(|newest| version > newest) => add(

@@ -87,6 +87,26 @@ fn edits_of_form_are_accepted_one_version_at_a_time() {
     }
 }
 
+/// A new name with the same text is told from an edit of what the file does.
+#[test]
+fn a_new_name_is_taken_back_and_not_accepted() {
+    for text in [TEXT.to_owned(), TEXT.replace('\n', "\r\n")] {
+        let (folder, database) = applied();
+        folder.remove("V1__a.sql");
+        folder.write("V1__other_name.sql", &text);
+        let run = accept(&folder, &database, "1").exits(4);
+        let words = "V1__other_name.sql\" was applied as \"a\"";
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        let hint = "hint: mv 'DIR/V1__other_name.sql' 'DIR/V1__a.sql'";
+        let status = creditdb(["status", "--migrations", folder.arg()]);
+        let told = folder.scrub(&status.on(&database.url).exits(4).stdout);
+        assert!(told.contains(", \"a\"; its text is the same"), "{told}");
+        for text in [told, folder.scrub(&run.stderr)] {
+            assert!(text.contains(hint), "{text}");
+        }
+    }
+}
+
 #[test]
 fn real_edits_are_never_accepted() {
     let edits = [

@@ -58,7 +58,13 @@ fn a_renamed_file() {
     refused(
         &folder,
         &database,
-        &["V3__d.sql\" was edited after it was applied"],
+        &["V3__d.sql\" has another name than it was applied under on "],
+    );
+    folder.write("V3__d.sql", "CREATE TABLE d (i int);");
+    refused(
+        &folder,
+        &database,
+        &["V3__d.sql\" is not what was applied on "],
     );
 }
 
