@@ -11,7 +11,8 @@
 --   <user> ORDER BY id. Close the way, then put on record what became of it: SELECT * FROM
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
 --   what is written off, or with 0.00000001 when it has been paid since.
--- suspects: (balance_after < 0) IS TRUE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE
+-- suspects: (balance_after < 0 AND amount < 0) IS TRUE AND (transaction_type IN ('refund',
+--   'admin_adjustment')) IS NOT TRUE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE
 --   uc.user_id = credit_transactions.user_id AND uc.tier = 'enterprise')
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
@@ -19,55 +20,43 @@
 --   {"id": 2, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 2,
 --    "transaction_type": "usage", "amount": -1, "balance_after": -2}], "user_credits": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "tier": "trial"}]}
--- incremental: SELECT FROM public.credit_transactions AS n WHERE n.id > $entries AND
---   n.balance_after < 0 AND CASE WHEN EXISTS (SELECT FROM public.user_credits AS uc WHERE
---   uc.user_id = n.user_id AND uc.tier = 'enterprise') THEN false ELSE n.balance_after < (SELECT
---   coalesce(sum(d.amount), 0) FROM public.credit_transactions AS d WHERE d.user_id = n.user_id AND
---   d.id <= n.id AND d.transaction_type IN ('refund', 'admin_adjustment') AND d.amount < 0) END
+-- incremental: rows
 
--- One finding per user, the first such entry. Explained are the tier enterprise, refund and
--- admin_adjustment debits up to the entry (by no more than their sum), and an admin_adjustment
--- whose reference names the entry. The balance of today is balance-negative-unexplained, NaN is
--- amount-not-finite. Before schema 1.1.0 the name entry_seq means the one beside the table.
--- The sums over refunds are asked for only where the tier does not answer already, hence the CASE.
+-- One finding per user, the first such entry. A debit that ends below zero is explained by the tier
+-- enterprise, by being a refund or an admin_adjustment, which may go there, or by an
+-- admin_adjustment whose reference names it. Usage is refused there, so no earlier refund explains
+-- it. A credit that ends below zero began there, and what took the balance there is judged. The
+-- balance of today is balance-negative-unexplained, NaN is amount-not-finite, an entry that does
+-- not begin where the one before it ended is chain-continuity. Before schema 1.1.0 the name
+-- entry_seq means the one beside the table.
 -- Between full audits, what the tier explained when the entry was sealed is not asked again.
-WITH suspects AS MATERIALIZED (
-    SELECT DISTINCT ct.user_id
-      FROM public.credit_transactions AS ct
-     WHERE ct.balance_after < 0
-       AND NOT EXISTS (SELECT FROM public.user_credits AS uc
-                        WHERE uc.user_id = ct.user_id AND uc.tier = 'enterprise')
-), placed AS NOT MATERIALIZED (
-    SELECT e.*
+WITH overdrawn AS NOT MATERIALIZED (
+    SELECT e.*, least(e.balance_after - e.amount, 0) AS before
       FROM (VALUES (NULL::bigint)) AS unnumbered (entry_seq)
      CROSS JOIN LATERAL (
-         SELECT t.user_id, t.id, t.transaction_type, t.amount, t.balance_after, t.reference_id,
-                t.created_at, coalesce(entry_seq, t.id - 4611686018427387904) AS place
+         SELECT t.user_id, t.id, t.transaction_type, t.amount, t.balance_after, t.created_at,
+                coalesce(entry_seq, t.id - 4611686018427387904) AS place
            FROM public.credit_transactions AS t
-          WHERE t.user_id IN (SELECT s.user_id FROM suspects AS s)
+          WHERE t.balance_after < 0
+            AND t.amount < 0
+            AND (t.transaction_type IN ('refund', 'admin_adjustment')) IS NOT TRUE
      ) AS e
-), explained AS (
-    SELECT p.*,
-           coalesce(sum(p.amount) FILTER (
-               WHERE p.transaction_type IN ('refund', 'admin_adjustment') AND p.amount < 0
-           ) OVER (PARTITION BY p.user_id ORDER BY p.place), 0) AS debits
-      FROM placed AS p
-), overdrawn AS (
-    SELECT DISTINCT ON (x.user_id) x.*,
-           count(*) OVER (PARTITION BY x.user_id) AS number
-      FROM explained AS x
-     WHERE x.balance_after < 0 AND x.balance_after < x.debits
-       AND NOT EXISTS (SELECT FROM placed AS n
-                        WHERE n.user_id = x.user_id
+     WHERE NOT EXISTS (SELECT FROM public.user_credits AS uc
+                        WHERE uc.user_id = e.user_id AND uc.tier = 'enterprise')
+), unsettled AS (
+    SELECT DISTINCT ON (o.user_id) o.*, count(*) OVER (PARTITION BY o.user_id) AS number
+      FROM overdrawn AS o
+     WHERE NOT EXISTS (SELECT FROM public.credit_transactions AS n
+                        WHERE n.user_id = o.user_id
                           AND n.transaction_type = 'admin_adjustment'
-                          AND n.reference_id = 'entry ' || x.id)
-     ORDER BY x.user_id, x.place
+                          AND n.reference_id = 'entry ' || o.id)
+     ORDER BY o.user_id, o.place, o.id
 )
-SELECT format('user %s entry %s', o.user_id, o.id) AS subject,
-       'at least ' || trim_scale(o.debits) AS expected,
-       trim_scale(o.balance_after)::text AS actual,
-       nullif(o.balance_after - o.debits, 'NaN') AS difference,
+SELECT format('user %s entry %s', u.user_id, u.id) AS subject,
+       'at least ' || trim_scale(u.before) AS expected,
+       trim_scale(u.balance_after)::text AS actual,
+       greatest(u.balance_after, u.amount) AS difference,
        'overspend'::text AS cause,
-       format('%s of %s, written %s; such entries of this user: %s', o.transaction_type,
-              trim_scale(o.amount), o.created_at, o.number) AS detail
-  FROM overdrawn AS o;
+       format('%s of %s, written %s; such entries of this user: %s', u.transaction_type,
+              trim_scale(u.amount), u.created_at, u.number) AS detail
+  FROM unsettled AS u;

@@ -197,6 +197,23 @@ pub fn refund_too_much(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     done(format!("entry {}", l.entries[refund].id), CHECKS)
 }
 
+/// A writer that does not ask whether there is enough, of any user: one who got money back, too.
+pub fn overspend(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
+    let n = index(r, l.users.len())?;
+    let balance = l.users[n].balance.finite()?;
+    let amount = Num::Is(balance.max(Decimal::ZERO)) + cents(r);
+    let request = format!("over_{}", l.entries.len());
+    l.book(
+        n,
+        l.now - 5 * MINUTE,
+        "usage",
+        -amount,
+        Some(&request),
+        None,
+    );
+    done(format!("user {}", l.users[n].id), UNIQUE)
+}
+
 pub fn other_user_of_entry(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
     let at = index(r, l.entries.len())?;
     let user = l.users[index(r, l.users.len())?].id.clone();

@@ -55,6 +55,7 @@ pub const OPERATORS: &[(&str, Operator)] = &[
     ("duplicate", change::duplicate),
     ("repeat a reference", change::repeat_reference),
     ("refund too much", change::refund_too_much),
+    ("overspend", change::overspend),
     ("reference to NULL", |l, r| {
         on_entry(l, r, |e, _| e.reference = None)
     }),

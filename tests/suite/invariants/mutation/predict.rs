@@ -45,8 +45,34 @@ pub fn grouped<K: Ord, T>(
     groups
 }
 
-fn is_debit(entry: &Entry) -> bool {
+/// What is debited whether the balance covers it or not.
+fn is_forced(entry: &Entry) -> bool {
     ["refund", "admin_adjustment"].contains(&entry.kind) && entry.amount < Num::ZERO
+}
+
+/// What an entry takes from below zero.
+fn depth(entry: &Entry) -> Num {
+    if entry.amount > entry.after {
+        entry.amount
+    } else {
+        entry.after
+    }
+}
+
+/// How far below zero the debits that may go there have taken a balance.
+fn floor(chain: &[&Entry]) -> Num {
+    let mut floor = Num::ZERO;
+    for entry in chain {
+        if (entry.after < Num::ZERO) && is_forced(entry) && entry.amount.finite().is_some() {
+            floor = floor + depth(entry);
+        }
+        if (entry.after < Num::ZERO) && entry.after > floor {
+            floor = entry.after;
+        } else if entry.after >= Num::ZERO || entry.after == Num::Null {
+            floor = Num::ZERO;
+        }
+    }
+    floor
 }
 
 impl Predictor<'_> {
@@ -97,11 +123,8 @@ impl Predictor<'_> {
             if ledger.numbered && row.last_seq != last {
                 self.add("chain-sequence", format!("user {}", row.id));
             }
-            let debits: Num = (entries.iter().filter(|e| is_debit(e)))
-                .map(|e| e.amount)
-                .sum();
             let is_negative = row.balance < Num::ZERO && row.tier != "enterprise";
-            if row.balance.is_nan() || is_negative && row.balance < debits {
+            if row.balance.is_nan() || is_negative && row.balance < floor(&entries) {
                 self.add("balance-negative-unexplained", format!("user {}", row.id));
             }
         }
@@ -168,12 +191,8 @@ impl Predictor<'_> {
         {
             return;
         }
-        let mut debits = Num::ZERO;
         for entry in chain {
-            if is_debit(entry) {
-                debits = debits + entry.amount;
-            }
-            let is_over = entry.after < Num::ZERO && entry.after < debits;
+            let is_over = entry.after < Num::ZERO && entry.amount < Num::ZERO && !is_forced(entry);
             if is_over && !self.is_on_record(entry) {
                 let subject = format!("user {user} entry {}", entry.id);
                 return self.add("entry-balance-negative-unexplained", subject);
@@ -291,7 +310,8 @@ impl Predictor<'_> {
                 let (first, second) = (pair[0], pair[1]);
                 let settles = |e: &&Entry| {
                     let same = [&first.reference, &second.reference].contains(&&e.reference);
-                    let settles = e.kind == "admin_adjustment" || e.kind == "refund" && is_debit(e);
+                    let settles =
+                        e.kind == "admin_adjustment" || e.kind == "refund" && is_forced(e);
                     e.user == first.user && same && settles
                 };
                 if first.reference != second.reference

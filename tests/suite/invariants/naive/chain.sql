@@ -43,21 +43,30 @@ SELECT 1 FROM user_credits AS uc LEFT JOIN credit_transactions AS ct ON ct.user_
  WHERE ct.id IS NULL AND (uc.balance <> 0 OR uc.balance IS NULL)
 
 -- check: balance-negative-unexplained
+WITH points AS (
+    SELECT user_id, $place AS place, id, balance_after AS level FROM credit_transactions
+     UNION ALL
+    SELECT user_id, -1, -1, 0 FROM user_credits
+)
 SELECT 1 FROM user_credits AS uc
  WHERE balance = 'NaN'
     OR balance < 0 AND tier IS DISTINCT FROM 'enterprise'
-   AND balance < coalesce((SELECT sum(amount) FROM credit_transactions AS ct
-                            WHERE ct.user_id = uc.user_id AND amount < 0
-                              AND transaction_type IN ('refund', 'admin_adjustment')), 0)
+   AND EXISTS (
+           SELECT 1 FROM points AS p
+            WHERE p.user_id = uc.user_id
+              AND uc.balance < least(p.level, 0) + coalesce((
+                      SELECT sum(greatest(d.amount, d.balance_after))
+                        FROM credit_transactions AS d
+                       WHERE d.user_id = uc.user_id AND (d.$place, d.id) > (p.place, p.id)
+                         AND d.amount < 0 AND d.amount > '-Infinity' AND d.balance_after < 0
+                         AND d.transaction_type IN ('refund', 'admin_adjustment')), 0))
 
 -- check: entry-balance-negative-unexplained
 SELECT 1 FROM credit_transactions AS e LEFT JOIN user_credits AS uc ON uc.user_id = e.user_id
  WHERE uc.tier IS DISTINCT FROM 'enterprise'
    AND e.balance_after < 0
-   AND e.balance_after < coalesce(
-           (SELECT sum(d.amount) FROM credit_transactions AS d
-             WHERE d.user_id = e.user_id AND d.$place <= e.$place AND d.amount < 0
-               AND d.transaction_type IN ('refund', 'admin_adjustment')), 0)
+   AND e.amount < 0
+   AND coalesce(e.transaction_type, '') NOT IN ('refund', 'admin_adjustment')
    AND NOT EXISTS (SELECT 1 FROM credit_transactions AS n
                     WHERE n.user_id = e.user_id AND n.transaction_type = 'admin_adjustment'
                       AND n.reference_id = concat('entry ', e.id))
