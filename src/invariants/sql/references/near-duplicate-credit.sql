@@ -21,16 +21,35 @@
 --   AND o.transaction_type = 'purchase' AND o.amount = n.amount AND o.reference_id <>
 --   n.reference_id
 
--- Silent when the second was given back, or when an admin_adjustment has its reference. The same
--- reference is purchase-reference-duplicate, none is purchase-reference-missing.
-WITH purchases AS (
-    SELECT user_id, id, amount, reference_id, created_at,
-           lag(id) OVER w AS first_id, lag(reference_id) OVER w AS first_reference,
-           lag(created_at) OVER w AS first_at
-      FROM public.credit_transactions
-     WHERE transaction_type = 'purchase'
-       AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
-    WINDOW w AS (PARTITION BY user_id, amount ORDER BY created_at, id)
+-- A purchase is settled when money went back for its reference, or an admin_adjustment has it;
+-- neighbours are those that are not. The same reference is purchase-reference-duplicate, none is
+-- purchase-reference-missing. What is settled is only asked where purchases are close at all.
+WITH close AS MATERIALIZED (
+    SELECT DISTINCT p.user_id, p.amount
+      FROM (SELECT user_id, amount, reference_id, created_at,
+                   lag(reference_id) OVER w AS first_reference, lag(created_at) OVER w AS first_at
+              FROM public.credit_transactions
+             WHERE transaction_type = 'purchase'
+               AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+            WINDOW w AS (PARTITION BY user_id, amount ORDER BY created_at, id)) AS p
+     WHERE p.reference_id <> p.first_reference
+       AND p.created_at <= p.first_at + interval '10 minutes'
+), purchases AS (
+    SELECT t.user_id, t.id, t.amount, t.reference_id, t.created_at,
+           lag(t.id) OVER w AS first_id, lag(t.reference_id) OVER w AS first_reference,
+           lag(t.created_at) OVER w AS first_at
+      FROM close AS c
+      JOIN public.credit_transactions AS t
+        ON t.user_id = c.user_id AND t.amount IS NOT DISTINCT FROM c.amount
+     WHERE t.transaction_type = 'purchase'
+       AND btrim(t.reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND NOT EXISTS (
+               SELECT FROM public.credit_transactions AS s
+                WHERE s.user_id = t.user_id
+                  AND s.reference_id = t.reference_id
+                  AND (s.transaction_type = 'admin_adjustment'
+                       OR (s.transaction_type = 'refund' AND s.amount < 0)))
+    WINDOW w AS (PARTITION BY t.user_id, t.amount ORDER BY t.created_at, t.id)
 )
 SELECT format('user %s entry %s', p.user_id, p.id) AS subject,
        'no credit of this amount within 10 minutes'::text AS expected,
@@ -41,10 +60,4 @@ SELECT format('user %s entry %s', p.user_id, p.id) AS subject,
        format('references %s and %s', p.first_reference, p.reference_id) AS detail
   FROM purchases AS p
  WHERE p.reference_id <> p.first_reference
-   AND p.created_at <= p.first_at + interval '10 minutes'
-   AND NOT EXISTS (
-           SELECT FROM public.credit_transactions AS ct
-            WHERE ct.user_id = p.user_id
-              AND ct.reference_id IN (p.reference_id, p.first_reference)
-              AND (ct.transaction_type = 'admin_adjustment'
-                   OR (ct.transaction_type = 'refund' AND ct.amount < 0)));
+   AND p.created_at <= p.first_at + interval '10 minutes';

@@ -299,24 +299,23 @@ impl Predictor<'_> {
         self.twins();
     }
 
-    /// Two purchases of one amount, shortly after each other.
+    /// Two purchases of one amount, shortly after each other, those aside that are settled.
     fn twins(&mut self) {
         let ledger = self.ledger;
+        let is_settled = |purchase: &Entry| {
+            ledger.entries.iter().any(|e| {
+                let settles = e.kind == "admin_adjustment" || e.kind == "refund" && is_forced(e);
+                e.user == purchase.user && e.reference == purchase.reference && settles
+            })
+        };
         let purchases = (ledger.entries.iter())
-            .filter(|e| e.kind == "purchase" && said(&e.reference).is_some());
+            .filter(|e| e.kind == "purchase" && said(&e.reference).is_some() && !is_settled(e));
         for mut group in grouped(purchases, |e| Some((&e.user, e.amount.rank()))).into_values() {
             group.sort_by_key(|e| (e.created, e.id));
             for pair in group.windows(2) {
                 let (first, second) = (pair[0], pair[1]);
-                let settles = |e: &&Entry| {
-                    let same = [&first.reference, &second.reference].contains(&&e.reference);
-                    let settles =
-                        e.kind == "admin_adjustment" || e.kind == "refund" && is_forced(e);
-                    e.user == first.user && same && settles
-                };
                 if first.reference != second.reference
                     && second.created <= first.created.saturating_add(10 * MINUTE)
-                    && !ledger.entries.iter().any(|e| settles(&e))
                 {
                     let subject = format!("user {} entry {}", second.user, second.id);
                     self.add("near-duplicate-credit", subject);

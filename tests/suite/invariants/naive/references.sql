@@ -67,9 +67,10 @@ SELECT 1 FROM (
       FROM credit_transactions
      WHERE transaction_type = 'purchase'
        AND trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+       AND (user_id, reference_id) NOT IN (
+               SELECT s.user_id, s.reference_id FROM credit_transactions AS s
+                WHERE s.reference_id IS NOT NULL
+                  AND (s.transaction_type = 'admin_adjustment'
+                       OR s.transaction_type = 'refund' AND s.amount < 0))
     WINDOW w AS (PARTITION BY user_id, amount ORDER BY created_at, id)) AS t
  WHERE reference_id <> other AND created_at - interval '10 minutes' <= before
-   AND NOT EXISTS (SELECT 1 FROM credit_transactions AS s
-                    WHERE s.user_id = t.user_id AND s.reference_id IN (t.reference_id, t.other)
-                      AND (s.transaction_type = 'admin_adjustment'
-                           OR s.transaction_type = 'refund' AND s.amount < 0))
