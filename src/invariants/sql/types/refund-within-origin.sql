@@ -18,18 +18,21 @@
 --    "reference_id": "a"}]}
 -- incremental: SELECT FROM public.credit_transactions AS t WHERE (t.user_id, t.reference_id) IN
 --   (SELECT n.user_id, n.reference_id FROM public.credit_transactions AS n WHERE n.id > $entries
---   AND n.transaction_type IN ('refund', 'admin_adjustment')) GROUP BY t.user_id, t.reference_id
---   HAVING bool_or(t.transaction_type = 'usage') AND sum(t.amount) FILTER (WHERE
---   t.transaction_type IN ('usage', 'admin_adjustment') OR (t.transaction_type = 'refund' AND
---   t.amount > 0)) > 0 OR bool_or(t.transaction_type = 'purchase') AND sum(t.amount) FILTER (WHERE
---   t.transaction_type IN ('purchase', 'admin_adjustment') OR (t.transaction_type = 'refund' AND
---   t.amount < 0)) < 0
+--   AND (n.transaction_type IN ('refund', 'admin_adjustment') OR (n.transaction_type = 'purchase'
+--   AND EXISTS (SELECT FROM public.credit_transactions AS r WHERE r.user_id = n.user_id AND
+--   r.transaction_type = 'refund' AND r.reference_id = n.reference_id AND btrim(r.reference_id)
+--   NOT IN ('', 'None', 'null', 'undefined'))))) GROUP BY t.user_id, t.reference_id HAVING
+--   bool_or(t.transaction_type = 'usage') AND sum(t.amount) FILTER (WHERE t.transaction_type IN
+--   ('usage', 'admin_adjustment') OR (t.transaction_type = 'refund' AND t.amount > 0)) > 0 OR
+--   bool_or(t.transaction_type = 'purchase') AND sum(t.amount) FILTER (WHERE t.transaction_type IN
+--   ('purchase', 'admin_adjustment') OR (t.transaction_type = 'refund' AND t.amount < 0)) < 0
 
 -- Per user and reference: positive refunds against usage, negative ones against purchases. An
 -- admin_adjustment with the reference corrects the sum. A refund without an origin is
 -- refund-has-origin. What was refunded and corrected comes first, because it is little: its origins
 -- are looked up then, each by its type, as the unique index has them.
--- Between full audits, a usage after its refund is not looked at: refund-has-origin was.
+-- Between full audits, a usage after its refund is not looked at, as every request would be asked
+-- for one: refund-has-origin was. A purchase is: there are few, and the unique index finds refunds.
 WITH refunded AS MATERIALIZED (
     SELECT user_id, reference_id,
            CASE WHEN amount < 0 THEN 'purchase' ELSE 'usage' END AS origin,

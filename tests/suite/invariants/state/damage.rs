@@ -139,3 +139,35 @@ fn old_rows_that_were_changed_are_found_even_when_the_chain_fits() {
     let repaired = night.audit(&["--full"], 0);
     assert_eq!(result(&repaired, "sealed-history")["status"], "holds");
 }
+
+#[test]
+fn a_purchase_that_comes_after_its_refund_is_held_against_it() {
+    let night = Night::new();
+    let user = "'00000000-0000-4000-8000-000000000001'";
+    night.damage(&format!(
+        "SELECT public.debit_user_credits({user}, 120, 'refund', 'pay_9', 'Money back');
+         SELECT public.add_user_credits({user}, 0.00000001, 'admin_adjustment', 'entry ' || id,
+                                        'Of the old system')
+           FROM public.credit_transactions WHERE reference_id = 'pay_9';
+         UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour'
+          WHERE id > 18;"
+    ));
+    let first = night.audit(&[], 0);
+    assert_eq!(night.ids(&first), (20, 15));
+    let buy = |amount: u32, payment: &str| {
+        night.database.execute(&format!(
+            "SELECT public.add_user_credits({user}, {amount}, 'purchase', '{payment}', NULL)"
+        ));
+    };
+    buy(500, "pay_10");
+    night.audit(&[], 0);
+    buy(100, "pay_9");
+    let new = night.audit(&[], 1);
+    assert_eq!(new["state"]["mode"], "incremental");
+    assert_eq!(violated(&new), ["refund-within-origin"]);
+    let evidence = &result(&new, "refund-within-origin")["evidence"][0];
+    assert_eq!(
+        (&evidence["expected"], &evidence["actual"]),
+        (&"at most 100".into(), &"120".into())
+    );
+}
