@@ -10,7 +10,8 @@
 -- remedy: look at the entries around it: SELECT * FROM public.credit_transactions WHERE user_id =
 --   <user> ORDER BY id. Close the way, then put on record what became of it: SELECT * FROM
 --   public.add_user_credits(<user>, <credits>, 'admin_adjustment', 'entry <id>', <reason>), with
---   what is written off, or with 0.00000001 when it has been paid since.
+--   what is written off, or with 0.00000001 when it has been paid since. With the id of the last
+--   such entry, one record settles all of them, as for a user who left the tier enterprise.
 -- suspects: (balance_after < 0 AND amount < 0) IS TRUE AND (transaction_type IN ('refund',
 --   'admin_adjustment')) IS NOT TRUE AND NOT EXISTS (SELECT FROM public.user_credits AS uc WHERE
 --   uc.user_id = credit_transactions.user_id AND uc.tier = 'enterprise')
@@ -24,13 +25,14 @@
 
 -- One finding per user, the first such entry. A debit that ends below zero is explained by the tier
 -- enterprise, by being a refund or an admin_adjustment, which may go there, or by an
--- admin_adjustment whose reference names it. Usage is refused there, so no earlier refund explains
--- it. A credit that ends below zero began there, and what took the balance there is judged. The
--- balance of today is balance-negative-unexplained, NaN is amount-not-finite, an entry that does
--- not begin where the one before it ended is chain-continuity. Before schema 1.1.0 the name
--- entry_seq means the one beside the table.
+-- admin_adjustment whose reference names it or a later one of the same user that needs it, too:
+-- whoever left enterprise has many. Usage is refused there, so no earlier refund explains it. A
+-- credit that ends below zero began there, and what took the balance there is judged. The balance
+-- of today is balance-negative-unexplained, NaN is amount-not-finite, an entry that does not begin
+-- where the one before it ended is chain-continuity. Before schema 1.1.0 the name entry_seq means
+-- the one beside the table.
 -- Between full audits, what the tier explained when the entry was sealed is not asked again.
-WITH overdrawn AS NOT MATERIALIZED (
+WITH overdrawn AS MATERIALIZED (
     SELECT e.*, least(e.balance_after - e.amount, 0) AS before
       FROM (VALUES (NULL::bigint)) AS unnumbered (entry_seq)
      CROSS JOIN LATERAL (
@@ -43,13 +45,22 @@ WITH overdrawn AS NOT MATERIALIZED (
      ) AS e
      WHERE NOT EXISTS (SELECT FROM public.user_credits AS uc
                         WHERE uc.user_id = e.user_id AND uc.tier = 'enterprise')
-), unsettled AS (
-    SELECT DISTINCT ON (o.user_id) o.*, count(*) OVER (PARTITION BY o.user_id) AS number
+), settled AS (
+    SELECT o.user_id, max(o.place) AS place
       FROM overdrawn AS o
-     WHERE NOT EXISTS (SELECT FROM public.credit_transactions AS n
-                        WHERE n.user_id = o.user_id
-                          AND n.transaction_type = 'admin_adjustment'
-                          AND n.reference_id = 'entry ' || o.id)
+      JOIN public.credit_transactions AS n
+        ON n.user_id = o.user_id
+       AND n.transaction_type = 'admin_adjustment'
+       AND n.reference_id = 'entry ' || o.id
+     GROUP BY o.user_id
+), unsettled AS (
+    SELECT DISTINCT ON (o.user_id) o.*,
+           count(*) OVER w AS number, last_value(o.id) OVER w AS last_id
+      FROM overdrawn AS o
+      LEFT JOIN settled AS s ON s.user_id = o.user_id
+     WHERE (o.place <= s.place) IS NOT TRUE
+    WINDOW w AS (PARTITION BY o.user_id ORDER BY o.place, o.id
+                 ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
      ORDER BY o.user_id, o.place, o.id
 )
 SELECT format('user %s entry %s', u.user_id, u.id) AS subject,
@@ -57,6 +68,7 @@ SELECT format('user %s entry %s', u.user_id, u.id) AS subject,
        trim_scale(u.balance_after)::text AS actual,
        greatest(u.balance_after, u.amount) AS difference,
        'overspend'::text AS cause,
-       format('%s of %s, written %s; such entries of this user: %s', u.transaction_type,
-              trim_scale(u.amount), u.created_at, u.number) AS detail
+       format('%s of %s, written %s; such entries of this user: %s, the last is entry %s',
+              u.transaction_type, trim_scale(u.amount), u.created_at, u.number, u.last_id)
+           AS detail
   FROM unsettled AS u;

@@ -191,12 +191,13 @@ impl Predictor<'_> {
         {
             return;
         }
-        for entry in chain {
-            let is_over = entry.after < Num::ZERO && entry.amount < Num::ZERO && !is_forced(entry);
-            if is_over && !self.is_on_record(entry) {
-                let subject = format!("user {user} entry {}", entry.id);
-                return self.add("entry-balance-negative-unexplained", subject);
-            }
+        let is_over = |e: &&&Entry| e.after < Num::ZERO && e.amount < Num::ZERO && !is_forced(e);
+        let over: Vec<&&Entry> = chain.iter().filter(is_over).collect();
+        // A record settles the entry that it names, and those before it.
+        let settled = over.iter().rposition(|e| self.is_on_record(e));
+        if let Some(entry) = over.get(settled.map_or(0, |last| last + 1)) {
+            let subject = format!("user {user} entry {}", entry.id);
+            self.add("entry-balance-negative-unexplained", subject);
         }
     }
 

@@ -62,14 +62,19 @@ SELECT 1 FROM user_credits AS uc
                          AND d.transaction_type IN ('refund', 'admin_adjustment')), 0))
 
 -- check: entry-balance-negative-unexplained
-SELECT 1 FROM credit_transactions AS e LEFT JOIN user_credits AS uc ON uc.user_id = e.user_id
- WHERE uc.tier IS DISTINCT FROM 'enterprise'
-   AND e.balance_after < 0
-   AND e.amount < 0
-   AND coalesce(e.transaction_type, '') NOT IN ('refund', 'admin_adjustment')
-   AND NOT EXISTS (SELECT 1 FROM credit_transactions AS n
-                    WHERE n.user_id = e.user_id AND n.transaction_type = 'admin_adjustment'
-                      AND n.reference_id = concat('entry ', e.id))
+WITH overdrawn AS (
+    SELECT e.user_id, e.id, e.$place AS place
+      FROM credit_transactions AS e LEFT JOIN user_credits AS uc ON uc.user_id = e.user_id
+     WHERE uc.tier IS DISTINCT FROM 'enterprise'
+       AND e.balance_after < 0
+       AND e.amount < 0
+       AND coalesce(e.transaction_type, '') NOT IN ('refund', 'admin_adjustment')
+)
+SELECT 1 FROM overdrawn AS o
+ WHERE NOT EXISTS (SELECT 1 FROM overdrawn AS l JOIN credit_transactions AS n
+                       ON n.user_id = l.user_id AND n.transaction_type = 'admin_adjustment'
+                      AND n.reference_id = concat('entry ', l.id)
+                    WHERE l.user_id = o.user_id AND l.place >= o.place)
 
 -- check: entry-order-disagrees
 SELECT 1 FROM (
