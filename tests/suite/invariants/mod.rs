@@ -11,6 +11,7 @@ mod mutation;
 mod naive;
 mod neighbours;
 mod output;
+mod remedies;
 mod state;
 mod surroundings;
 mod suspects;

@@ -9,8 +9,11 @@
 --   that was given back.
 -- remedy: settle what is not settled: "creditdb verify usage-reference-duplicate
 --   purchase-reference-duplicate". Then give the later entry a reference of its own, which changes
---   no amount: UPDATE public.credit_transactions SET reference_id = reference_id || '#' || id WHERE
---   user_id = <user> AND id = <id of the later entry>.
+--   no amount: UPDATE public.credit_transactions SET reference_id = reference_id || '#<id>' WHERE
+--   user_id = <user> AND id IN (<id>, <its refund>). With a second charge or purchase goes the
+--   refund that gave it back, so that they are found together. A second refund of one charge loses
+--   its origin; put that on record: SELECT * FROM public.add_user_credits(<user>, 0.00000001,
+--   'admin_adjustment', 'entry <id>', <reason>).
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "bonus", "amount": 5,
 --    "reference_id": "a"},
