@@ -2,10 +2,14 @@
 //!
 //! This is also the one place that takes a server error apart. Rendering is the job of `main`.
 
+mod shell;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
+
+pub use shell::shell_word;
 
 /// What an error means for the caller; each kind has its own exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

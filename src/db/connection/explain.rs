@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::tls::{self, Roots};
 use super::{Endpoint, Place, Target};
-use crate::error::{Error, ServerError};
+use crate::error::{Error, ServerError, shell_word};
 
 /// Why one attempt failed.
 pub(super) enum Failure {
@@ -153,11 +153,15 @@ fn server(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
         "28000" if message.contains("pg_hba.conf") => {
             ours.hint("a line for this client, user and database in pg_hba.conf is missing")
         }
-        "28000" if message.contains("does not exist") => {
-            ours.hint(format!("name another user (PGUSER), or: createuser {user}"))
-        }
+        "28000" if message.contains("does not exist") => ours.hint(format!(
+            "name another user (PGUSER), or: createuser {}",
+            shell_word(user)
+        )),
         "28000" => ours.hint(format!("name another user than \"{user}\" (PGUSER)")),
-        "3D000" => ours.hint(format!("list them with psql -l, or: createdb {database}")),
+        "3D000" => ours.hint(format!(
+            "list them with psql -l, or: createdb {}",
+            shell_word(database)
+        )),
         "42501" => ours.hint(format!(
             "GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\""
         )),
@@ -286,8 +290,11 @@ impl Endpoint {
     fn check_command(&self) -> String {
         let port = self.port;
         match &self.place {
-            Place::Socket(folder) => format!("pg_isready -h {} -p {port}", folder.display()),
-            Place::Tcp(host, _) => format!("pg_isready -h {host} -p {port}"),
+            Place::Socket(folder) => {
+                let folder = folder.display().to_string();
+                format!("pg_isready -h {} -p {port}", shell_word(&folder))
+            }
+            Place::Tcp(host, _) => format!("pg_isready -h {} -p {port}", shell_word(host)),
         }
     }
 }

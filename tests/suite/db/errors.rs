@@ -96,6 +96,10 @@ fn failures() -> Vec<(&'static str, Program)> {
         ("wrong password", on(&server.url("secrets", "password=x"))),
         ("unknown user", on(&stranger)),
         ("unknown database", on(&with_password("nowhere"))),
+        (
+            "unknown database with a quote",
+            on(&with_password("no%20db'x")),
+        ),
         ("too many connections", on(&server.url("crowded", ""))),
         (
             "TLS is wanted by the server",
