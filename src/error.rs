@@ -2,6 +2,7 @@
 //!
 //! This is also the one place that takes a server error apart. Rendering is the job of `main`.
 
+mod privilege;
 mod shell;
 
 use std::error::Error as StdError;
@@ -214,17 +215,18 @@ impl Error {
 }
 
 impl From<postgres::Error> for Error {
-    fn from(error: postgres::Error) -> Self {
-        let words = ServerError::read(&error);
+    fn from(source: postgres::Error) -> Self {
+        let words = ServerError::read(&source);
         let mut error = Self::undecided(words.message.clone());
-        if words.sqlstate.as_deref() == Some("42501") {
-            error = error.hint(
-                "connect as the owner, or GRANT what is missing; to read, that is: \
-                 GRANT SELECT ON ALL TABLES IN SCHEMA public TO <role>",
-            );
+        if let Some(said) = source.as_db_error().filter(|said| lacks_privilege(said)) {
+            error.0.hint = privilege::what_grants(said.routine(), said.message());
         }
         error.with_server_words(&words)
     }
+}
+
+fn lacks_privilege(said: &DbError) -> bool {
+    *said.code() == SqlState::INSUFFICIENT_PRIVILEGE
 }
 
 /// A WARNING or NOTICE in words: primary line, detail and hint. None is what has nothing to tell:

@@ -122,13 +122,23 @@ impl Dumper {
         })?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Error::undecided("pg_dump cannot read the schema")
-                .detail(words)
-                .hint("it needs SELECT on every table: GRANT pg_read_all_data TO the role"));
+            return Err(refused(words));
         }
         String::from_utf8(output.stdout)
             .map(|text| plain(&text))
             .map_err(|_| Error::undecided("pg_dump wrote something that is not UTF-8"))
+    }
+}
+
+/// `pg_dump` hands on what the server said and not its SQLSTATE, so without English words there is
+/// no hint.
+fn refused(words: String) -> Error {
+    let lacks_privilege = words.contains("permission denied for ");
+    let error = Error::undecided("pg_dump cannot read the schema").detail(words);
+    if lacks_privilege {
+        error.hint("it needs SELECT on every table: GRANT pg_read_all_data TO the role")
+    } else {
+        error
     }
 }
 
@@ -160,7 +170,15 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dumper, Omit, plain};
+    use super::{Dumper, Omit, plain, refused};
+
+    #[test]
+    fn only_a_missing_privilege_is_answered_with_one() {
+        let hint = |words: &str| refused(words.to_owned()).next_step().map(str::to_owned);
+        let denied = "pg_dump: error: query failed: ERROR:  permission denied for table t";
+        assert!(hint(denied).unwrap().contains("pg_read_all_data"));
+        assert_eq!(hint("FATAL:  too many connections for role \"u\""), None);
+    }
 
     #[test]
     fn a_password_goes_by_the_environment() {

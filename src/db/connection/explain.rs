@@ -8,6 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::tls::{self, Roots};
 use super::{Endpoint, Place, Target};
+use crate::db::session::quote_identifier;
 use crate::error::{Error, ServerError, shell_word};
 
 /// Why one attempt failed.
@@ -162,8 +163,11 @@ fn server(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
             "list them with psql -l, or: createdb {}",
             shell_word(database)
         )),
-        "42501" => ours.hint(format!(
-            "GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\""
+        // Other privileges may be missed here as well, such as one on a parameter of `options`.
+        "42501" if is_raised_by(error, "CheckMyDatabase") => ours.hint(format!(
+            "GRANT CONNECT ON DATABASE {} TO {}",
+            quote_identifier(database),
+            quote_identifier(user)
         )),
         "53300" => ours.hint("end idle sessions or raise max_connections, then try again"),
         "57P03" => ours.hint(format!(
@@ -172,6 +176,12 @@ fn server(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
         )),
         _ => ours,
     }
+}
+
+/// The names of the server's routines are the same in every language.
+fn is_raised_by(error: &postgres::Error, routine: &str) -> bool {
+    let said = error.as_db_error();
+    said.is_some_and(|said| said.routine() == Some(routine))
 }
 
 fn network(cause: &io::Error, target: &Target, endpoint: &Endpoint) -> Error {

@@ -3,5 +3,6 @@
 mod addresses;
 mod errors;
 mod passwords;
+mod privileges;
 mod secure_server;
 mod tls;
