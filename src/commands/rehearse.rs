@@ -1,7 +1,8 @@
 //! `creditdb rehearse`.
 
-use super::{Outcome, connect, status};
+use super::{Outcome, connect, secrets, status};
 use crate::cli::{Global, RehearseArgs};
+use crate::db::connection::take_password;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::migrations::{self, RehearsalOptions};
@@ -18,7 +19,7 @@ pub(super) fn run(args: &RehearseArgs, global: &Global) -> Result<Outcome> {
     let options = RehearsalOptions {
         to: args.to,
         rows: args.rows,
-        scratch_url: args.scratch_url.clone(),
+        scratch_url: scratch_url(args.scratch_url.as_deref()),
     };
     let progress = Terminal::default();
     let rehearsal = migrations::rehearse(&live, url.as_deref(), &set, &options, &progress)?;
@@ -32,4 +33,12 @@ pub(super) fn run(args: &RehearseArgs, global: &Global) -> Result<Outcome> {
         report: Report::Rehearsal(rehearsal),
         exit,
     })
+}
+
+/// The URL of the option, with the password that was moved from there into the variable.
+fn scratch_url(option: Option<&str>) -> Option<String> {
+    let option = option?;
+    let whole = std::env::var(secrets::SCRATCH_VARIABLE).ok();
+    let is_same = |whole: &String| take_password(whole).is_some_and(|(rest, _)| rest == option);
+    Some(whole.filter(is_same).unwrap_or_else(|| option.to_owned()))
 }

@@ -28,9 +28,30 @@ pub(super) fn parse(text: &str) -> Result<Pairs> {
     })
 }
 
-/// Whether a text is meant as a URL of ours and is none: then any of its pieces may be a secret.
-pub fn is_unreadable_url(text: &str) -> bool {
-    is_url(text) && parse(text).is_err()
+/// Why a text cannot be read that is meant as a URL of ours or seems to hold a password: any of its
+/// pieces may be a secret, and so may be what stands beside it where a quote was forgotten.
+pub fn unreadable(text: &str) -> Option<Error> {
+    let error = parse(text).err()?;
+    (is_url(text) || holds_password(text)).then_some(error)
+}
+
+/// Whether a text of any kind seems to hold a password: behind `password=`, however it is written
+/// and whatever it is a part of, or between user and host of a URL.
+pub fn holds_password(text: &str) -> bool {
+    let plain = percent_decode_str(text).decode_utf8_lossy();
+    let plain = plain.to_ascii_lowercase();
+    let is_named = ["password", "passwd", "pwd"].iter().any(|name| {
+        plain.match_indices(name).any(|(at, _)| {
+            let behind = plain[at + name.len()..].trim_start();
+            behind.starts_with('=')
+        })
+    });
+    let in_url = |text: &str| {
+        text.split_once("//")
+            .and_then(|(_, rest)| rest.rsplit_once('@'))
+            .is_some_and(|(account, _)| account.contains(':'))
+    };
+    is_named || in_url(&plain) || is_url(text) && parse(text).is_err()
 }
 
 /// Whether a text is meant as a URL of ours.
@@ -160,7 +181,7 @@ fn parse_words(text: &str) -> Result<Pairs> {
         let (key, after) = rest
             .split_once('=')
             .map(|(key, after)| (key.trim_end(), after))
-            .filter(|(key, _)| !key.is_empty() && !key.contains(char::is_whitespace))
+            .filter(|(key, _)| is_name(key))
             .ok_or_else(|| refuse("it is neither a URL nor made of name=value words"))?;
         let (value, after) = word(after.trim_start())
             .ok_or_else(|| refuse("a quoted value lacks its closing quote"))?;
@@ -168,6 +189,12 @@ fn parse_words(text: &str) -> Result<Pairs> {
         rest = after.trim_start();
     }
     Ok(pairs)
+}
+
+/// Of something else, such as a URL of another scheme, a "name" may hold the password.
+fn is_name(key: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !key.is_empty() && key.bytes().all(is_part)
 }
 
 /// One value, quoted or not, and what follows it. A backslash takes the next character as it is.
@@ -321,6 +348,9 @@ mod tests {
             "mysecret",
             "password=my secret",
             "password='my secret",
+            "jdbc:postgresql://u:secret@h/d?user=u",
+            "postgresql+psycopg2://u:secret@h/d?sslmode=require",
+            "POSTGRES://u:secret@h/d?sslmode=require",
         ];
         for text in cases {
             assert!(read(text).starts_with("error: "), "{text}");

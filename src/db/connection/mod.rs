@@ -19,7 +19,7 @@ use postgres::Client;
 use postgres::config::ChannelBinding;
 use postgres::error::DbError;
 
-pub use conninfo::{is_unreadable_url, take_password};
+pub use conninfo::{holds_password, take_password, unreadable};
 pub use establish::Connecting;
 
 use crate::error::{Error, Result};

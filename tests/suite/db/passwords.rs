@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::secure_server::{PASSWORD, PASSWORD_IN_URL, SECRET, at_empty_home, secure_server};
 use crate::support::folder::Folder;
 use crate::support::program::{Program, Run, creditdb};
+use crate::support::server::Database;
 
 fn url_with_password() -> String {
     let url = secure_server().url("secrets", "");
@@ -85,6 +86,15 @@ fn malformed_arguments_do_not_tell_it_either() {
         &["status", "--database-url", "host=h password=my s3cr3t"],
         &["status", "--database-url", "host=h password=my s3cr3t=1"],
         &["status", "postgres://u:s3cr3t@h/d"],
+        &["status", "DATABASE_URL=postgres://u:s3cr3t@h/d"],
+        &["status", "PGPASSWORD=s3cr3t"],
+        &["status", "PASSWORD=s3cr3t"],
+        &["status", "Password=s3cr3t"],
+        &["status", "jdbc:postgresql://h/x?user=u&password=s3cr3t"],
+        &["status", "--database-url", "jdbc:x://u:s3cr3t@h/x?user=u"],
+        &["status", "--database-url", "postgres://u:a", "s3cr3t@h/d"],
+        &["status", "--scratch-url=postgres://u:s3cr3t/x@h/d"],
+        &["status", "--scratch-url", "postgres://u:s3cr3t@h/d"],
         &[
             "status",
             "--url=postgres://u:s3cr3t@h/d",
@@ -101,6 +111,35 @@ fn malformed_arguments_do_not_tell_it_either() {
             .env("RUST_BACKTRACE", "1")
             .exits(2);
         tells_nothing(&run);
+    }
+}
+
+#[test]
+fn a_connection_string_of_another_program_is_not_repeated() {
+    let text = "postgresql+psycopg2://u:s3cr3t@h/d?sslmode=require user=u";
+    tells_nothing(&at_empty_home(["status"]).on(text).exits(2));
+}
+
+/// The user may log in with the password, and lacks the right to make the database.
+#[test]
+fn the_password_of_a_scratch_server_is_used() {
+    let live = Database::migrated();
+    for text in [url_with_password(), words_with_password()] {
+        let glued = format!("--scratch-url={text}");
+        for arguments in [&["--scratch-url", &text][..], &[&glued]] {
+            let run = at_empty_home(["rehearse"])
+                .args(arguments)
+                .on(&live.url)
+                .exits(3);
+            let denied = "making the scratch database: permission denied to create database";
+            assert!(run.stderr.contains(denied), "{}", run.stderr);
+            assert!(
+                run.stderr.contains("hint: ALTER ROLE <role> CREATEDB"),
+                "{}",
+                run.stderr
+            );
+            tells_nothing(&run);
+        }
     }
 }
 
