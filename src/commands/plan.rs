@@ -1,16 +1,14 @@
 //! `creditdb plan`.
 
-use std::path::Path;
-
-use super::{Outcome, connect, status};
+use super::{Outcome, ReportFile, connect, status};
 use crate::cli::{Command, Format, Global, PlanArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::migrations;
-use crate::output;
 use crate::report::{Report, StatusState};
 
 pub(super) fn run(args: &PlanArgs, global: &Global) -> Result<Outcome> {
+    let file = args.out.as_deref().map(ReportFile::prepare).transpose()?;
     let set = status::set(&args.source)?;
     let plan = migrations::plan(&mut connect::client(global)?, &set, args.to)?;
     let exit = match plan.state {
@@ -20,17 +18,10 @@ pub(super) fn run(args: &PlanArgs, global: &Global) -> Result<Outcome> {
         StatusState::Refused | StatusState::Unmanaged => Exit::Refused,
     };
     let report = Report::Plan(plan);
-    if let (Some(path), Exit::Done) = (&args.out, exit) {
-        save(&report, path)?;
+    if let (Some(file), Exit::Done) = (&file, exit) {
+        file.write(Format::Json, &report)?;
     }
     Ok(Outcome { report, exit })
-}
-
-fn save(report: &Report, path: &Path) -> Result<()> {
-    output::to_file(output::json::write, report, path).map_err(|error| {
-        Error::undecided(format!("cannot write \"{}\": {error}", path.display()))
-            .hint("name a file in a folder that exists and that you may write")
-    })
 }
 
 /// No other report can be said as a script.

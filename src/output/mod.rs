@@ -1,15 +1,16 @@
 //! Formats: a report goes in, bytes come out. Each format is a module with one function of the
 //! type [`Writer`]; it has no clock and no environment, and leaves colours to the stream.
 
+mod file;
 pub mod github;
 pub mod json;
 pub mod progress;
 pub mod sql;
 pub mod text;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+
+pub use file::Destination;
 
 use crate::report::Report;
 
@@ -27,14 +28,4 @@ pub fn to_stdout(writer: Writer, report: &Report) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
-}
-
-/// Writes to a file, without colours.
-///
-/// # Errors
-/// Whatever the file system says.
-pub fn to_file(writer: Writer, report: &Report, path: &Path) -> io::Result<()> {
-    let mut out = BufWriter::new(anstream::StripStream::new(File::create(path)?));
-    writer(report, &mut out)?;
-    out.flush()
 }

@@ -9,6 +9,7 @@ mod invariants;
 mod layering;
 mod lint;
 mod migrations;
+mod output;
 mod sample;
 mod schema;
 mod support;

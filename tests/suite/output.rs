@@ -1,0 +1,141 @@
+//! Files of `--output`: found out beforehand, whole or not there, and of the run that wrote them last.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::Command;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+/// Nothing listens there.
+const NOWHERE: &str = "postgres://u@127.0.0.1:1/d";
+
+fn names(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_refused_before_anything_is_done() {
+    let database = Database::empty();
+    let folder = Folder::with(&[("file", "")]);
+    let path = |name: &str| format!("{}/{name}", folder.arg());
+    for bad in [
+        path("none/x.json"),
+        path(""),
+        path("file/x.json"),
+        path("new/"),
+    ] {
+        let output = format!("json={bad}");
+        let run = creditdb(["migrate", "--output", &output])
+            .on(&database.url)
+            .exits(2);
+        let words = format!("cannot write \"{bad}\"");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+        let run = creditdb(["plan", "--out", &bad]).on(&database.url).exits(2);
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    let made: i64 = database.connect().query_one(tables, &[]).unwrap().get(0);
+    assert_eq!(made, 0);
+}
+
+#[test]
+fn a_run_without_a_report_leaves_no_older_one() {
+    let folder = Folder::with(&[("audit.json", r#"{"verdict": "clean"}"#)]);
+    creditdb(["verify", "--output", "json=audit.json"])
+        .within(folder.path())
+        .on(NOWHERE)
+        .exits(3);
+    assert_eq!(names(&folder), [""; 0]);
+}
+
+#[test]
+fn a_file_that_fails_late_takes_nothing_else_with_it() {
+    let folder = Folder::with::<&str>(&[]);
+    let run = creditdb([
+        "list",
+        "--output",
+        "json=/dev/full",
+        "--output",
+        "json=x.json",
+    ])
+    .within(folder.path())
+    .exits(3);
+    assert!(
+        run.stderr.contains("cannot write \"/dev/full\""),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stdout.contains("chain-continuity"), "{}", run.stdout);
+    let text = fs::read_to_string(folder.path().join("x.json")).unwrap();
+    let _: Value = serde_json::from_str(&text).unwrap();
+}
+
+#[test]
+fn a_new_file_takes_the_place_of_the_old_one() {
+    let folder = Folder::with(&[("today.json", "old, and longer than nothing")]);
+    let path = folder.path().join("today.json");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("today.json", folder.path().join("newest.json")).unwrap();
+    let mut reader = fs::File::open(&path).unwrap();
+    creditdb(["list", "--output", "json=newest.json"])
+        .within(folder.path())
+        .succeeds();
+    // Whoever was reading goes on with the old one, and never sees half of the new one.
+    let mut old = String::new();
+    reader.read_to_string(&mut old).unwrap();
+    assert_eq!(old, "old, and longer than nothing");
+    let _: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    let link = fs::symlink_metadata(folder.path().join("newest.json")).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(names(&folder).len(), 2);
+}
+
+#[test]
+fn devices_and_pipes_are_written_where_they_are() {
+    let folder = Folder::with::<&str>(&[]);
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let reader = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    let to_pipe = format!("json={}", pipe.display());
+    let run = creditdb(["list", "--output", &to_pipe, "--output", "json=/dev/null"])
+        .args(["--output", "json=/dev/stdout"])
+        .succeeds();
+    let through_pipe = reader.join().unwrap();
+    let _: Value = serde_json::from_str(&through_pipe).unwrap();
+    assert!(run.stdout.starts_with(&through_pipe), "{}", run.stdout);
+    assert!(run.stdout.ends_with("creditdb explain ID tells more\n"));
+    assert_eq!(names(&folder), ["pipe"]);
+}
+
+/// As in a shell, where both go to one file.
+#[test]
+fn a_file_behind_stdout_keeps_both() {
+    let folder = Folder::with::<&str>(&[]);
+    let path = folder.path().join("all.txt");
+    let status = Command::new(env!("CARGO_BIN_EXE_creditdb"))
+        .args(["list", "--output", "json=/dev/stdout"])
+        .stdout(fs::File::create(&path).unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.starts_with('{') && text.ends_with("tells more\n"),
+        "{text}"
+    );
+}
