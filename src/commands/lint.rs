@@ -9,7 +9,8 @@ use crate::exit::Exit;
 use crate::files;
 use crate::lint::{self, Source};
 use crate::migrations::Set;
-use crate::report::{LintRule, Report, Severity};
+use crate::output::progress::Terminal;
+use crate::report::{LintRule, Progress, Report, Severity};
 
 pub(super) fn run(args: &LintArgs) -> Result<Outcome> {
     if args.rules {
@@ -24,8 +25,11 @@ pub(super) fn run(args: &LintArgs) -> Result<Outcome> {
         None => embedded(),
     };
     if let Some(from) = args.from {
-        for source in &mut sources {
-            source.existing |= source.version.is_some_and(|version| version < from);
+        let left_out = leave_out_before(from, &mut sources)?;
+        // Whoever names a file wants it judged.
+        for path in left_out.iter().filter(|_| !args.files.is_empty()) {
+            let remark = format!("\"{path}\" is older than --from {from}, and not judged");
+            Terminal::default().remark(&remark);
         }
     }
     let report = lint::lint(&sources);
@@ -39,6 +43,33 @@ pub(super) fn run(args: &LintArgs) -> Result<Outcome> {
         report: Report::Lint(report),
         exit,
     })
+}
+
+/// Takes what is older than a version for the existing schema, and tells which files that were. A
+/// judgement of nothing would be taken for a good one.
+fn leave_out_before(from: i32, sources: &mut [Source]) -> Result<Vec<String>> {
+    let newest = sources.iter().filter_map(|source| source.version).max();
+    let mut left_out = Vec::new();
+    for source in sources.iter_mut() {
+        if source.version.is_some_and(|version| version < from) && !source.existing {
+            source.existing = true;
+            left_out.push(source.path.clone());
+        }
+    }
+    if sources.iter().any(|source| !source.existing) {
+        return Ok(left_out);
+    }
+    let primary = match left_out.as_slice() {
+        [path] => format!("nothing is left to judge: \"{path}\" is older than --from {from}"),
+        paths => {
+            let count = paths.len();
+            format!("nothing is left to judge: all {count} files are older than --from {from}")
+        }
+    };
+    let newest = newest.unwrap_or_default();
+    Err(Error::usage(primary)
+        .detail(format!("the newest file has version {newest}"))
+        .hint(format!("leave --from out, or give {newest} or less")))
 }
 
 fn done(report: Report) -> Outcome {

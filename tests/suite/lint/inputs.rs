@@ -60,6 +60,36 @@ fn a_table_of_a_pending_file_is_new_and_one_of_an_earlier_file_is_not() {
 }
 
 #[test]
+fn a_judgement_of_nothing_is_wrong_usage() {
+    let folder = three_files();
+    let run = lint(["V2__b.sql", "--from", "9"])
+        .within(folder.path())
+        .exits(2);
+    assert!(
+        run.stderr.contains("\"V2__b.sql\" is older than --from 9"),
+        "{}",
+        run.stderr
+    );
+    for arguments in [
+        &["--from", "99"][..],
+        &["--migrations", folder.arg(), "--from", "99"],
+    ] {
+        let run = lint(arguments.iter().copied()).exits(2);
+        assert!(
+            run.stderr.contains("older than --from 99"),
+            "{}",
+            run.stderr
+        );
+    }
+    // Beside others, it is told.
+    let run = lint(["V2__b.sql", "V10__c.sql", "--from", "9"])
+        .within(folder.path())
+        .exits(1);
+    let remark = "\"V2__b.sql\" is older than --from 9, and not judged\n";
+    assert_eq!(run.stderr, remark);
+}
+
+#[test]
 fn a_file_in_the_working_directory_finds_its_siblings() {
     let folder = three_files();
     let run = lint(["V10__c.sql", "--format", "json"])
