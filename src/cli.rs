@@ -94,6 +94,9 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: creditdb demo --users 50 --requests 2000")]
 pub struct DemoArgs {
+    /// In the place of the option of every command, to keep it out of the help: it is refused.
+    #[arg(long, value_name = "URL", hide = true)]
+    pub database_url: Option<String>,
     /// Size, seed and end of the sample.
     #[command(flatten)]
     pub size: SampleSize,

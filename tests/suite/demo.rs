@@ -85,6 +85,25 @@ fn a_killed_demo_takes_its_server_along() {
     }
 }
 
+/// Nobody shall believe that it ran on a database of theirs.
+#[test]
+fn a_database_that_would_be_ignored_is_refused() {
+    let option = ["--database-url", "postgres://u@h/d"];
+    for arguments in [
+        ["demo", option[0], option[1]],
+        [option[0], option[1], "demo"],
+    ] {
+        let run = creditdb(arguments).exits(2);
+        assert!(
+            run.stderr.contains("private throw-away server"),
+            "{}",
+            run.stderr
+        );
+    }
+    let help = creditdb(["demo", "--help"]).succeeds();
+    assert!(!help.stdout.contains("--database-url"), "{}", help.stdout);
+}
+
 #[test]
 fn a_sample_that_is_too_small_to_damage_is_said_so() {
     let run = creditdb(["demo", "--users", "1", "--requests", "0"]).exits(2);
