@@ -64,7 +64,15 @@ pub fn drift(
         actual: &actual,
         owner: &owner,
     };
-    let differences = catalogue::compare(&expected, &actual, Some(&owner))
+    let found = catalogue::compare(&expected, &actual, Some(&owner));
+    for name in &options.ignore {
+        // A misspelt name would be missed only when somebody else's object appears as drift.
+        let alone = std::slice::from_ref(name);
+        if !found.iter().any(|difference| is_ignored(difference, alone)) {
+            progress.remark(&format!("--ignore \"{name}\" matches no extra object"));
+        }
+    }
+    let differences = found
         .iter()
         .filter(|difference| !is_ignored(difference, &options.ignore))
         .map(|difference| weigh(difference, &context, options.strict))

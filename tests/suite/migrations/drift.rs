@@ -172,7 +172,14 @@ fn the_recorded_version_is_what_counts() {
     database.execute("CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     creditdb(["drift"]).on(&database.url).exits(1);
     let ignoring = ["drift", "--ignore", "public.f()"];
-    creditdb(ignoring).on(&database.url).succeeds();
+    let run = creditdb(ignoring).on(&database.url).succeeds();
+    assert_eq!(run.stderr, "");
+    let misspelt = creditdb(ignoring).args(["--ignore", "public.f"]);
+    let run = misspelt.on(&database.url).succeeds();
+    assert_eq!(
+        run.stderr,
+        "--ignore \"public.f\" matches no extra object\n"
+    );
     database.execute(
         "INSERT INTO refinery_schema_history VALUES (99, 'x', '2099-01-01T00:00:00Z', '7')",
     );
