@@ -69,7 +69,7 @@ pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failur
 
 /// The locks were not to be had, however often it was tried.
 pub(super) fn locked(deployer: &Deployer<'_>, file: &File, gave_up: &GaveUp) -> Error {
-    let after = humantime::format_duration(Duration::from_secs(gave_up.after.as_secs()));
+    let after = humantime::format_duration(super::to_tenths(gave_up.after));
     let primary = format!("\"{}\" did not get its locks in {after}", file.path);
     let mut error = describe(Error::refused(primary), file, &gave_up.failure);
     if let Some(blocker) = &gave_up.blocker {

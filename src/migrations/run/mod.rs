@@ -178,9 +178,14 @@ struct GaveUp {
     after: Duration,
 }
 
-/// As exact as anybody needs to read it.
+/// As exact as anybody needs to read it, and never zero for what took its time.
 fn to_tenths(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis() / 100 * 100).unwrap_or(u64::MAX))
+    let step = if time < Duration::from_secs(1) {
+        1
+    } else {
+        100
+    };
+    Duration::from_millis(u64::try_from(time.as_millis() / step * step).unwrap_or(u64::MAX))
 }
 
 /// A statement of a file without a transaction of its own: number (from 1), place and digest.

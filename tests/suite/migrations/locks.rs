@@ -112,6 +112,23 @@ fn no_reader_waits_for_longer_than_the_lock_timeout() {
 }
 
 #[test]
+fn a_short_time_is_not_told_as_none() {
+    let (database, reader) = with_reader();
+    let folder = Folder::with(&[ALTER]);
+    let run = migrate(&folder, &database)
+        .args(["--lock-timeout", "100ms", "--retry-for", "300ms"])
+        .exits(4);
+    let told = run
+        .stderr
+        .split("did not get its locks in ")
+        .nth(1)
+        .unwrap();
+    let time = humantime::parse_duration(told.lines().next().unwrap()).unwrap();
+    assert!(time >= Duration::from_millis(100), "{}", run.stderr);
+    drop(reader);
+}
+
+#[test]
 fn it_goes_on_when_the_blocker_has_ended() {
     let (database, mut reader) = with_reader();
     let folder = Folder::with(&[ALTER]);
