@@ -44,7 +44,8 @@ const READABLE: &str = "SELECT format('%I.%I', n.nspname, c.relname)
 /// the server raise an error where a policy would silently hide rows. The rest is the planner's
 /// freedom to compile (a waste on short queries) or to start further processes, because how many
 /// work is the caller's to say; room for sorts, so that an audit is not written to disk twice; and
-/// limits that a role has for other work: how long an audit may take is the caller's to say, too.
+/// limits that a role has for other work: how long an audit may take is the caller's to say, too,
+/// but for a lock on what is not locked beforehand, a sequence for example, nobody waits for ever.
 /// A session that is silent for a minute belongs to a program that was stopped: its snapshot must
 /// not hold up vacuum for ever.
 const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
@@ -57,7 +58,7 @@ const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
      SET LOCAL extra_float_digits = 1;
      SET LOCAL standard_conforming_strings = on;
      SET LOCAL transform_null_equals = off;
-     SET LOCAL lock_timeout = 0;
+     SET LOCAL lock_timeout = '1min';
      SET LOCAL statement_timeout = 0;
      SET LOCAL idle_in_transaction_session_timeout = '1min';";
 
@@ -168,7 +169,8 @@ fn lock(transaction: &mut Transaction<'_>, tables: &[String], patience: Duration
     // A limit for each lock, and one for all of them.
     let limit = patience.as_millis().clamp(1, i32::MAX as u128);
     let locked = transaction.batch_execute(&format!(
-        "SAVEPOINT unlocked; SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit};
+        "SAVEPOINT unlocked;
+         SET LOCAL lock_timeout = {limit}; SET LOCAL statement_timeout = {limit};
          LOCK TABLE {} IN ACCESS SHARE MODE; RELEASE unlocked",
         tables.join(", ")
     ));
