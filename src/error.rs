@@ -10,7 +10,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
-pub use shell::shell_word;
+pub use shell::{shell_quoted, shell_word};
 
 /// What an error means for the caller; each kind has its own exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_quoted};
 
 /// `V<digits>__<word characters>` or `U…`: what refinery runs. It skips other files in silence.
 pub fn follows_convention(stem: &str) -> bool {
@@ -39,7 +39,7 @@ pub fn read(path: &Path) -> Result<String> {
     let shown = path.display();
     let bytes = fs::read(path).map_err(|error| {
         Error::undecided(format!("cannot read \"{shown}\": {error}"))
-            .hint(format!("ls -l '{shown}'"))
+            .hint(format!("ls -l {}", shell_quoted(&shown)))
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -47,7 +47,10 @@ pub fn read(path: &Path) -> Result<String> {
             .detail(format!(
                 "the first byte that does not fit is at offset {at}"
             ))
-            .hint(format!("iconv -f ISO-8859-1 -t UTF-8 '{shown}'"))
+            .hint(format!(
+                "iconv -f ISO-8859-1 -t UTF-8 {}",
+                shell_quoted(&shown)
+            ))
     })
 }
 

@@ -16,7 +16,7 @@ use super::history::Row;
 use super::log::Log;
 use super::set::{File, Set};
 use super::standing::Standing;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_quoted};
 use crate::report::Progress;
 use crate::syntax::words::digest;
 
@@ -72,7 +72,7 @@ pub(super) fn classify(file: &File, row: &Row, log: &Log) -> Edit {
 pub(super) fn tell(file: &File, row: &Row, log: &Log) -> (String, String) {
     let edit = classify(file, row, log);
     let (path, at, name, version) = (&file.path, &row.applied_on, &row.name, row.version);
-    let restore = format!("git log --follow -- '{path}'");
+    let restore = format!("git log --follow -- {}", shell_quoted(path));
     match edit {
         Edit::Renamed => (
             format!(
@@ -119,7 +119,11 @@ fn rename_back(file: &File, row: &Row) -> String {
         row.name
     );
     let path = Path::new(&file.path).with_file_name(old);
-    format!("mv '{}' '{}'", file.path, path.display())
+    format!(
+        "mv {} {}",
+        shell_quoted(&file.path),
+        shell_quoted(path.display())
+    )
 }
 
 /// The forms that editors and version control give to one text.

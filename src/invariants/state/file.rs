@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::State;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_quoted};
 
 /// Rises when a program could misread what another one wrote.
 const FORMAT: u32 = 2;
@@ -146,13 +146,13 @@ impl StateFile {
             return Ok(());
         }
         let message = format!("there is no folder \"{}\"", folder.display());
-        Err(Error::usage(message).hint(format!("mkdir -p '{}'", folder.display())))
+        Err(Error::usage(message).hint(format!("mkdir -p {}", shell_quoted(folder.display()))))
     }
 
     fn unreadable(&self, why: &str) -> Error {
         let path = self.path.display();
         Error::undecided(format!("cannot read the state in \"{path}\": {why}"))
-            .hint(format!("ls -l '{path}'"))
+            .hint(format!("ls -l {}", shell_quoted(path)))
     }
 
     fn damaged(&self, why: &str) -> Error {
@@ -164,8 +164,9 @@ impl StateFile {
 
     /// How to do without what the file says.
     pub(super) fn begin_anew(&self, first: &str) -> String {
-        let path = self.path.display();
-        format!("{first}: mv '{path}' '{path}.old', and the next audit reads everything")
+        let path = self.path.display().to_string();
+        let (now, old) = (shell_quoted(&path), shell_quoted(format!("{path}.old")));
+        format!("{first}: mv {now} {old}, and the next audit reads everything")
     }
 }
 

@@ -7,7 +7,7 @@ use postgres::{Client, Statement};
 
 use crate::db::Target;
 use crate::db::session::quote_identifier;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_quoted};
 use crate::migrations::set::File;
 use crate::syntax::Script;
 use crate::syntax::facts::{Fact, Index};
@@ -72,7 +72,7 @@ pub(super) fn check(target: &Target, client: &mut Client, files: &[&File]) -> Re
     }
     Err(error
         .detail("nothing was changed")
-        .hint(format!("make room: df -h '{folder}'")))
+        .hint(format!("make room: df -h {}", shell_quoted(folder))))
 }
 
 /// Bytes of a b-tree over the rows that the planner knows of: each entry has a head of 8 bytes and
