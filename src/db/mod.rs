@@ -1,5 +1,6 @@
 //! The way to a server: connection settings, sessions, snapshots, throw-away servers.
 
+pub mod backend;
 pub mod connection;
 pub mod dump;
 pub mod session;

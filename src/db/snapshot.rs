@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use postgres::{Client, IsolationLevel, Row, Transaction};
 
+use super::backend::Backend;
 use super::session::quote_literal;
 use crate::error::{Error, Result};
 
@@ -74,8 +75,9 @@ pub const LOCK_PATIENCE: Duration = Duration::from_mins(1);
 const IMPORT_LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who holds, or waits for, the one lock that readers wait behind, on which of the tables.
-const IN_THE_WAY: &str = "SELECT c.relname::text, l.granted, l.pid, a.usename::text,
-        a.application_name, (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint
+const IN_THE_WAY: &str = "SELECT c.relname::text AS relation, l.granted, coalesce(l.pid, 0) AS pid,
+        a.usename::text AS usename, a.application_name, a.state,
+        (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint AS age_ms
    FROM pg_catalog.pg_locks AS l
    JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
    LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
@@ -146,10 +148,10 @@ impl Exported {
         let import = format!("SET TRANSACTION SNAPSHOT {}", quote_literal(&self.name));
         transaction.batch_execute(&import)?;
         lock(&mut transaction, &self.tables, IMPORT_LOCK_PATIENCE)?;
-        transaction.batch_execute(PINNED)?;
-        transaction.batch_execute(UNLIMITED)?;
-        let moment = format!("SET LOCAL creditdb.now = {}", quote_literal(&self.moment));
-        transaction.batch_execute(&moment)?;
+        let moment = quote_literal(&self.moment);
+        transaction.batch_execute(&format!(
+            "{PINNED}{UNLIMITED}; SET LOCAL creditdb.now = {moment}"
+        ))?;
         Ok(transaction)
     }
 }
@@ -191,30 +193,22 @@ fn lock(transaction: &mut Transaction<'_>, tables: &[String], patience: Duration
 
 /// Names the session behind which others wait.
 fn in_the_way(row: &Row, error: Error) -> Error {
-    let (table, is_held, pid): (String, bool, Option<i32>) = (row.get(0), row.get(1), row.get(2));
-    let what = match is_held {
+    let table: String = row.get("relation");
+    let what = match row.get("granted") {
         true => "is locked",
         false => "is about to be locked",
     };
-    let Some(pid) = pid else {
-        let detail = format!("\"public.{table}\" {what} by a prepared transaction");
-        return error.detail(detail).hint(
-            "SELECT * FROM pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED ends one",
-        );
+    let backend = Backend::read(row);
+    let hint = match backend.pid {
+        0 => "SELECT * FROM pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED ends one"
+            .to_owned(),
+        pid => {
+            format!("SELECT * FROM pg_stat_activity WHERE pid = {pid}; try again when it has ended")
+        }
     };
-    let mut detail = format!("\"public.{table}\" {what} against reading by pid {pid}");
-    let name = |name: Option<String>| name.filter(|name| !name.is_empty());
-    if let Some(user) = name(row.get(3)) {
-        detail += &format!(", user \"{user}\"");
-    }
-    if let Some(application) = name(row.get(4)) {
-        detail += &format!(", application \"{}\"", application.escape_debug());
-    }
-    if let Some(age) = row.get::<_, Option<i64>>(5) {
-        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
-        detail += &format!(", transaction open for {}", humantime::format_duration(age));
-    }
-    error.detail(detail).hint(format!(
-        "SELECT * FROM pg_stat_activity WHERE pid = {pid}; try again when it has ended"
-    ))
+    error
+        .detail(format!(
+            "\"public.{table}\" {what} against reading by {backend}"
+        ))
+        .hint(hint)
 }

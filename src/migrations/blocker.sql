@@ -16,7 +16,7 @@ head AS (
      LIMIT 1
 )
 SELECT head.pid,
-       a.usename::text,
+       a.usename::text AS usename,
        a.application_name,
        a.state,
        (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::int8 AS age_ms,

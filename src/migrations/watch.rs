@@ -171,7 +171,7 @@ impl Watcher<'_> {
             if let Some((done, total)) = build_progress(client, self.pid) {
                 self.progress.at(done, total);
             }
-            let pid = blocker.as_ref().map(|blocker| blocker.pid);
+            let pid = blocker.as_ref().map(|blocker| blocker.backend.pid);
             if let (Some(blocker), true) =
                 (&blocker, since.elapsed() > PATIENCE && pid != self.told)
             {

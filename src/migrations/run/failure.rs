@@ -76,9 +76,9 @@ pub(super) fn locked(deployer: &Deployer<'_>, file: &File, gave_up: &GaveUp) -> 
         error = error.detail(format!("blocked by {blocker}"));
     }
     error.hint(match &gave_up.blocker {
-        Some(blocker) if blocker.pid != 0 => format!(
+        Some(blocker) if blocker.backend.pid != 0 => format!(
             "run it again when the blocker has ended, or end it: SELECT pg_terminate_backend({})",
-            blocker.pid
+            blocker.backend.pid
         ),
         _ => format!(
             "run it again at a quieter time, or with a longer --retry-for than {}",
