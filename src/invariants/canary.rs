@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Transaction;
+use postgres::{SimpleQueryRow, Transaction};
 
 use super::contract::{Contract, Kind};
 use super::hands;
 use super::outcome::words;
 use super::plan::{Decision, Plan};
 use super::relations::{self, Relation};
-use crate::db::session::{quote_identifier, quote_literal};
+use crate::db::session::{self, quote_identifier, quote_literal};
 use crate::error::Result;
 
 /// Repeats rows that are planted more than once.
@@ -45,8 +45,7 @@ fn songs(plan: &Plan<'_>) -> Vec<(usize, String)> {
             Kind::Query | Kind::Native => in_tables(contract, canary, &plan.relations),
             Kind::Sealed => continue,
         };
-        let song = format!("SELECT {place}::bigint AS place, {found} AS found");
-        songs.push((place, song));
+        songs.push((place, format!("SELECT {found}")));
     }
     songs
 }
@@ -58,21 +57,20 @@ fn sing_part(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Resu
     if songs.is_empty() {
         return Ok(Failures::new());
     }
-    // All at once, as a rule; one by one only to tell which of them is to blame.
-    let all: Vec<&str> = songs.iter().map(|(_, song)| song.as_str()).collect();
-    if let Ok(silent) = listen(snapshot, &all.join("\nUNION ALL\n")) {
-        let failed = |place| (place, SILENT.to_owned());
-        return Ok(silent.into_iter().map(failed).collect());
+    let silent = |song: &(usize, String)| (song.0, SILENT.to_owned());
+    // All in one message, as a rule; one by one only to tell which of them is to blame.
+    if let Ok(found) = listen(snapshot, songs) {
+        let songs = songs.iter().zip(found).filter(|(_, found)| !found);
+        return Ok(songs.map(|(song, _)| silent(song)).collect());
     }
     let mut failures = Vec::new();
-    for (place, song) in songs {
-        let reason = match listen(snapshot, song) {
-            Ok(silent) if silent.is_empty() => continue,
-            Ok(_) => SILENT.to_owned(),
+    for song in songs {
+        match listen(snapshot, &[song]) {
+            Ok(found) if found == [true] => {}
+            Ok(_) => failures.push(silent(song)),
             Err(error) if error.connection_lost() => return Err(error),
-            Err(error) => words(&error),
-        };
-        failures.push((*place, reason));
+            Err(error) => failures.push((song.0, words(&error))),
+        }
     }
     Ok(failures)
 }
@@ -80,14 +78,14 @@ fn sing_part(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Resu
 const SILENT: &str = "it does not find what its own canary plants, so its silence about the \
                       rows of the tables means nothing";
 
-/// The places whose canary was not found.
-fn listen(snapshot: &mut Transaction<'_>, songs: &str) -> Result<Vec<usize>> {
+/// Which canaries were found. A statement for each: planned as one, they take twice as long.
+fn listen(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Result<Vec<bool>> {
     let mut savepoint = snapshot.transaction()?;
-    let rows = savepoint.query(songs, &[])?;
+    let songs: Vec<String> = songs.iter().map(|(_, song)| song.clone()).collect();
+    let answers = session::rows_of_each(&mut savepoint, &songs)?;
     savepoint.commit()?;
-    let silent = rows.iter().filter(|row| !row.get::<_, bool>("found"));
-    let place = |row: &postgres::Row| usize::try_from(row.get::<_, i64>("place")).ok();
-    Ok(silent.filter_map(place).collect())
+    let found = |rows: &Vec<SimpleQueryRow>| rows.iter().any(|row| row.get(0) == Some("t"));
+    Ok(answers.iter().map(found).collect())
 }
 
 /// Whether the expression of a row check is true for the canary, as a row of each of its tables.
@@ -150,10 +148,12 @@ fn in_tables(contract: &Contract, canary: &str, relations: &BTreeMap<String, Rel
 /// columns mean nothing: one canary serves all schema versions.
 fn planted(schema: &str, name: &str, canary: &str, key: &str) -> String {
     let name = quote_identifier(name);
-    let (canary, key) = (quote_literal(canary), quote_literal(key));
-    let mut rows = format!("{canary}::jsonb -> {key}");
-    if canary.contains("\"*\":") {
-        rows = format!("({})", REPEATED.replace("$rows", &rows));
-    }
-    format!("{name} AS (SELECT * FROM jsonb_populate_recordset(NULL::{schema}.{name}, {rows}))")
+    let rows = format!("{}::jsonb -> {}", quote_literal(canary), quote_literal(key));
+    let table = format!("NULL::{schema}.{name}");
+    let rows = if canary.contains("\"*\":") {
+        REPEATED.replace("$rows", &rows).replace("$table", &table)
+    } else {
+        format!("SELECT * FROM jsonb_populate_recordset({table}, {rows})")
+    };
+    format!("{name} AS ({rows})")
 }

@@ -80,8 +80,9 @@ const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
-/// All connections evaluate in the same snapshot; a helper that cannot join is done without. A check that cannot be evaluated becomes a result of
-/// its own and makes the verdict incomplete; the others are evaluated all the same.
+/// All connections evaluate in the same snapshot; a helper that cannot join is done without. A check
+/// that cannot be evaluated becomes a result of its own and makes the verdict incomplete; the others
+/// are evaluated all the same.
 ///
 /// With the file of a state it reads only what is new since the audit that left that state, where
 /// this can be done, and the report says what it did. To save what the file is to say afterwards is
