@@ -3,6 +3,7 @@
 //! This is also the one place that takes a server error apart. Rendering is the job of `main`.
 
 mod privilege;
+mod secret;
 mod shell;
 
 use std::error::Error as StdError;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
+pub use secret::masked;
 pub use shell::{shell_quoted, shell_word};
 
 /// What an error means for the caller; each kind has its own exit code.
@@ -176,10 +178,10 @@ impl ServerError {
         };
         let code = db.code().code();
         Self {
-            message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
-            hint: db.hint().map(str::to_owned),
-            context: db.where_().map(str::to_owned),
+            message: masked(db.message()).into_owned(),
+            detail: quoted(db.detail()),
+            hint: quoted(db.hint()),
+            context: quoted(db.where_()),
             sqlstate: Some(code.to_owned()),
             position: match db.position() {
                 Some(ErrorPosition::Original(at)) => Some(*at),
@@ -189,6 +191,11 @@ impl ServerError {
             connection_lost: code.starts_with("57P"),
         }
     }
+}
+
+/// What a server says may quote a row, and so a key in it.
+fn quoted(words: Option<&str>) -> Option<String> {
+    words.map(|words| masked(words).into_owned())
 }
 
 impl Error {
@@ -243,7 +250,7 @@ pub fn notice(said: &DbError) -> Option<String> {
     let detail = said.detail().map(|detail| format!("\n  detail: {detail}"));
     let hint = said.hint().map(|hint| format!("\n  hint: {hint}"));
     let further: String = detail.into_iter().chain(hint).collect();
-    Some(format!("{severity}: {}{further}", said.message()))
+    Some(masked(&format!("{severity}: {}{further}", said.message())).into_owned())
 }
 
 /// The messages of an error and of all its sources, without repeats.

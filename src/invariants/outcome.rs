@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use super::catalogue::Check;
 use super::contract::Severity;
 use super::evidence::Violations;
-use crate::error::Error;
-use crate::report::{CheckResult, CheckStatus, Verdict};
+use crate::error::{Error, masked};
+use crate::report::{CheckResult, CheckStatus, Evidence, Verdict};
 
 /// A check whose rows were not judged, and why.
 pub(super) fn unread(check: &Check, status: CheckStatus) -> CheckResult {
@@ -31,7 +31,20 @@ pub(super) fn judged(check: &Check, violations: Violations) -> CheckResult {
         violations: violations.count,
         pending: 0,
         at_risk: violations.at_risk,
-        evidence: violations.evidence,
+        evidence: violations.evidence.into_iter().map(shown).collect(),
+    }
+}
+
+/// What a report may show of a violation: references and texts of rows, but no key in them.
+fn shown(evidence: Evidence) -> Evidence {
+    let without_keys = |text: String| masked(&text).into_owned();
+    Evidence {
+        subject: without_keys(evidence.subject),
+        expected: evidence.expected.map(without_keys),
+        actual: evidence.actual.map(without_keys),
+        cause: evidence.cause.map(without_keys),
+        detail: evidence.detail.map(without_keys),
+        difference: evidence.difference,
     }
 }
 

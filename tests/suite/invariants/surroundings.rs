@@ -86,3 +86,21 @@ fn a_schema_that_is_newer_than_the_program_is_remarked() {
     let said = "the schema has version 1.99.0, and this program knows none above ";
     assert!(run.stderr.contains(said), "{}", run.stderr);
 }
+
+#[test]
+fn a_key_that_was_used_as_a_reference_is_not_repeated() {
+    let key = "sk-proj-0123456789abcdefghij";
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute(&format!(
+        "SET session_replication_role = replica;
+         UPDATE public.credit_transactions SET reference_id = '{key}',
+                created_at = now() - interval '1 hour' WHERE transaction_type = 'usage'"
+    ));
+    for format in ["json", "text"] {
+        let run = creditdb(["verify", "--format", format]).on(&database.url);
+        let audit = run.exits(1).stdout;
+        assert!(audit.contains("log row of request sk-***"), "{audit}");
+        assert!(!audit.contains(key), "{audit}");
+    }
+}

@@ -69,3 +69,17 @@ fn a_statement_that_no_transaction_takes_is_told_what_its_file_needs() {
     assert!(run.stderr.contains("25001"), "{}", run.stderr);
     assert!(!run.stderr.contains("hint:"), "{}", run.stderr);
 }
+
+#[test]
+fn a_row_that_the_server_quotes_shows_no_key() {
+    let database = Database::empty();
+    let text = "CREATE TABLE keys (id int NOT NULL, key text);\n\
+                INSERT INTO keys (key) VALUES (concat('sk-', repeat('0123456789', 3)));\n";
+    let folder = Folder::with(&[("V1__keys.sql", text)]);
+    let run = migrate(&folder, &database).exits(5);
+    assert!(
+        run.stderr.contains("Failing row contains (null, sk-***)"),
+        "{}",
+        run.stderr
+    );
+}
