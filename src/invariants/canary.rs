@@ -3,6 +3,7 @@
 //! knew would show here, and not as a clean audit.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use postgres::{SimpleQueryRow, Transaction};
 
@@ -17,14 +18,18 @@ use crate::error::Result;
 /// Repeats rows that are planted more than once.
 const REPEATED: &str = include_str!("canary_repeated.sql");
 
+/// Canaries that are asked for in one message.
+const AT_ONCE: usize = 8;
+
 /// Lets every check with a canary find it; one that does not cannot be evaluated. The connections
-/// do a part each: what takes the time is to plan so many statements.
+/// take turns: what takes the time is to plan so many statements.
 ///
 /// # Errors
 /// A lost connection.
 pub(super) fn sing(hands: &mut [Transaction<'_>], plan: &mut Plan<'_>) -> Result<()> {
     let songs = songs(plan);
-    for failures in hands::share(hands, &songs, sing_part) {
+    let parts: Vec<&[Song]> = songs.chunks(AT_ONCE).collect();
+    for failures in hands::share(hands, &parts, |hand, part| sing_part(hand, part)) {
         for (place, reason) in failures? {
             plan.steps[place].1 = Decision::Fail(reason);
         }
@@ -32,8 +37,10 @@ pub(super) fn sing(hands: &mut [Transaction<'_>], plan: &mut Plan<'_>) -> Result
     Ok(())
 }
 
-/// The places of checks, each with the SELECT that says whether it finds its canary.
-fn songs(plan: &Plan<'_>) -> Vec<(usize, String)> {
+/// The place of a check, and the SELECT that says whether it finds its canary.
+type Song = (usize, String);
+
+fn songs(plan: &Plan<'_>) -> Vec<Song> {
     let mut songs = Vec::new();
     for (place, (check, decision)) in plan.steps.iter().enumerate() {
         let contract = &check.contract;
@@ -53,11 +60,8 @@ fn songs(plan: &Plan<'_>) -> Vec<(usize, String)> {
 /// Places of checks that did not find their canaries, and why.
 type Failures = Vec<(usize, String)>;
 
-fn sing_part(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Result<Failures> {
-    if songs.is_empty() {
-        return Ok(Failures::new());
-    }
-    let silent = |song: &(usize, String)| (song.0, SILENT.to_owned());
+fn sing_part(snapshot: &mut Transaction<'_>, songs: &[Song]) -> Result<Failures> {
+    let silent = |song: &Song| (song.0, SILENT.to_owned());
     // All in one message, as a rule; one by one only to tell which of them is to blame.
     if let Ok(found) = listen(snapshot, songs) {
         let songs = songs.iter().zip(found).filter(|(_, found)| !found);
@@ -65,7 +69,7 @@ fn sing_part(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Resu
     }
     let mut failures = Vec::new();
     for song in songs {
-        match listen(snapshot, &[song]) {
+        match listen(snapshot, slice::from_ref(song)) {
             Ok(found) if found == [true] => {}
             Ok(_) => failures.push(silent(song)),
             Err(error) if error.connection_lost() => return Err(error),
@@ -79,10 +83,10 @@ const SILENT: &str = "it does not find what its own canary plants, so its silenc
                       rows of the tables means nothing";
 
 /// Which canaries were found. A statement for each: planned as one, they take twice as long.
-fn listen(snapshot: &mut Transaction<'_>, songs: &[&(usize, String)]) -> Result<Vec<bool>> {
+fn listen(snapshot: &mut Transaction<'_>, songs: &[Song]) -> Result<Vec<bool>> {
     let mut savepoint = snapshot.transaction()?;
-    let songs: Vec<String> = songs.iter().map(|(_, song)| song.clone()).collect();
-    let answers = session::rows_of_each(&mut savepoint, &songs)?;
+    let statements: Vec<String> = songs.iter().map(|(_, song)| song.clone()).collect();
+    let answers = session::rows_of_each(&mut savepoint, &statements)?;
     savepoint.commit()?;
     let found = |rows: &Vec<SimpleQueryRow>| rows.iter().any(|row| row.get(0) == Some("t"));
     Ok(answers.iter().map(found).collect())

@@ -95,13 +95,10 @@ impl Course {
             since,
             reach: BTreeMap::new(),
         };
-        let reaches = hands::share(hands, &TABLES, |hand, tables| {
-            let reach = |table: &&&'static str| Ok((**table, course.reach_of(hand, table)?));
-            tables.iter().map(reach).collect::<Result<Vec<_>>>()
+        let reaches = hands::share(hands, &TABLES, |hand, table| {
+            Ok((*table, course.reach_of(hand, table)?))
         });
-        for part in reaches {
-            course.reach.extend(part?);
-        }
+        course.reach = reaches.into_iter().collect::<Result<_>>()?;
         Ok(course)
     }
 
