@@ -226,7 +226,8 @@ pub struct AdoptArgs {
                   directory, --from says where the pending files begin. A finding is allowed by a \
                   comment before the statement, or at the top for the file:\n  \
                   -- creditdb: allow RULE: the reason\n\n\
-                  Exit codes: 0 nothing found · 1 errors or warnings · 3 unreadable\n\n\
+                  Exit codes: 0 nothing found · 1 errors or warnings · 2 wrong usage: nothing to judge, \
+                  or a file that is not UTF-8 · 3 a file that cannot be read\n\n\
                   Example: creditdb lint migrations/V6__add_entry_seq.sql --format github"
 )]
 pub struct LintArgs {
