@@ -86,7 +86,7 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
             file("--state", args.state.as_ref());
             args.catalogue.checks.as_deref()
         }
-        Command::List(args) => args.checks.as_deref(),
+        Command::List(args) => args.catalogue.checks.as_deref(),
         Command::Explain(args) => args.catalogue.checks.as_deref(),
         _ => None,
     };
