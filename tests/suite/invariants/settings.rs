@@ -145,3 +145,54 @@ fn a_setting_is_taken_back_where_it_comes_from() {
     let detail = detail(&found, "setting zero_damaged_pages");
     assert!(detail.contains("of this audit alone"), "{detail}");
 }
+
+/// The whole server may take itself for a replica, and the session of an audit alone may, too.
+#[test]
+fn a_server_whose_sessions_fire_no_triggers_is_found() {
+    const SETTING: &str = "session_replication_role";
+    let started_so = server(&[(SETTING, "replica")]);
+    let found = evidence(&started_so, "night", "trigger-disabled", "");
+    assert!(detail(&found, "the server").contains("by the command line"));
+    drop(started_so);
+
+    let server = server(&[]);
+    let found = |role: &str| evidence(&server, role, "trigger-disabled", "");
+    assert_eq!(found("postgres"), [Value::Null; 0]);
+    let own = "-c session_replication_role=replica";
+    let alone = evidence(&server, "postgres", "trigger-disabled", own);
+    assert_eq!(alone, [Value::Null; 0], "it is about this session only");
+
+    execute(
+        &server,
+        "ALTER SYSTEM SET session_replication_role = replica",
+    );
+    reload(&server, SETTING, "replica");
+    let seen = detail(&found("postgres"), "the server");
+    assert!(
+        seen.contains("ALTER SYSTEM RESET session_replication_role"),
+        "{seen}"
+    );
+    let hidden = detail(&found("night"), "the server");
+    assert!(
+        hidden.contains("a member of pg_read_all_settings"),
+        "{hidden}"
+    );
+    // A database that says otherwise is none of its own.
+    execute(
+        &server,
+        "ALTER DATABASE postgres SET session_replication_role = origin",
+    );
+    assert_eq!(found("night"), [Value::Null; 0]);
+    execute(
+        &server,
+        "ALTER DATABASE postgres RESET session_replication_role",
+    );
+    execute(&server, "ALTER SYSTEM RESET session_replication_role");
+    reload(&server, SETTING, "origin");
+    assert_eq!(found("night"), [Value::Null; 0]);
+
+    configure(&server, "session_replication_role = replica");
+    reload(&server, SETTING, "replica");
+    let seen = detail(&found("postgres"), "the server");
+    assert!(seen.contains("/data/postgresql.conf, line "), "{seen}");
+}
