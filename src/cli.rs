@@ -1,5 +1,6 @@
 //! The command line: clap types, without behaviour.
 
+mod offline;
 mod plan;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+pub use offline::{DemoArgs, ExplainArgs, LintArgs, ListArgs, NoDatabase};
 pub use plan::{PlanArgs, RehearseArgs};
 
 /// Migrate and audit the credit database of an LLM gateway.
@@ -83,23 +85,11 @@ pub enum Command {
     /// Audit the ledger: prove that no credit was lost, doubled or invented
     Verify(VerifyArgs),
     /// List the checks of the audit
-    List(CatalogueArgs),
+    List(ListArgs),
     /// Explain a check: what it states, why, and the SQL behind it
     Explain(ExplainArgs),
     /// Fill a migrated, empty database with a consistent sample ledger
     Sample(SampleArgs),
-}
-
-/// Arguments of `demo`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: creditdb demo --users 50 --requests 2000")]
-pub struct DemoArgs {
-    /// In the place of the option of every command, to keep it out of the help: it is refused.
-    #[arg(long, value_name = "URL", hide = true)]
-    pub database_url: Option<String>,
-    /// Size, seed and end of the sample.
-    #[command(flatten)]
-    pub size: SampleSize,
 }
 
 /// Where migrations come from.
@@ -219,34 +209,6 @@ pub struct AdoptArgs {
     pub wait: Duration,
 }
 
-/// Arguments of `lint`.
-#[derive(Args, Debug)]
-#[command(
-    after_help = "Files of lower versions beside a FILE are read as the existing schema; with a \
-                  directory, --from says where the pending files begin. A finding is allowed by a \
-                  comment before the statement, or at the top for the file:\n  \
-                  -- creditdb: allow RULE: the reason\n\n\
-                  Exit codes: 0 nothing found · 1 errors or warnings · 3 unreadable\n\n\
-                  Example: creditdb lint migrations/V6__add_entry_seq.sql --format github"
-)]
-pub struct LintArgs {
-    /// Files to judge; all migrations by default.
-    #[arg(value_name = "FILE", conflicts_with = "migrations")]
-    pub files: Vec<PathBuf>,
-    /// Which migrations.
-    #[command(flatten)]
-    pub source: MigrationSource,
-    /// Judge the files from this version on; earlier ones make the existing schema.
-    #[arg(long, value_name = "N")]
-    pub from: Option<i32>,
-    /// List the rules.
-    #[arg(long, conflicts_with_all = ["files", "migrations", "from", "explain"])]
-    pub rules: bool,
-    /// Explain a rule: what it finds, why, and what to do instead.
-    #[arg(long, value_name = "RULE", conflicts_with_all = ["files", "migrations", "from"])]
-    pub explain: Option<String>,
-}
-
 /// Where checks come from, besides the embedded ones.
 #[derive(Args, Clone, Debug)]
 pub struct CatalogueArgs {
@@ -301,18 +263,6 @@ pub struct VerifyArgs {
     /// Read everything, and compare what the state has sealed.
     #[arg(long, requires = "state", help_heading = "Incremental audits")]
     pub full: bool,
-}
-
-/// Arguments of `explain`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: creditdb explain chain-continuity")]
-pub struct ExplainArgs {
-    /// The check.
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Which checks there are.
-    #[command(flatten)]
-    pub catalogue: CatalogueArgs,
 }
 
 /// Size, seed and end of a sample.

@@ -10,8 +10,11 @@ use super::MigrationSource;
 #[derive(Args, Debug)]
 #[command(
     after_help = "Needs SELECT only, and works on a standby. --format sql writes a script for \
-                  psql -v ON_ERROR_STOP=1 -f.\n\n\
-                  Exit codes: 0 planned, or nothing to do · 4 migrate would refuse\n\n\
+                  psql -v ON_ERROR_STOP=1 -f. The checks that the files name as their precheck are \
+                  evaluated, as far as they apply before earlier files have run. Privileges that \
+                  this role lacks for migrate are remarked, as another may run it.\n\n\
+                  Exit codes: 0 planned, or nothing to do · 3 could not decide · 4 migrate would \
+                  refuse, whoever runs it · 6 a file is half done\n\n\
                   Example: creditdb plan --out plan.json && creditdb migrate --plan plan.json"
 )]
 pub struct PlanArgs {

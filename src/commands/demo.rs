@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use super::Outcome;
-use crate::cli::{DemoArgs, Global};
+use crate::cli::DemoArgs;
 use crate::db::throwaway::{Options, Throwaway};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -37,14 +37,7 @@ const DROP_GUARDS: &str = include_str!("demo/drop_guards.sql");
 /// In the text and in the JSON of the tour this many violations of a check are enough.
 const EVIDENCE: u32 = 5;
 
-pub(super) fn run(args: &DemoArgs, global: &Global) -> Result<Outcome> {
-    if args.database_url.is_some() || global.database_url.is_some() {
-        return Err(
-            Error::usage("demo does not work on the database of --database-url")
-                .detail("it runs on a private throw-away server, and touches no other")
-                .hint("creditdb demo, or: creditdb verify --database-url URL"),
-        );
-    }
+pub(super) fn run(args: &DemoArgs) -> Result<Outcome> {
     let progress = Terminal::default();
     progress.remark("starting a private throw-away server");
     let server = Throwaway::start(&Options::default())?;

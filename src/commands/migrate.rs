@@ -25,7 +25,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         batch_timeout: args.limits.batch_timeout,
         max_lag: args.limits.max_lag,
         accept_edit: args.accept_edit,
-        precheck: Precheck::by(broken),
+        precheck: precheck(),
         stop: stop_on_signals()?,
     };
     let deployment = migrations::migrate(
@@ -38,6 +38,11 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         report: Report::Deployment(deployment),
         exit: Exit::Done,
     })
+}
+
+/// The audit, for the checks that migrations name.
+pub(super) fn precheck() -> Precheck {
+    Precheck::by(broken)
 }
 
 /// The checks that do not hold, with some of the rows.

@@ -5,6 +5,7 @@ mod connect;
 mod demo;
 mod drift;
 mod explain;
+mod inputs;
 mod lint;
 mod list;
 mod migrate;
@@ -40,9 +41,11 @@ struct Outcome {
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     plan::only_plan_speaks_sql(&cli.command, global)?;
+    connect::refuse_where_unused(&cli.command, global)?;
+    inputs::refuse_to_replace(&cli.command, global)?;
     let files = destinations(global)?;
     let outcome = match cli.command {
-        Command::Demo(args) => demo::run(&args, global),
+        Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => migrate::run(&args, global),
         Command::Status(args) => status::run(&args, global),
         Command::Plan(args) => plan::run(&args, global),

@@ -1,6 +1,6 @@
 //! `creditdb plan`.
 
-use super::{Outcome, ReportFile, connect, status};
+use super::{Outcome, ReportFile, connect, migrate, status};
 use crate::cli::{Command, Format, Global, PlanArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -10,7 +10,8 @@ use crate::report::{Report, StatusState};
 pub(super) fn run(args: &PlanArgs, global: &Global) -> Result<Outcome> {
     let file = args.out.as_deref().map(ReportFile::prepare).transpose()?;
     let set = status::set(&args.source)?;
-    let plan = migrations::plan(&mut connect::client(global)?, &set, args.to)?;
+    let target = connect::target(global)?;
+    let plan = migrations::plan(&target, &set, args.to, &migrate::precheck())?;
     let exit = match plan.state {
         StatusState::Current | StatusState::Pending => Exit::Done,
         StatusState::HalfDone => Exit::CutOff,

@@ -15,6 +15,9 @@ use super::set::File;
 use crate::db::Target;
 use crate::error::{Error, Kind, Result};
 
+pub(super) use disk::check as disk;
+pub(super) use privileges::check as privileges;
+
 /// How long to wait for a second connection, which serves a question only.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -56,12 +59,15 @@ pub(super) fn work(
     history: &History,
 ) -> Result<()> {
     schema(client, history)?;
-    privileges::check(client, files, history)?;
-    disk::check(target, client, files)
+    privileges(client, files, history)?;
+    disk(target, client, files)
 }
 
 /// The history is made before the first file, so no file can make its schema.
-fn schema(client: &mut Client, history: &History) -> Result<()> {
+///
+/// # Errors
+/// Refused, when the schema is not there.
+pub(super) fn schema(client: &mut Client, history: &History) -> Result<()> {
     if !history.rows.is_empty() {
         return Ok(());
     }

@@ -112,6 +112,9 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
 /// Statements that somebody would feel.
 fn plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     problems(out, plan.state, (&plan.problems, &plan.unfinished))?;
+    for remark in &plan.remarks {
+        problem(out, Severity::Info, remark)?;
+    }
     for file in &plan.files {
         for statement in &file.statements {
             let severity = match statement.risk {

@@ -40,6 +40,12 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if plan.state == StatusState::HalfDone {
         return raise("a file was cut off: creditdb migrate completes it", out);
     }
+    for remark in &plan.remarks {
+        let lines = format!("remark: {}\nhint: {}", remark.message, remark.hint);
+        // To psql, any of the two ends a comment.
+        let mut lines = lines.split(['\n', '\r']);
+        lines.try_for_each(|line| writeln!(out, "-- {line}"))?;
+    }
     if plan.files.is_empty() {
         return writeln!(out, "-- Nothing is pending.");
     }
@@ -212,9 +218,13 @@ fn terminated(sql: &str) -> String {
 }
 
 fn literal(text: &str) -> String {
+    let text = text.replace('\'', "''");
     // A backslash means itself only as long as standard_conforming_strings is on, as it is by
-    // default; names of migrations have none, and messages may.
-    format!("'{}'", text.replace('\'', "''"))
+    // default; messages may have one, and keys of rows that they name.
+    if text.contains('\\') {
+        return format!("E'{}'", text.replace('\\', r"\\"));
+    }
+    format!("'{text}'")
 }
 
 /// Between dollar quotes that do not occur in the text.
@@ -240,6 +250,12 @@ mod tests {
             dollar_quoted(&inner),
             format!("$creditdb1$\n{inner}\n$creditdb1$")
         );
+    }
+
+    #[test]
+    fn a_backslash_is_one_whatever_the_session_says() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"\'"), r"E'\\'''");
     }
 
     #[test]

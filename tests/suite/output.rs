@@ -58,6 +58,68 @@ fn a_run_without_a_report_leaves_no_older_one() {
     assert_eq!(names(&folder), [""; 0]);
 }
 
+/// The file is gone before the command reads it, so it is refused, however it is spelled.
+#[test]
+fn a_file_that_is_read_is_not_replaced() {
+    let folder = Folder::with(&[
+        ("state", "kept"),
+        ("plan.json", "kept"),
+        ("m/V1__a.sql", "kept"),
+        ("m/V2__b.sql", "kept"),
+        ("c/own/mine.sql", "kept"),
+    ]);
+    symlink("state", folder.path().join("link")).unwrap();
+    symlink("later", folder.path().join("early")).unwrap();
+    let absolute = format!("json={}/state", folder.arg());
+    for (command, output) in [
+        (&["verify", "--state", "state"][..], "json=state"),
+        (&["verify", "--state", "state"], "json=./state"),
+        (&["verify", "--state", "state"], "json=m/../state"),
+        (&["verify", "--state", "state"], "json=link"),
+        (&["verify", "--state", "link"], "json=state"),
+        (&["verify", "--state", "state"], absolute.as_str()),
+        // Files that are still to be made.
+        (&["verify", "--state", "new"], "json=./new"),
+        (&["verify", "--state", "early"], "json=later"),
+        (&["verify", "--checks", "c"], "json=c/own/mine.sql"),
+        (&["list", "--checks", "c"], "json=c/own/mine.sql"),
+        (&["explain", "x", "--checks", "c"], "json=c/own/mine.sql"),
+        (&["migrate", "--plan", "plan.json"], "json=plan.json"),
+        (&["migrate", "--migrations", "m"], "json=m/V1__a.sql"),
+        (&["status", "--migrations", "m"], "json=m/V1__a.sql"),
+        (&["plan", "--migrations", "m"], "sql=m/V1__a.sql"),
+        (&["rehearse", "--migrations", "m"], "json=m/V1__a.sql"),
+        (&["drift", "--migrations", "m"], "json=m/V1__a.sql"),
+        (&["lint", "m/V2__b.sql"], "json=m/V2__b.sql"),
+        (&["lint", "m/V2__b.sql"], "json=m/V1__a.sql"),
+    ] {
+        let run = creditdb(command.iter().copied().chain(["--output", output]))
+            .within(folder.path())
+            .on(NOWHERE)
+            .exits(2);
+        let (_, path) = output.split_once('=').unwrap();
+        let words = format!("--output would replace \"{path}\", which is read");
+        assert!(run.stderr.contains(&words), "{command:?}: {}", run.stderr);
+        assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+    }
+    let run = creditdb(["plan", "--migrations", "m", "--out", "m/V1__a.sql"])
+        .within(folder.path())
+        .on(NOWHERE)
+        .exits(2);
+    assert!(run.stderr.contains("--out would replace"), "{}", run.stderr);
+    for name in ["state", "plan.json", "m/V1__a.sql", "c/own/mine.sql"] {
+        let text = fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(text, "kept", "{name}");
+    }
+    // A report beside the migrations is nothing that is read.
+    folder.write("m/lint.json", "old");
+    let beside = ["--output", "json=m/lint.json"];
+    let run = creditdb(["lint", "--migrations", "m"].into_iter().chain(beside))
+        .within(folder.path())
+        .run();
+    assert_ne!(run.code, 2, "{}", run.stderr);
+}
+
 #[test]
 fn a_file_that_fails_late_takes_nothing_else_with_it() {
     let folder = Folder::with::<&str>(&[]);

@@ -1,11 +1,11 @@
-//! What `migrate` would do, and what it would mean for a database in use. Reads only, in one
-//! read-only transaction, with SELECT on the history, `schema_version` and `pg_catalog`.
+//! What `migrate` would do, and what it would mean for a database in use. Reads only, with
+//! SELECT on the history, `schema_version` and `pg_catalog`, in one read-only transaction; then it
+//! asks what `migrate` asks before its first statement, which may need SELECT on tables as well.
 
 mod fingerprint;
+mod refusals;
 mod risk;
 mod saved;
-
-use postgres::Client;
 
 pub use saved::SavedPlan;
 
@@ -14,26 +14,30 @@ pub(super) use saved::check;
 use super::apply::check_to;
 use super::lock;
 use super::locks::{self, Effects, Level, Scan, TableLock, World};
+use super::precheck::Precheck;
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
-use crate::db::session;
+use crate::db::{Target, session};
 use crate::error::Result;
 use crate::header::{Header, Mode};
-use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk};
+use crate::report::{
+    Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk, StatusState,
+};
 use crate::syntax::Script;
 use crate::syntax::step::Batch;
 
 /// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
-/// Describes what `migrate` would do, up to a version where one is given.
+/// Describes what `migrate` would do, up to a version where one is given, or why it would refuse.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
-pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
-    let mut transaction = session::read_only(client)?;
+pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) -> Result<Plan> {
+    let mut client = target.connect()?;
+    let mut transaction = session::read_only(&mut client)?;
     transaction.batch_execute(LOCK_TIMEOUT)?;
-    let standing = inspect_within(&mut transaction, set)?;
+    let mut standing = inspect_within(&mut transaction, set)?;
     let mut world = World::load(&mut transaction)?;
     if standing.status.problems.is_empty() {
         check_to(to, set, &standing.history)?;
@@ -41,12 +45,24 @@ pub fn plan(client: &mut Client, set: &Set, to: Option<i32>) -> Result<Plan> {
     let work = work(set, &standing, to);
     let fingerprint = fingerprint::take(&mut transaction, &standing.history, &work)?;
     transaction.commit()?;
+    let mut remarks = Vec::new();
+    // `migrate` stops at the first kind of reason, too.
+    if standing.status.problems.is_empty() {
+        let history = &standing.history;
+        let found = refusals::ask(target, &mut client, (set, &work), history, precheck)?;
+        if !found.problems.is_empty() {
+            standing.status.state = StatusState::Refused;
+        }
+        standing.status.problems = found.problems;
+        remarks = found.remarks;
+    }
     Ok(Plan {
         files: work.iter().map(|file| describe(&mut world, file)).collect(),
         to,
         state: standing.status.state,
         schema_version: standing.status.schema_version,
         problems: standing.status.problems,
+        remarks,
         unfinished: standing.status.unfinished,
         history: PlannedHistory {
             table: standing.history.table,

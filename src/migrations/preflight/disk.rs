@@ -17,7 +17,11 @@ const TIMES: u64 = 2;
 
 /// # Errors
 /// Refused, when the disk of the server has less room than the builds are going to take.
-pub(super) fn check(target: &Target, client: &mut Client, files: &[&File]) -> Result<()> {
+pub(in crate::migrations) fn check(
+    target: &Target,
+    client: &mut Client,
+    files: &[&File],
+) -> Result<()> {
     let indexes: Vec<Index> = files
         .iter()
         .flat_map(|file| Script::parse(file.sql()).facts())

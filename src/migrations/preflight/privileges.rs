@@ -17,7 +17,11 @@ use crate::syntax::facts::{Fact, Kind};
 ///
 /// # Errors
 /// Refused, with each object and what is missing on it.
-pub(super) fn check(client: &mut Client, files: &[&File], history: &History) -> Result<()> {
+pub(in crate::migrations) fn check(
+    client: &mut Client,
+    files: &[&File],
+    history: &History,
+) -> Result<()> {
     let mut needs = Needs::default();
     needs.add("history", &history.table);
     needs.add("log", &log::table(history));

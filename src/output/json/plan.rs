@@ -16,6 +16,8 @@ pub(super) struct Plan<'a> {
     to: Option<i32>,
     files: Vec<File<'a>>,
     problems: Vec<Problem<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<Problem<'a>>,
     fingerprint: Fingerprint<'a>,
 }
 
@@ -72,6 +74,7 @@ impl<'a> From<&'a report::Plan> for Plan<'a> {
             problems: (plan.problems.iter().chain(&plan.unfinished))
                 .map(Problem::from)
                 .collect(),
+            remarks: plan.remarks.iter().map(Problem::from).collect(),
             fingerprint: Fingerprint {
                 catalogue: &fingerprint.catalogue,
                 history: &fingerprint.history,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::plain;
 use crate::report::{Deployment, MigrationState, MigrationStatus, Problem, Status, StatusState};
 
 pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
@@ -50,8 +51,25 @@ fn line(migration: &MigrationStatus, out: &mut dyn Write) -> io::Result<()> {
 
 pub(super) fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    writeln!(out, "\n{red}problem:{red:#} {}", problem.message)?;
-    writeln!(out, "  hint: {}", problem.hint)
+    writeln!(out, "\n{red}problem:{red:#} {}", lines(&problem.message))?;
+    writeln!(out, "  hint: {}", lines(&problem.hint))
+}
+
+/// What stops nobody, or only whoever asks.
+pub(super) fn remark(remark: &Problem, out: &mut dyn Write) -> io::Result<()> {
+    let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    writeln!(
+        out,
+        "\n{yellow}remark:{yellow:#} {}",
+        lines(&remark.message)
+    )?;
+    writeln!(out, "  hint: {}", lines(&remark.hint))
+}
+
+/// A message may have several lines, some with the keys of rows.
+fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    lines.join("\n")
 }
 
 pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {

@@ -54,6 +54,9 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for problem in &plan.problems {
         super::migrations::problem(problem, out)?;
     }
+    for remark in &plan.remarks {
+        super::migrations::remark(remark, out)?;
+    }
     for file in &plan.files {
         planned_file(file, out)?;
     }

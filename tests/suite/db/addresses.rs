@@ -7,6 +7,7 @@ use creditdb::db::Target;
 
 use super::secure_server::{PASSWORD, at_empty_home, free_port, secure_server};
 use crate::support::folder::Folder;
+use crate::support::program::creditdb;
 use crate::support::server::server;
 
 /// What is connected to, with variables; or the primary line of the error.
@@ -179,4 +180,24 @@ fn the_session_carries_a_name_and_options() {
     ];
     assert_eq!(shows(&url, &named, "application_name"), "night job");
     assert_eq!(shows(&url, &named, "lock_timeout"), "7s");
+}
+
+/// Nobody shall believe that it looked at a database. What the environment says is for others.
+#[test]
+fn a_command_without_a_database_refuses_to_be_given_one() {
+    let option = ["--database-url", "postgres://u@127.0.0.1:1/d"];
+    for command in [&["lint"][..], &["list"], &["explain", "trial-balance"]] {
+        let before = option.iter().chain(command.iter());
+        let after = command.iter().chain(&option);
+        for run in [creditdb(before).exits(2), creditdb(after).exits(2)] {
+            let words = format!("{} does not work on the database of", command[0]);
+            assert!(run.stderr.contains(&words), "{}", run.stderr);
+            assert!(run.stderr.contains("hint: creditdb "), "{}", run.stderr);
+        }
+        creditdb(command.iter()).on(option[1]).succeeds();
+        let help = creditdb([command[0], "--help"]).succeeds().stdout;
+        assert!(!help.contains("--database-url"), "{help}");
+    }
+    let help = creditdb(["verify", "--help"]).succeeds().stdout;
+    assert!(help.contains("--database-url"), "{help}");
 }

@@ -83,6 +83,37 @@ fn every_mistake_of_a_folder_is_named_at_once() {
     snapshots(|| insta::assert_snapshot!("checks_folder_mistakes", folder.scrub(&run.stderr)));
 }
 
+/// Whoever writes a first check learns what it has to say, and in which file.
+#[test]
+fn a_check_without_a_key_or_with_the_id_of_another_says_what_to_do() {
+    let folder = own_check("-- title: a\n\nSELECT 1");
+    let run = creditdb(["verify", "--checks", folder.arg()]).exits(2);
+    let hint = "hint: begin the file of a query check with a header such as\n-- title: ";
+    let says = [
+        "it.sql:1: header key \"remedy\" is missing",
+        hint,
+        "\n-- remedy: ",
+    ];
+    assert_says(&run, &says);
+    assert!(!run.stderr.contains("DIR/<area>"), "{}", run.stderr);
+    let good = check("query", &[], "SELECT 1");
+    let folder = Folder::with(&[("a/twice.sql", &good), ("b/twice.sql", &good)]);
+    let run = creditdb(["verify", "--checks", folder.arg()]).exits(2);
+    let both = [
+        "b/twice.sql: the id \"twice\" is that of",
+        "a/twice.sql\" already",
+        "hint: rename one of the two files of \"twice\"",
+    ];
+    assert_says(&run, &both);
+    let folder = Folder::with(&[("chain/balance-equals-sum.sql", &good)]);
+    let run = creditdb(["verify", "--checks", folder.arg()]).exits(2);
+    let says = [
+        "that of a check of this program already",
+        "hint: rename the file of \"balance-equals-sum\"; \"creditdb explain balance-equals-sum\"",
+    ];
+    assert_says(&run, &says);
+}
+
 #[test]
 fn a_folder_without_checks_is_no_catalogue() {
     let empty = Folder::with::<&str>(&[]);

@@ -12,6 +12,7 @@ mod naive;
 mod neighbours;
 mod output;
 mod remedies;
+mod settings;
 mod state;
 mod surroundings;
 mod suspects;

@@ -162,6 +162,17 @@ fn what_cannot_be_read_is_undecided_and_nonsense_is_wrong_usage() {
     let missing = folder.path().join("V9__none.sql");
     lint([missing.to_str().unwrap()]).exits(3);
     lint(["--migrations", folder.arg()]).exits(2);
+    lint([folder.path().join("V1__a.sql").to_str().unwrap()]).exits(2);
+    // Wrapped by the width of the help.
+    let help = lint(["--help"]).succeeds().stdout;
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    for words in [
+        "a file that is not UTF-8 · 3",
+        "3 a file that cannot be read",
+    ] {
+        assert!(help.contains(words), "{help}");
+    }
     lint(["--explain", "no-such-rule"]).exits(2);
     lint(["V1__a.sql", "--rules"]).exits(2);
 }

@@ -11,6 +11,7 @@ mod foreign_sets;
 mod lock_table;
 mod locks;
 mod plan;
+mod plan_refusals;
 mod plan_script;
 mod poolers;
 mod preflight;

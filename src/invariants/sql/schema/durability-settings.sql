@@ -7,9 +7,10 @@
 -- why: somebody made a bulk load faster and forgot to switch the settings back. After a power
 --   failure pages are torn or missing, and with zero_damaged_pages the server empties them without
 --   a word: entries vanish.
--- remedy: ALTER SYSTEM RESET <setting>, and look for it in the settings of the database and of the
---   roles: SELECT * FROM pg_db_role_setting. Reload the server. Then read every page:
---   pg_amcheck --all, and "creditdb verify --distrust".
+-- remedy: take the setting back where the detail says that it comes from: ALTER SYSTEM RESET does
+--   nothing to a configuration file that somebody wrote, or to the command line of the server.
+--   Behind it another place may set the same: ask again until the check holds. Then read every
+--   page: pg_amcheck --all, and "creditdb verify --distrust".
 -- canary: {"pg_catalog.pg_settings": [{"name": "fsync", "setting": "off", "source": "default"}]}
 
 -- The throw-away servers of "creditdb demo" and of the tests have nothing to lose, and say so.
@@ -23,8 +24,36 @@ SELECT 'setting ' || s.name AS subject,
        s.setting AS actual,
        NULL::numeric AS difference,
        CASE WHEN d.value = 'on' THEN 'unsafe-writes' ELSE 'damage-ignored' END AS cause,
-       format('set by %s; data_checksums is %s', s.source, current_setting('data_checksums'))
-           AS detail
+       format('%s; data_checksums is %s',
+              CASE s.source
+              WHEN 'configuration file' THEN CASE
+                  WHEN s.sourcefile LIKE '%/postgresql.auto.conf'
+                  THEN format('set by ALTER SYSTEM: ALTER SYSTEM RESET %s, then SELECT '
+                              'pg_reload_conf()', s.name)
+                  WHEN s.sourcefile IS NOT NULL
+                  THEN format('set in %s, line %s: correct that line, then SELECT '
+                              'pg_reload_conf()', s.sourcefile, s.sourceline)
+                  ELSE format('set in a configuration file, which a member of pg_read_all_settings '
+                              'finds with SELECT sourcefile, sourceline FROM pg_settings WHERE '
+                              'name = %L; ALTER SYSTEM RESET helps if it is '
+                              'postgresql.auto.conf', s.name) END
+              WHEN 'command line'
+              THEN format('set by the command line of the server (-c %s=..., -F, or pg_ctl -o): '
+                          'take it out of what starts the server, and restart it', s.name)
+              WHEN 'global' THEN format('set for all roles: ALTER ROLE ALL RESET %s', s.name)
+              WHEN 'database'
+              THEN format('set for the database: ALTER DATABASE %I RESET %s', current_database(),
+                          s.name)
+              WHEN 'user' THEN format('set for the role: ALTER ROLE %I RESET %s', session_user,
+                                      s.name)
+              WHEN 'database user'
+              THEN format('set for the role in this database: ALTER ROLE %I IN DATABASE %I '
+                          'RESET %s', session_user, current_database(), s.name)
+              WHEN 'client'
+              THEN 'set by the connection of this audit alone: see PGOPTIONS, and the options in '
+                   'its URL or service'
+              ELSE format('set by %s', s.source) END,
+              current_setting('data_checksums')) AS detail
   FROM pg_catalog.pg_settings AS s
   JOIN due AS d ON d.name = s.name
  WHERE s.setting <> d.value

@@ -1,0 +1,137 @@
+//! What a command reads, compared with what it is to write: a report takes the place of the file
+//! that was there, which no command must have done to its own input.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Command, Global, MigrationSource};
+use crate::error::{Error, Result};
+use crate::files;
+
+/// A path on the command line, and the option that it belongs to.
+type Named<'a> = (&'static str, &'a Path);
+
+/// As many links to links as the system follows.
+const LINKS: u8 = 40;
+
+/// Refuses a file to write that is read as well, however the two are spelled.
+///
+/// # Errors
+/// Wrong usage, with both options.
+pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()> {
+    let outputs = global
+        .output
+        .iter()
+        .map(|(_, path)| ("--output", path.as_path()));
+    let mut outputs: Vec<Named<'_>> = outputs.collect();
+    if let Command::Plan(args) = command {
+        outputs.extend(args.out.as_deref().map(|path| ("--out", path)));
+    }
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    for (option, input, is_named) in inputs(command) {
+        let Some((by, output)) = outputs.iter().find(|(_, output)| is_same(output, &input)) else {
+            continue;
+        };
+        let shown = input.display();
+        let how = if is_named {
+            format!("{option} names it as \"{shown}\"")
+        } else {
+            format!("it is \"{shown}\", which belongs to {option}")
+        };
+        let output = output.display();
+        return Err(
+            Error::usage(format!("{by} would replace \"{output}\", which is read"))
+                .detail(format!("{how}; nothing was done"))
+                .hint(format!("name another file with {by}")),
+        );
+    }
+    Ok(())
+}
+
+/// Each file that the command reads: the option, the path, and whether it is there itself or found
+/// below a folder.
+fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
+    let mut found = Vec::new();
+    let mut file = |option, path: Option<&PathBuf>| {
+        found.extend(path.map(|path| (option, path.clone(), true)));
+    };
+    let mut folders: Vec<Named<'_>> = Vec::new();
+    let source = |source: &'_ MigrationSource| source.migrations.clone();
+    let migrations = match command {
+        Command::Migrate(args) => {
+            file("--plan", args.plan.as_ref());
+            source(&args.source)
+        }
+        Command::Status(args) => source(&args.source),
+        Command::Plan(args) => source(&args.source),
+        Command::Rehearse(args) => source(&args.source),
+        Command::Drift(args) => source(&args.source),
+        Command::Adopt(args) => source(&args.source),
+        Command::Lint(args) => {
+            for path in &args.files {
+                file("FILE", Some(path));
+                // Its siblings are the schema that it is judged by.
+                folders.push(("FILE", folder_of(path)));
+            }
+            source(&args.source)
+        }
+        _ => None,
+    };
+    folders.extend(migrations.as_deref().map(|folder| ("--migrations", folder)));
+    let checks = match command {
+        Command::Verify(args) => {
+            file("--state", args.state.as_ref());
+            args.catalogue.checks.as_deref()
+        }
+        Command::List(args) => args.catalogue.checks.as_deref(),
+        Command::Explain(args) => args.catalogue.checks.as_deref(),
+        _ => None,
+    };
+    folders.extend(checks.map(|folder| ("--checks", folder)));
+    for (option, folder) in folders {
+        // One that cannot be listed is the command's affair.
+        let below = files::below(folder).unwrap_or_default();
+        let sql = below.into_iter().filter(|path| looks_like_sql(path));
+        found.extend(sql.map(|path| (option, path, false)));
+    }
+    found
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
+fn looks_like_sql(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
+}
+
+/// Whether two paths lead to one file, or to the same place for one that is still to be made.
+/// Devices and pipes are not replaced, and a terminal is both read and written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        (Err(_), Err(_)) => place(one, LINKS).is_some_and(|it| place(other, LINKS) == Some(it)),
+        _ => false,
+    }
+}
+
+/// Where a file would be made: its name in the folder that the system finds. A link that leads
+/// nowhere yet is followed.
+fn place(path: &Path, links: u8) -> Option<PathBuf> {
+    let folder = folder_of(path);
+    match fs::read_link(path) {
+        Ok(target) => place(&folder.join(target), links.checked_sub(1)?),
+        Err(_) => Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)),
+    }
+}
