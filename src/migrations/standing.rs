@@ -147,7 +147,7 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
         let version = row.version;
         match set.find(version) {
             Some(file) if differs(file, row) => {
-                let (message, hint) = edits::tell(file, row, log);
+                let (message, hint) = edits::tell(set, file, row, log);
                 add("edited", version, message, hint);
             }
             Some(_) => {}

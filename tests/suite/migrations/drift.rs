@@ -254,3 +254,43 @@ fn migrations_of_a_directory_are_replayed() {
     ];
     assert_eq!(words, expected);
 }
+
+/// Another team's versions have our numbers, and its tables are in the same schema: what it made
+/// must not be told as something to drop.
+#[test]
+fn the_history_of_another_program_is_no_drift() {
+    let database = Database::empty();
+    let theirs = Folder::with(&[
+        ("V1__theirs.sql", "CREATE TABLE invoices (id int);"),
+        ("V2__more.sql", "CREATE TABLE letters (id int);"),
+    ]);
+    let apply = ["migrate", "--migrations", theirs.arg()];
+    creditdb(apply).on(&database.url).succeeds();
+    for format in ["text", "json"] {
+        let run = creditdb(["drift", "--format", format]).on(&database.url);
+        let run = run.exits(4);
+        assert_eq!(run.stdout, "");
+        for words in [
+            "error: the history in public.refinery_schema_history is not that of this build",
+            "\"V1__create_tables.sql\" is not what was applied on ",
+            " as version 1, \"theirs\"",
+            "hint: name the migrations that made this database (creditdb status --migrations DIR)",
+        ] {
+            assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        }
+    }
+    // Only the first one is told, and a directory has its own next step.
+    let with = || creditdb(["drift", "--migrations", theirs.arg()]).on(&database.url);
+    theirs.write("V2__more.sql", "CREATE TABLE letters (id bigint);");
+    theirs.write("V3__next.sql", "CREATE TABLE next (id int);");
+    let run = with().exits(4);
+    for words in [
+        "V2__more.sql\" was edited after it was applied",
+        "hint: restore the applied text (git log --follow -- ",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("replaying"), "{}", run.stderr);
+    theirs.write("V2__more.sql", "CREATE TABLE letters (id int);");
+    with().succeeds();
+}
