@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use postgres::{Client, GenericClient, Transaction};
 
+use super::ground::Ground;
 use super::history::History;
 use super::set::Set;
 use super::{edits, expected};
@@ -38,7 +39,8 @@ pub fn drift(
         None
     } else {
         let version = recorded(client, set)?.1;
-        let mut replayed = expected::replay(set, &[version], progress)?;
+        let ground = Ground::read(client, set)?;
+        let mut replayed = expected::replay(set, &[version], &ground, progress)?;
         replayed.pop()
     };
     let mut transaction = session::read_only(client)?;

@@ -54,8 +54,7 @@ pub fn rehearse(
     let dumper = Dumper::for_server(live_major)?;
     let scratch = Scratch::create(options.scratch_url.as_deref(), live_major)?;
     let missing = scratch.missing_roles(&mut client)?;
-    let search_path: String = client.query_one("SHOW search_path", &[])?.get(0);
-    scratch.configure(&search_path)?;
+    scratch.configure(&session::search_path(&mut client)?)?;
     progress.remark("reading the live schema");
     let omit = Omit {
         roles: !missing.is_empty(),
