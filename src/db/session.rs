@@ -13,7 +13,8 @@ use crate::error::Result;
 /// block others for ever: its locks the gateway, its snapshot every concurrent index build.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// One moment for several questions, and no way to write, on a standby as well.
+/// One moment for several questions, and no way to write, on a standby as well. Names are quoted
+/// where they have to be, whatever the role or the database has set.
 ///
 /// # Errors
 /// What the server says.
@@ -24,7 +25,7 @@ pub fn read_only(client: &mut Client) -> Result<Transaction<'_>> {
         .read_only(true)
         .start()?;
     transaction.batch_execute(&format!(
-        "SET LOCAL idle_in_transaction_session_timeout = {}",
+        "SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL quote_all_identifiers = off",
         SILENCE.as_millis()
     ))?;
     Ok(transaction)

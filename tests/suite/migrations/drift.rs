@@ -294,3 +294,33 @@ fn the_history_of_another_program_is_no_drift() {
     theirs.write("V2__more.sql", "CREATE TABLE letters (id int);");
     with().succeeds();
 }
+
+/// The server stores the settings of a function as the session spelt them, which an older program
+/// left to the role and the database.
+#[test]
+fn names_are_quoted_only_where_they_have_to_be() {
+    let database = Database::empty();
+    database.execute(&format!(
+        "ALTER DATABASE {} SET quote_all_identifiers = on",
+        database.name()
+    ));
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    let path = || -> String {
+        let query = "SELECT proconfig[1] FROM pg_proc WHERE proname = 'add_user_credits'";
+        database.connect().query_one(query, &[]).unwrap().get(0)
+    };
+    assert_eq!(path(), "search_path=pg_catalog, pg_temp");
+    let set = |path: &str| {
+        let function = "public.add_user_credits(uuid, numeric, text, text, text)";
+        database.execute(&format!(
+            "ALTER FUNCTION {function} SET search_path = {path}"
+        ));
+    };
+    set("pg_catalog, pg_temp");
+    assert_eq!(path(), "search_path=\"pg_catalog\", \"pg_temp\"");
+    creditdb(["drift"]).on(&database.url).succeeds();
+    set("'$user', pg_catalog, 'a, \"b\"', pg_temp");
+    let run = creditdb(["drift"]).on(&database.url).exits(1);
+    let found = "found search_path=\"$user\", pg_catalog, \"a, \"\"b\"\"\", pg_temp\n";
+    assert!(run.stdout.contains(found), "{}", run.stdout);
+}
