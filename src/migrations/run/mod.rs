@@ -3,6 +3,7 @@
 mod batched;
 mod concurrent;
 mod failure;
+mod limit;
 mod one;
 mod separate;
 
