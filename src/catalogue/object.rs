@@ -124,6 +124,8 @@ impl Object {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     objects: BTreeMap<Key, Object>,
+    /// Quoted names of schemas that objects are in, and that are not described themselves.
+    given: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -153,10 +155,22 @@ impl Catalogue {
             .filter(move |object| object.table.as_deref() == Some(table))
     }
 
+    /// Takes a schema (its quoted name) as given: whose it is and who may use it is not told. What
+    /// is in it still is, and where that is nothing, the schema is nobody's business.
+    pub fn give(&mut self, schema: &str) {
+        self.objects
+            .retain(|_, object| object.kind != Kind::Schema || object.name != schema);
+        let inside = format!("{schema}.");
+        if self.iter().any(|object| object.name.starts_with(&inside)) {
+            self.given.insert(schema.to_owned());
+        }
+    }
+
     /// The names of its schemas.
     pub fn schemas(&self) -> Vec<String> {
         let schemas = self.iter().filter(|object| object.kind == Kind::Schema);
-        schemas.map(|schema| unquoted(&schema.name)).collect()
+        let names = schemas.map(|schema| &schema.name).chain(&self.given);
+        names.map(|name| unquoted(name)).collect()
     }
 }
 

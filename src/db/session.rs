@@ -13,7 +13,8 @@ use crate::error::Result;
 /// block others for ever: its locks the gateway, its snapshot every concurrent index build.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// One moment for several questions, and no way to write, on a standby as well.
+/// One moment for several questions, and no way to write, on a standby as well. Names are quoted
+/// where they have to be, whatever the role or the database has set.
 ///
 /// # Errors
 /// What the server says.
@@ -24,7 +25,7 @@ pub fn read_only(client: &mut Client) -> Result<Transaction<'_>> {
         .read_only(true)
         .start()?;
     transaction.batch_execute(&format!(
-        "SET LOCAL idle_in_transaction_session_timeout = {}",
+        "SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL quote_all_identifiers = off",
         SILENCE.as_millis()
     ))?;
     Ok(transaction)
@@ -43,6 +44,25 @@ pub fn quote_literal(text: &str) -> String {
     } else {
         format!("'{quoted}'")
     }
+}
+
+/// The search path as another role can set it: with the name of this one in place of `"$user"`.
+const SEARCH_PATH: &str = r#"SELECT pg_catalog.string_agg(pg_catalog.quote_ident(
+           CASE WHEN plain = '$user' THEN current_user::text ELSE plain END), ', ' ORDER BY at)
+    FROM pg_catalog.regexp_matches(pg_catalog.current_setting('search_path'),
+                                   '"(?:[^"]|"")*"|[^",[:space:]]+', 'g')
+         WITH ORDINALITY AS m (words, at),
+         LATERAL (SELECT CASE WHEN words[1] LIKE '"%' THEN pg_catalog.replace(pg_catalog.substr(
+                                       words[1], 2, pg_catalog.length(words[1]) - 2), '""', '"')
+                              ELSE pg_catalog.lower(words[1]) END) AS name (plain)"#;
+
+/// The search path of this session, for a session of another role.
+///
+/// # Errors
+/// What the server says.
+pub fn search_path(client: &mut impl GenericClient) -> Result<String> {
+    let path = single(&rows(client, SEARCH_PATH)?);
+    Ok(path.unwrap_or_else(|| r#""""#.to_owned()))
 }
 
 /// The rows of a query as text. One round trip, where a prepared statement takes three.

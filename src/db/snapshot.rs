@@ -59,6 +59,7 @@ const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
      SET LOCAL extra_float_digits = 1;
      SET LOCAL standard_conforming_strings = on;
      SET LOCAL transform_null_equals = off;
+     SET LOCAL quote_all_identifiers = off;
      SET LOCAL lock_timeout = '1min';
      SET LOCAL statement_timeout = 0;
      SET LOCAL idle_in_transaction_session_timeout = '1min';";

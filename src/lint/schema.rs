@@ -136,7 +136,7 @@ impl Schema {
                     self.add_constraint(table, constraint, file);
                 }
             }
-            Fact::Create(name) => self.make(name, file),
+            Fact::Create(name) | Fact::CreateSchema(name) => self.make(name, file),
             Fact::CreateFunction(function) => {
                 self.make(&function.name, file);
                 self.functions

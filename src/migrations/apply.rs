@@ -99,7 +99,10 @@ fn run(
     ((mut client, heard), mut standing): ((Client, Receiver<String>), Standing),
     work: &[&File],
 ) -> Result<Deployment> {
-    client.batch_execute(&history_table_sql(&standing.history.table))?;
+    // IF NOT EXISTS asks for CREATE on the schema even where the table exists.
+    if standing.history.rows.is_empty() {
+        client.batch_execute(&history_table_sql(&standing.history.table))?;
+    }
     standing.log.create(&mut client)?;
     let pid = client
         .query_one("SELECT pg_catalog.pg_backend_pid()", &[])?

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 
-use super::expected;
+use super::ground::Ground;
 use super::history::History;
 use super::set::Set;
+use super::{edits, expected};
 use crate::catalogue::{self, Catalogue, Change, Context, Difference};
 use crate::db::session;
 use crate::error::{Error, Result};
@@ -25,8 +26,8 @@ pub struct DriftOptions {
 /// Compares the live catalogue with the expected one; reads only, in one transaction.
 ///
 /// # Errors
-/// Refused when nothing is recorded, or something that the set does not know; undecided when the
-/// server, or a replay of a set that is not embedded, says so.
+/// Refused when nothing is recorded, or what other files than those of the set did; undecided when
+/// the server, or a replay of a set that is not embedded, says so.
 pub fn drift(
     client: &mut Client,
     set: &Set,
@@ -37,13 +38,13 @@ pub fn drift(
     let replayed = if set.is_embedded() {
         None
     } else {
-        let version = recorded(&History::read(client, set.history_schema)?, set)?;
-        let mut replayed = expected::replay(set, &[version], progress)?;
+        let version = recorded(client, set)?.1;
+        let ground = Ground::read(client, set)?;
+        let mut replayed = expected::replay(set, &[version], &ground, progress)?;
         replayed.pop()
     };
     let mut transaction = session::read_only(client)?;
-    let history = History::read(&mut transaction, set.history_schema)?;
-    let version = recorded(&history, set)?;
+    let (history, version) = recorded(&mut transaction, set)?;
     let expected = match replayed {
         Some(replayed) if replayed.version == version => replayed.catalogue,
         Some(_) => {
@@ -86,8 +87,11 @@ pub fn drift(
     })
 }
 
-/// The newest recorded version, whose files the set must all have.
-fn recorded(history: &History, set: &Set) -> Result<i32> {
+/// The history, and its newest version. The set must have the file of each version, as it was
+/// applied: otherwise the schema is what another program made of it, and whatever that program has
+/// beyond our files would be told as something to drop.
+fn recorded(client: &mut impl GenericClient, set: &Set) -> Result<(History, i32)> {
+    let history = History::read(client, set.history_schema)?;
     let Some(newest) = history.newest() else {
         return Err(
             Error::refused("nothing is recorded as applied, so nothing is expected")
@@ -95,6 +99,14 @@ fn recorded(history: &History, set: &Set) -> Result<i32> {
                 .hint("creditdb adopt --detect, or creditdb migrate for an empty database"),
         );
     };
+    if let Some((difference, next)) = edits::first(client, set, &history)? {
+        return Err(Error::refused(format!(
+            "the history in {} is not that of {}, so nothing is expected",
+            history.table, set.origin
+        ))
+        .detail(difference)
+        .hint(next));
+    }
     match history
         .rows
         .iter()
@@ -105,7 +117,7 @@ fn recorded(history: &History, set: &Set) -> Result<i32> {
             row.version, row.name, set.origin
         ))
         .hint("creditdb status shows the whole history")),
-        None => Ok(newest),
+        None => Ok((history, newest)),
     }
 }
 

@@ -9,10 +9,10 @@
 use std::fmt;
 use std::path::Path;
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 use refinery::Migration;
 
-use super::history::Row;
+use super::history::{History, Place, Row};
 use super::log::Log;
 use super::set::{File, Set};
 use super::standing::Standing;
@@ -68,34 +68,65 @@ pub(super) fn classify(file: &File, row: &Row, log: &Log) -> Edit {
     }
 }
 
+/// The first applied version whose file is not what was applied, in words, with the next step.
+///
+/// # Errors
+/// What the server says; the log is read only when there is such a version.
+pub(super) fn first(
+    client: &mut impl GenericClient,
+    set: &Set,
+    history: &History,
+) -> Result<Option<(String, String)>> {
+    let differing = history.rows.iter().find_map(|row| {
+        let file = set.find(row.version)?;
+        super::standing::differs(file, row).then_some((file, row))
+    });
+    let Some((file, row)) = differing else {
+        return Ok(None);
+    };
+    let place = Place::find(client, set.history_schema)?;
+    let log = Log::read(client, &place)?;
+    Ok(Some(tell(set, file, row, &log)))
+}
+
 /// What an edit is in words, and the next step.
-pub(super) fn tell(file: &File, row: &Row, log: &Log) -> (String, String) {
+pub(super) fn tell(set: &Set, file: &File, row: &Row, log: &Log) -> (String, String) {
     let edit = classify(file, row, log);
     let (path, at, name, version) = (&file.path, &row.applied_on, &row.name, row.version);
     let restore = format!("git log --follow -- {}", shell_quoted(path));
+    // Nobody can edit or rename a file of the program: the database is somebody else's.
+    let of_others = |hint: String| {
+        if set.is_embedded() {
+            "name the migrations that made this database (creditdb status --migrations DIR), or \
+             another database (--database-url URL)"
+                .to_owned()
+        } else {
+            hint
+        }
+    };
     match edit {
         Edit::Renamed => (
             format!(
                 "\"{path}\" has another name than it was applied under on {at}, \"{name}\"; its \
                  text is the same"
             ),
-            rename_back(file, row),
+            of_others(rename_back(file, row)),
         ),
         Edit::Real if file.migration.name() != name => (
             format!(
                 "\"{path}\" is not what was applied on {at} as version {version}, \"{name}\": \
                  neither its name nor its text, as far as can be told"
             ),
-            format!(
+            of_others(format!(
                 "name the database and the migrations that belong together, or restore the applied \
                  file ({restore})"
-            ),
+            )),
         ),
         Edit::Real => (
             edited(file, row, edit),
-            format!(
+            of_others(format!(
                 "restore the applied text ({restore}), and put the change into a new migration"
-            ),
+            )),
         ),
         Edit::Endings | Edit::Comments => (
             edited(file, row, edit),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::apply::migrate;
+use super::ground::Ground;
 use super::options::Options;
 use super::set::Set;
 use crate::catalogue::{self, Catalogue, Step};
@@ -68,20 +69,32 @@ pub(super) struct Replayed {
     pub schema_versions: Vec<(String, String)>,
 }
 
-/// Applies the migrations of a set on a private throw-away server and reads what is there after
-/// each of the given versions, ascending.
+/// Applies the migrations of a set on a private throw-away server, on the ground that the live
+/// database gives, and reads what is there after each of the given versions, ascending.
 ///
 /// # Errors
 /// No server binaries, or a migration that fails there.
 pub(super) fn replay(
     set: &Set,
     versions: &[i32],
+    ground: &Ground,
     progress: &dyn Progress,
 ) -> Result<Vec<Replayed>> {
     progress.remark("replaying the migrations on a private throw-away server");
     let doing = "replaying the migrations";
-    let server = Throwaway::start(&throwaway::Options::default()).map_err(|e| e.during(doing))?;
+    let path = ground.search_path.iter();
+    let settings = throwaway::Options {
+        settings: path
+            .map(|path| ("search_path".to_owned(), path.clone()))
+            .collect(),
+        ..throwaway::Options::default()
+    };
+    let server = Throwaway::start(&settings).map_err(|e| e.during(doing))?;
     let target = server.target("postgres")?;
+    let mut client = target.connect()?;
+    for schema in &ground.schemas {
+        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+    }
     let mut replayed = Vec::new();
     for version in versions {
         let options = Options {
@@ -90,7 +103,11 @@ pub(super) fn replay(
             ..Options::default()
         };
         migrate(&target, || Ok(set), &options, &Silent).map_err(|error| error.during(doing))?;
-        replayed.push(look(&mut target.connect()?, *version)?);
+        let mut found = look(&mut client, *version)?;
+        for schema in ground.schemas.iter().filter(|schema| *schema != "public") {
+            found.catalogue.give(schema);
+        }
+        replayed.push(found);
     }
     Ok(replayed)
 }

@@ -10,7 +10,8 @@ use postgres::{GenericClient, SimpleQueryRow};
 
 use super::history::{History, Place};
 use crate::catalogue::LOG as TABLE;
-use crate::error::Result;
+use crate::db::session;
+use crate::error::{Error, Result};
 
 /// Qualified and quoted name of the log beside a history.
 pub(super) fn table(history: &History) -> String {
@@ -80,6 +81,16 @@ pub(super) struct Progress {
 }
 
 impl Log {
+    /// Reads the log beside a history.
+    ///
+    /// # Errors
+    /// A missing privilege.
+    pub fn read(client: &mut impl GenericClient, place: &Place) -> Result<Self> {
+        let rows = session::rows(client, &Self::rows_query(place))
+            .map_err(|e| Error::from(e).during("reading the log of the migrations"))?;
+        Ok(Self::of(place, &rows))
+    }
+
     /// Reads all of the log beside a history, in any order, as the history is read; none where
     /// there is no log, which is an empty one.
     pub fn rows_query(place: &Place) -> String {

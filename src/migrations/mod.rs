@@ -10,6 +10,7 @@ mod blocker;
 mod drift;
 mod edits;
 mod expected;
+mod ground;
 mod half_done;
 mod history;
 mod lock;

@@ -147,7 +147,7 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
         let version = row.version;
         match set.find(version) {
             Some(file) if differs(file, row) => {
-                let (message, hint) = edits::tell(file, row, log);
+                let (message, hint) = edits::tell(set, file, row, log);
                 add("edited", version, message, hint);
             }
             Some(_) => {}
@@ -158,7 +158,7 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
                     "the database is newer than {}: V{version}__{} is applied",
                     set.origin, row.name
                 ),
-                "run the version of the program that made this database, or a newer one".to_owned(),
+                NEWER.to_owned(),
             ),
             None => add(
                 "missing",
@@ -186,14 +186,32 @@ fn divergences(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
                 file.path,
                 newest.unwrap_or_default()
             ),
-            format!(
-                "give it a number above {}",
-                set.newest().max(newest).unwrap_or_default()
-            ),
+            place_for(set, history),
         );
     }
     problems
 }
+
+/// What to do about a file below the newest applied version. Nobody can give a migration of the
+/// program another number: there it is the history that is wrong.
+fn place_for(set: &Set, history: &History) -> String {
+    let (known, applied) = (set.newest(), history.newest());
+    if !set.is_embedded() {
+        let newest = known.max(applied).unwrap_or_default();
+        return format!("give it a number above {newest}");
+    }
+    if applied > known {
+        return NEWER.to_owned();
+    }
+    format!(
+        "creditdb drift shows whether what it makes is there; if so, its row in {} was lost: \
+         restore it from a backup",
+        history.table
+    )
+}
+
+/// The next step where the database knows more than the program.
+const NEWER: &str = "run the version of the program that made this database, or a newer one";
 
 /// Tables that the set would create and that exist although nothing is recorded.
 fn existing_tables(transaction: &mut Transaction<'_>, set: &Set) -> Result<Vec<String>> {

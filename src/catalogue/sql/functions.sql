@@ -14,7 +14,17 @@ SELECT 'function' AS kind, NULL AS "table", p.oid::regprocedure::text AS name,
            'strict', CASE WHEN p.proisstrict THEN 'yes' END,
            'parallel', CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' END,
            'leakproof', CASE WHEN p.proleakproof THEN 'yes' END,
-           'settings', (SELECT string_agg(s, E'\n' ORDER BY s) FROM unnest(p.proconfig) AS s),
+           -- A path that was set under quote_all_identifiers is stored with quotes it can do without.
+           'settings', (SELECT string_agg(coalesce(plain, s), E'\n' ORDER BY s)
+                          FROM unnest(p.proconfig) AS s, LATERAL (
+                               SELECT 'search_path=' || string_agg(quote_ident(
+                                          CASE WHEN word LIKE '"%' THEN
+                                               replace(substr(word, 2, length(word) - 2), '""', '"')
+                                          ELSE word END), ', ' ORDER BY at) AS plain
+                                 FROM regexp_matches(substr(s, length('search_path=') + 1),
+                                                     '"(?:[^"]|"")*"|[^", ]+', 'g')
+                                      WITH ORDINALITY AS m (words, at), unnest(m.words) AS word
+                                WHERE s LIKE 'search\_path=%') AS path),
            'cost', CASE WHEN p.procost <> CASE WHEN l.lanname IN ('c', 'internal')
                                                THEN 1 ELSE 100 END THEN p.procost::text END,
            'rows', CASE WHEN p.proretset AND p.prorows <> 1000 THEN p.prorows::text END,

@@ -11,6 +11,7 @@ use crate::db::session;
 use crate::error::{Error, Result};
 use crate::migrations::drift::describe;
 use crate::migrations::expected::{self, Replayed};
+use crate::migrations::ground::Ground;
 use crate::migrations::set::{File, Set};
 use crate::report::{Candidate, Progress, SchemaDifference};
 
@@ -42,11 +43,12 @@ pub(super) fn make(
     progress: &dyn Progress,
 ) -> Result<(Survey, Replayed)> {
     let all: Vec<i32> = set.files.iter().map(File::version).collect();
+    let ground = Ground::read(client, set)?;
     let mut replayed = BTreeMap::new();
     let known: Vec<(i32, Catalogue)> = if set.is_embedded() {
         expected::all_embedded(&all)?
     } else {
-        for version in expected::replay(set, &all, progress)? {
+        for version in expected::replay(set, &all, &ground, progress)? {
             replayed.insert(version.version, version);
         }
         let known = replayed.values().map(|r| (r.version, r.catalogue.clone()));
@@ -55,7 +57,7 @@ pub(super) fn make(
     let (candidates, best) = choose(client, &known, versions)?;
     let replayed = match replayed.remove(&best) {
         Some(replayed) => Some(replayed),
-        None => expected::replay(set, &[best], progress)?.pop(),
+        None => expected::replay(set, &[best], &ground, progress)?.pop(),
     };
     let replayed =
         replayed.ok_or_else(|| Error::undecided(format!("version {best} was not replayed")))?;

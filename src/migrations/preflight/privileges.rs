@@ -95,6 +95,7 @@ impl Needs {
                 }
             }
             Fact::Create(name) => self.add("create", &schema_of(name)),
+            Fact::CreateSchema(name) => self.add("schema", name),
             Fact::CreateFunction(function) => {
                 self.add("create", &schema_of(&function.name));
                 self.add("function", &quoted(&function.name));

@@ -62,5 +62,14 @@ missing (place, object, words, step) AS (
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name)
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles
                         WHERE rolname = current_user AND (rolcreaterole OR rolsuper))
+    UNION ALL
+    -- The server asks for it even where IF NOT EXISTS finds the schema.
+    SELECT 8, name, pg_catalog.format('database %I: CREATE is needed for schema %s',
+                                      pg_catalog.current_database(), name),
+           pg_catalog.format('GRANT CREATE ON DATABASE %I TO %I',
+                             pg_catalog.current_database(), current_user)
+      FROM needs
+     WHERE kind = 'schema'
+       AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
 )
 SELECT words, step FROM missing GROUP BY place, object, words, step ORDER BY place, object

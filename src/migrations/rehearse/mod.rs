@@ -53,12 +53,11 @@ pub fn rehearse(
     let live_major = scratch::major(&mut client)?;
     let dumper = Dumper::for_server(live_major)?;
     let scratch = Scratch::create(options.scratch_url.as_deref(), live_major)?;
-    let missing = scratch.missing_roles(&mut client)?;
-    let search_path: String = client.query_one("SHOW search_path", &[])?.get(0);
-    scratch.configure(&search_path)?;
+    let without_owners = scratch.without_owners(&mut client)?;
+    scratch.configure(&session::search_path(&mut client)?)?;
     progress.remark("reading the live schema");
     let omit = Omit {
-        roles: !missing.is_empty(),
+        roles: without_owners.is_some(),
     };
     let schema = dumper.schema(url, omit)?;
 
@@ -104,7 +103,7 @@ pub fn rehearse(
         .collect();
     let mut rehearsal = Rehearsal {
         server: scratch.server.clone(),
-        remarks: remarks(live_major, &scratch, &missing),
+        remarks: remarks(live_major, &scratch, without_owners),
         rows: options.rows,
         files: Vec::new(),
         failure: None,
@@ -152,7 +151,7 @@ fn restore(client: &mut Client, sql: &str) -> Result<()> {
         .map_err(|e| Error::from(e).during("making the schema on the scratch server"))
 }
 
-fn remarks(live_major: u32, scratch: &Scratch, missing: &[String]) -> Vec<String> {
+fn remarks(live_major: u32, scratch: &Scratch, without_owners: Option<String>) -> Vec<String> {
     let mut remarks = Vec::new();
     if scratch.major != live_major {
         let major = scratch.major;
@@ -160,11 +159,8 @@ fn remarks(live_major: u32, scratch: &Scratch, missing: &[String]) -> Vec<String
             "the live server has PostgreSQL {live_major}, this one {major}: locks may differ"
         ));
     }
-    if !missing.is_empty() {
-        remarks.push(format!(
-            "owners and grants are left out: the scratch server has no role {}",
-            missing.join(", ")
-        ));
+    if let Some(reason) = without_owners {
+        remarks.push(format!("owners and grants are left out: {reason}"));
     } else if scratch.is_own {
         remarks.push(
             "roles are made without their attributes and memberships; the files run as a superuser"

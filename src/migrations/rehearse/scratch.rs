@@ -101,29 +101,48 @@ impl Scratch {
         Ok(self.target.connect()?.batch_execute(&settings)?)
     }
 
-    /// The roles of the live server that are missing here. On a server of our own they are made.
-    pub fn missing_roles(&self, live: &mut Client) -> Result<Vec<String>> {
+    /// Why owners and grants have to be left out here; nothing where they need not be. On a server
+    /// of our own the roles of the live one are made.
+    pub fn without_owners(&self, live: &mut Client) -> Result<Option<String>> {
         const ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles ORDER BY 1";
         let mut here = self.admin.connect()?;
-        let names = |client: &mut Client| -> Result<Vec<String>> {
-            Ok(client
-                .query(ROLES, &[])?
-                .iter()
-                .map(|row| row.get(0))
-                .collect())
-        };
-        let known = names(&mut here)?;
-        let mut missing = names(live)?;
+        let known = names(&mut here, ROLES)?;
+        let mut missing = names(live, ROLES)?;
         missing.retain(|role| !known.contains(role));
         if self.is_own {
             for role in missing.drain(..).filter(|role| !role.starts_with("pg_")) {
                 here.batch_execute(&format!("CREATE ROLE {}", quote_identifier(&role)))?;
             }
+            return Ok(None);
         }
         // Predefined roles come with the version; what is granted to them may be left out.
         missing.retain(|role| !role.starts_with("pg_"));
-        Ok(missing)
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Ok(Some(format!("the scratch server has no role {missing}")));
+        }
+        let role = here.query_one(
+            "SELECT rolname::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
+            &[],
+        )?;
+        let (role, is_superuser): (String, bool) = (role.get(0), role.get(1));
+        let mut owners = names(live, include_str!("owners.sql"))?;
+        owners.retain(|owner| *owner != role);
+        // A member of the owner could give it nothing either: until the grants are there, which
+        // come last, the owner may create nothing in the schemas.
+        if is_superuser || owners.is_empty() {
+            return Ok(None);
+        }
+        let owners = owners.join(", ");
+        Ok(Some(format!(
+            "{role} is no superuser of the scratch server, so it owns there what belongs to {owners}"
+        )))
     }
+}
+
+fn names(client: &mut Client, query: &str) -> Result<Vec<String>> {
+    let rows = client.query(query, &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 impl Drop for Scratch {

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Deployer, GaveUp};
+use super::{Deployer, GaveUp, limit};
 use crate::db::session;
 use crate::error::{Error, Kind, Result};
 use crate::migrations::history::History;
@@ -38,6 +38,7 @@ pub(super) fn of_refinery(file: &File, error: &refinery::Error) -> Error {
 pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
     let failed = |kind| {
         let error = describe(Error::new(kind, primary(file, failure)), file, failure);
+        let error = with_limit(error, deployer, file, failure);
         if !needs_no_transaction(file, failure) {
             return error;
         }
@@ -100,14 +101,21 @@ pub(super) fn cut_off(
     {
         return rolled_back(deployer, file, failure);
     }
-    describe(Error::cut_off(primary(file, failure)), file, failure)
-        .detail(left)
-        .hint("creditdb status shows what is left; creditdb migrate completes it")
+    let mut error = describe(Error::cut_off(primary(file, failure)), file, failure).detail(left);
+    let mut command = "creditdb migrate".to_owned();
+    if let Some(limit) = limit::reached(deployer, file, failure) {
+        error = error.detail(limit.words);
+        command = limit.command;
+    }
+    error.hint(format!(
+        "creditdb status shows what is left; {command} completes it"
+    ))
 }
 
 /// A file without a transaction failed, and nothing of it is left.
 pub(super) fn undone(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
     let error = describe(Error::rolled_back(primary(file, failure)), file, failure);
+    let error = with_limit(error, deployer, file, failure);
     match history(deployer, failure.is_unanswered()) {
         Ok(history) => error.detail(format!("nothing of it is left; {}", at(&history))),
         Err(_) => error.detail("nothing of it is left; the database is at the version before it"),
@@ -122,6 +130,14 @@ pub(super) fn stopped_before(deployer: &Deployer<'_>, file: &File) -> Error {
         Err(_) => error.detail("nothing was left half done"),
     };
     error.hint("creditdb migrate goes on from there")
+}
+
+/// Adds the limit that a statement reached, where it was one.
+fn with_limit(error: Error, deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Error {
+    match limit::reached(deployer, file, failure) {
+        Some(limit) => error.detail(limit.words).hint(limit.command),
+        None => error,
+    }
 }
 
 /// Adds the place in the file and what the server said.

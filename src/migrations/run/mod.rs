@@ -3,6 +3,7 @@
 mod batched;
 mod concurrent;
 mod failure;
+mod limit;
 mod one;
 mod separate;
 
@@ -81,12 +82,14 @@ impl Deployer<'_> {
     }
 
     /// A session like a new one, with our limits: a SET of the migration before must not reach
-    /// this one. RESET ALL leaves the role alone.
+    /// this one. RESET ALL leaves the role alone. With quote_all_identifiers the server would store
+    /// the settings of functions in another spelling.
     fn settings(&self) -> String {
         let mut sql = format!(
             "RESET ROLE; RESET ALL;
              SET lock_timeout = {};
              SET idle_in_transaction_session_timeout = {};
+             SET quote_all_identifiers = off;
              SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",
             self.options.lock_timeout.as_millis(),
             session::SILENCE.as_millis(),

@@ -23,8 +23,10 @@ pub(crate) enum Fact {
         constraints: Vec<Constraint>,
         partition_of: Option<String>,
     },
-    /// Anything else that gets a name: view, function, type, sequence, schema.
+    /// Anything else in a schema that gets a name: view, procedure, type, sequence.
     Create(String),
+    /// Named by itself, or else after the role that is to own it.
+    CreateSchema(String),
     CreateIndex(Index),
     CreateFunction(Function),
     AddColumn {
@@ -140,7 +142,7 @@ impl Fact {
             | Self::DropColumn { table, .. }
             | Self::RenameColumn { table, .. } => vec![table],
             Self::Drop(names) => names.iter_mut().collect(),
-            Self::AddIdentity { .. } => Vec::new(),
+            Self::CreateSchema(_) | Self::AddIdentity { .. } => Vec::new(),
         }
     }
 
@@ -161,6 +163,7 @@ impl Fact {
             | Self::AlterTable(table) => Some(table),
             Self::CreateTable { .. }
             | Self::Create(_)
+            | Self::CreateSchema(_)
             | Self::CreateFunction(_)
             | Self::AddIdentity { .. }
             | Self::Drop(_) => None,
@@ -197,15 +200,25 @@ pub(crate) fn of(statement: &ast::Stmt) -> Vec<Fact> {
             let name = create.view().map(|view| names::first(view.syntax()));
             name.into_iter().map(empty_table).collect()
         }
+        Stmt::CreateSchema(create) => schema(create).into_iter().collect(),
         Stmt::CreateView(_)
         | Stmt::CreateProcedure(_)
         | Stmt::CreateSequence(_)
         | Stmt::CreateType(_)
         | Stmt::CreateDomain(_)
-        | Stmt::CreateSchema(_)
         | Stmt::CreateForeignTable(_) => vec![Fact::Create(names::first(statement.syntax()))],
         _ => Vec::new(),
     }
+}
+
+/// The elements of a schema, which have names of their own, come after its name.
+fn schema(create: &ast::CreateSchema) -> Option<Fact> {
+    let target = create.create_schema_target()?;
+    let name = match &target {
+        ast::CreateSchemaTarget::NamedSchema(named) => named.schema()?.syntax().clone(),
+        ast::CreateSchemaTarget::AuthorizationSchema(owned) => owned.role()?.syntax().clone(),
+    };
+    Some(Fact::CreateSchema(names::first(&name)))
 }
 
 fn new_table(name: Option<ast::TableName>) -> Vec<Fact> {

@@ -18,11 +18,16 @@ fn what_a_role_has_set_does_not_change_the_verdict() {
         "lock_timeout = '1ms'",
         "DateStyle = 'SQL, DMY'",
         "search_path = ''",
+        "quote_all_identifiers = on",
     ];
     for setting in settings {
         database.execute(&format!("ALTER DATABASE {} SET {setting}", database.name()));
     }
     creditdb(["verify"]).on(&database.url).succeeds();
+    // A guard is known by its definition, as the server prints it.
+    let guarded = ["verify", "type-domain", "--format", "json"];
+    let run = creditdb(guarded).on(&database.url).succeeds();
+    assert_eq!(result(&run.json(), "type-domain")["status"], "guarded");
     let slow = "SELECT 'slow' AS subject, NULL AS expected, NULL AS actual, NULL AS difference,
         NULL AS cause, NULL AS detail FROM pg_sleep(2.5)";
     let folder = own_check(check("query", &[], slow));

@@ -141,6 +141,8 @@ fn a_batch_has_a_limit_of_time() {
         "{}",
         run.stderr
     );
+    let hint = "hint: creditdb migrate --batch-timeout '600ms'\n";
+    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
 }
 
 #[test]

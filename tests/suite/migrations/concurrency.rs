@@ -1,11 +1,13 @@
 //! Several deployers at once.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use creditdb::db::throwaway::{Options, Throwaway};
 
 use crate::support::program::{Run, creditdb};
 use crate::support::server::{Database, NEWEST};
+use crate::support::wait_until;
 
 /// The number that every version of the program must keep using: "creditdb" in ASCII.
 pub(super) const KEY: &str = "7165901439040250978";
@@ -104,7 +106,16 @@ fn a_deployer_goes_on_when_the_lock_is_released() {
         .execute(&format!("SELECT pg_advisory_lock({KEY})"), &[])
         .unwrap();
     let child = creditdb(["migrate"]).on(&database.url).spawn();
-    std::thread::sleep(Duration::from_millis(500));
+    // Each time it is answered with the holder, and the first time it tells.
+    let asks = "SELECT query_start::text FROM pg_stat_activity
+                 WHERE datname = current_database() AND query LIKE '%pg_catalog.pg_locks l%'
+                       AND pid <> pg_backend_pid()";
+    let mut asked = BTreeSet::new();
+    wait_until("the deployer asks again who holds the lock", || {
+        let asks = holder.query(asks, &[]).unwrap();
+        asked.extend(asks.iter().map(|row| row.get::<_, String>(0)));
+        asked.len() > 3
+    });
     drop(holder);
     let run: Run = child.wait_with_output().unwrap().into();
     assert_eq!(run.code, 0, "{}", run.stderr);

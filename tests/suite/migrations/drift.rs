@@ -254,3 +254,73 @@ fn migrations_of_a_directory_are_replayed() {
     ];
     assert_eq!(words, expected);
 }
+
+/// Another team's versions have our numbers, and its tables are in the same schema: what it made
+/// must not be told as something to drop.
+#[test]
+fn the_history_of_another_program_is_no_drift() {
+    let database = Database::empty();
+    let theirs = Folder::with(&[
+        ("V1__theirs.sql", "CREATE TABLE invoices (id int);"),
+        ("V2__more.sql", "CREATE TABLE letters (id int);"),
+    ]);
+    let apply = ["migrate", "--migrations", theirs.arg()];
+    creditdb(apply).on(&database.url).succeeds();
+    for format in ["text", "json"] {
+        let run = creditdb(["drift", "--format", format]).on(&database.url);
+        let run = run.exits(4);
+        assert_eq!(run.stdout, "");
+        for words in [
+            "error: the history in public.refinery_schema_history is not that of this build",
+            "\"V1__create_tables.sql\" is not what was applied on ",
+            " as version 1, \"theirs\"",
+            "hint: name the migrations that made this database (creditdb status --migrations DIR)",
+        ] {
+            assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        }
+    }
+    // Only the first one is told, and a directory has its own next step.
+    let with = || creditdb(["drift", "--migrations", theirs.arg()]).on(&database.url);
+    theirs.write("V2__more.sql", "CREATE TABLE letters (id bigint);");
+    theirs.write("V3__next.sql", "CREATE TABLE next (id int);");
+    let run = with().exits(4);
+    for words in [
+        "V2__more.sql\" was edited after it was applied",
+        "hint: restore the applied text (git log --follow -- ",
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("replaying"), "{}", run.stderr);
+    theirs.write("V2__more.sql", "CREATE TABLE letters (id int);");
+    with().succeeds();
+}
+
+/// The server stores the settings of a function as the session spelt them, which an older program
+/// left to the role and the database.
+#[test]
+fn names_are_quoted_only_where_they_have_to_be() {
+    let database = Database::empty();
+    database.execute(&format!(
+        "ALTER DATABASE {} SET quote_all_identifiers = on",
+        database.name()
+    ));
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    let path = || -> String {
+        let query = "SELECT proconfig[1] FROM pg_proc WHERE proname = 'add_user_credits'";
+        database.connect().query_one(query, &[]).unwrap().get(0)
+    };
+    assert_eq!(path(), "search_path=pg_catalog, pg_temp");
+    let set = |path: &str| {
+        let function = "public.add_user_credits(uuid, numeric, text, text, text)";
+        database.execute(&format!(
+            "ALTER FUNCTION {function} SET search_path = {path}"
+        ));
+    };
+    set("pg_catalog, pg_temp");
+    assert_eq!(path(), "search_path=\"pg_catalog\", \"pg_temp\"");
+    creditdb(["drift"]).on(&database.url).succeeds();
+    set("'$user', pg_catalog, 'a, \"b\"', pg_temp");
+    let run = creditdb(["drift"]).on(&database.url).exits(1);
+    let found = "found search_path=\"$user\", pg_catalog, \"a, \"\"b\"\"\", pg_temp\n";
+    assert!(run.stdout.contains(found), "{}", run.stdout);
+}

@@ -8,6 +8,7 @@ mod edits;
 mod expected;
 mod faults;
 mod foreign_sets;
+mod ground;
 mod lock_table;
 mod locks;
 mod plan;

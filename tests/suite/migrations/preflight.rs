@@ -3,53 +3,24 @@
 use super::{exists, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
-use crate::support::server::{Database, server};
-
-/// A role of this database's own that may log in and nothing else; dropped with the guard.
-struct Role(String);
-
-impl Role {
-    fn new(database: &Database) -> Self {
-        let name = format!("{}_role", database.name());
-        database.execute(&format!("CREATE ROLE {name} LOGIN"));
-        Self(name)
-    }
-
-    fn url(&self, database: &Database) -> String {
-        let url = &database.url;
-        match url.split_once("postgres@") {
-            Some((head, tail)) => format!("{head}{}@{tail}", self.0),
-            None => panic!("the server under test has another superuser: {url}"),
-        }
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let mut admin = server().connect("postgres");
-        let _ = admin.batch_execute(&format!("DROP ROLE IF EXISTS {}", self.0));
-    }
-}
+use crate::support::role::Role;
+use crate::support::server::Database;
 
 /// A role that a file makes where it is missing: it takes a privilege, or somebody who made it.
 #[test]
 fn whoever_may_not_make_a_role_is_told_beforehand() {
     let database = Database::empty();
-    let role = Role::new(&database);
-    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
-    let made = format!("{}_made", role.0);
+    let role = Role::new(&database, "");
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.name));
+    let made = format!("{}_made", role.name);
     let file = |name: &str| format!("DO $$ BEGIN PERFORM 1; CREATE ROLE {name} NOLOGIN; END $$;");
     let folder = Folder::with(&[("V1__a.sql", file(&made))]);
-    let run = migrate(&folder, &database)
-        .on(&role.url(&database))
-        .exits(4);
+    let run = migrate(&folder, &database).on(&role.url()).exits(4);
     let words = format!("- role {made}: CREATEROLE is needed to make it");
     assert!(run.stderr.contains(&words), "{}", run.stderr);
     // One that is there already is not asked for; that the file fails is its own affair.
     let folder = Folder::with(&[("V1__a.sql", file("postgres"))]);
-    migrate(&folder, &database)
-        .on(&role.url(&database))
-        .exits(5);
+    migrate(&folder, &database).on(&role.url()).exits(5);
 }
 
 #[test]
@@ -69,14 +40,12 @@ fn missing_privileges_are_listed_per_object() {
          CREATE TABLE c (i int, CONSTRAINT c_a_fkey FOREIGN KEY (i) REFERENCES a);
          CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2';",
     );
-    let role = Role::new(&database);
+    let role = Role::new(&database, "");
     database.execute(&format!(
         "GRANT SELECT ON refinery_schema_history TO {0}; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        role.0
+        role.name
     ));
-    let run = migrate(&folder, &database)
-        .on(&role.url(&database))
-        .exits(4);
+    let run = migrate(&folder, &database).on(&role.url()).exits(4);
     for words in [
         "- a: only its owner, postgres",
         "- b: only its owner, postgres",
@@ -91,30 +60,27 @@ fn missing_privileges_are_listed_per_object() {
     }
     assert!(!exists(&database, "c"));
     // With everything granted, the same run succeeds.
-    database.execute(&format!("GRANT postgres TO {}", role.0));
-    migrate(&folder, &database)
-        .on(&role.url(&database))
-        .succeeds();
+    database.execute(&format!("GRANT postgres TO {}", role.name));
+    migrate(&folder, &database).on(&role.url()).succeeds();
     assert!(exists(&database, "c"));
-    database.execute(&format!("DROP OWNED BY {}", role.0));
 }
 
 /// A role has a search path of its own, and may use what stands first on it only.
 #[test]
 fn what_a_file_calls_public_is_not_looked_for_on_the_search_path() {
     let database = Database::empty();
-    let role = Role::new(&database);
-    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
+    let role = Role::new(&database, "");
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.name));
     let function = "FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'";
     let first = format!("CREATE TABLE public.a (i int PRIMARY KEY); CREATE {function};");
     let folder = Folder::with(&[("V1__a.sql", first)]);
-    let as_role = || migrate(&folder, &database).on(&role.url(&database));
+    let as_role = || migrate(&folder, &database).on(&role.url());
     as_role().succeeds();
     database.execute(&format!(
         "CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO {0};
          CREATE TABLE app.a (i int); CREATE {1};
          ALTER ROLE {0} IN DATABASE {2} SET search_path = app, public",
-        role.0,
+        role.name,
         function.replace("public.", "app."),
         database.name()
     ));
@@ -141,20 +107,49 @@ fn what_a_file_calls_public_is_not_looked_for_on_the_search_path() {
     ] {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }
-    database.execute(&format!("DROP OWNED BY {}", role.0));
+}
+
+#[test]
+fn a_schema_is_made_in_the_database_and_not_in_the_current_schema() {
+    let database = Database::empty();
+    let folder = Folder::with(&[("V1__a.sql", "CREATE TABLE a (i int);")]);
+    migrate(&folder, &database).succeeds();
+    let role = Role::new(&database, "");
+    database.execute(&format!(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+         GRANT SELECT, INSERT ON refinery_schema_history, creditdb_migration_log TO {}",
+        role.name
+    ));
+    folder.write(
+        "V2__b.sql",
+        "CREATE SCHEMA shop CREATE TABLE goods (id int); CREATE TABLE shop.log (id int);
+         CREATE SCHEMA IF NOT EXISTS public;",
+    );
+    let as_role = || migrate(&folder, &database).on(&role.url());
+    let run = as_role().exits(4);
+    let (name, user) = (database.name(), &role.name);
+    for words in [
+        "error: refused to migrate: 2 privileges are missing",
+        &format!("- database {name}: CREATE is needed for schema public\n"),
+        &format!("- database {name}: CREATE is needed for schema shop\n"),
+        &format!("hint: GRANT CREATE ON DATABASE {name} TO {user}\n"),
+    ] {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    database.execute(&format!("GRANT CREATE ON DATABASE {name} TO {user}"));
+    as_role().succeeds();
+    assert!(exists(&database, "shop.goods") && exists(&database, "shop.log"));
 }
 
 #[test]
 fn each_missing_privilege_has_its_own_next_step() {
     let database = Database::empty();
-    let role = Role::new(&database);
-    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.0));
-    let made = ["one", "other"].map(|word| format!("{}_{word}", role.0));
+    let role = Role::new(&database, "");
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", role.name));
+    let made = ["one", "other"].map(|word| format!("{}_{word}", role.name));
     let file = |name: &str| format!("DO $$ BEGIN PERFORM 1; CREATE ROLE {name} NOLOGIN; END $$;");
     let folder = Folder::with(&[("V1__a.sql", file(&made[0])), ("V2__b.sql", file(&made[1]))]);
-    let run = migrate(&folder, &database)
-        .on(&role.url(&database))
-        .exits(4);
+    let run = migrate(&folder, &database).on(&role.url()).exits(4);
     for name in made {
         let words = format!(
             "- role {name}: CREATEROLE is needed to make it\n  \

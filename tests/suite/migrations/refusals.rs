@@ -178,6 +178,29 @@ fn the_free_number_is_above_everything_that_is_applied() {
     );
 }
 
+/// A file of the program cannot get another number.
+#[test]
+fn a_hole_among_the_migrations_of_the_program() {
+    let database = Database::migrated();
+    let refused = |hint: &str| {
+        let run = creditdb(["migrate"]).on(&database.url).exits(4);
+        let problem = "- \"V3__create_functions.sql\" is not applied, but the newer version ";
+        assert!(run.stderr.contains(problem), "{}", run.stderr);
+        assert!(run.stderr.contains(hint), "{hint}: {}", run.stderr);
+        assert!(!run.stderr.contains("give it a number"), "{}", run.stderr);
+    };
+    database.execute("DELETE FROM refinery_schema_history WHERE version = 3");
+    refused(
+        "hint: creditdb drift shows whether what it makes is there; if so, its row in \
+         public.refinery_schema_history was lost: restore it from a backup\n",
+    );
+    creditdb(["drift"]).on(&database.url).succeeds();
+    database.execute(
+        "INSERT INTO refinery_schema_history VALUES (99, 'newer', '2099-01-01T00:00:00Z', '7')",
+    );
+    refused("version 99 is\n  hint: run the version of the program that made this database");
+}
+
 #[test]
 fn a_file_with_its_own_transaction_or_another_mode() {
     let (folder, database) = applied();

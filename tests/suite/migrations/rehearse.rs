@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{history, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};
+use crate::support::role::Role;
 use crate::support::server::{Database, server};
 use crate::support::snapshots;
 
@@ -245,6 +246,47 @@ fn the_scratch_database_is_gone_afterwards() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     assert_eq!(left, 0);
+}
+
+/// Whoever may make databases and nothing else cannot give objects to their owners.
+#[test]
+fn a_scratch_role_owns_what_it_may_not_give_away() {
+    let folder = Folder::with(&[(
+        "V1__t.sql",
+        "CREATE TABLE t (i int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+    )]);
+    let database = Database::empty();
+    let owner = Role::named(&database, "owner", "");
+    let scratch = Role::named(&database, "scratch", "CREATEDB");
+    database.execute(&format!(
+        "GRANT CREATE ON SCHEMA public TO {0}; CREATE SCHEMA shop AUTHORIZATION {0};
+         CREATE TABLE shop.goods (i int)",
+        owner.name
+    ));
+    migrate(&folder, &database).on(&owner.url()).succeeds();
+    database.execute("GRANT SELECT ON t TO PUBLIC");
+    folder.write("V2__t.sql", "ALTER TABLE t ADD COLUMN j int;");
+    let by_scratch = || {
+        let url = scratch.at(&server().url_of("postgres"));
+        let arguments = ["rehearse", "--format", "json", "--migrations", folder.arg()];
+        let run = creditdb(arguments).args(["--scratch-url", &url]);
+        let run = run.on(&database.url).succeeds();
+        assert_eq!(run.json()["agrees"], true, "{}", run.stdout);
+        run.json()["remarks"].to_string()
+    };
+    let remark = format!(
+        "owners and grants are left out: {} is no superuser of the scratch server, so it owns \
+         there what belongs to {}, postgres",
+        scratch.name, owner.name
+    );
+    let remarks = by_scratch();
+    assert!(remarks.contains(&remark), "{remarks}");
+    // The owner may create nothing there before the grants, so a member is no better off.
+    database.execute(&format!("GRANT {} TO {}", owner.name, scratch.name));
+    assert_eq!(by_scratch(), remarks);
+    // A superuser of the scratch server leaves nothing out.
+    let run = rehearse(&folder, &database).succeeds();
+    assert!(!run.stdout.contains("left out: "), "{}", run.stdout);
 }
 
 #[test]

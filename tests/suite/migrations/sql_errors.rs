@@ -3,6 +3,7 @@
 use super::{exists, history, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::Run;
+use crate::support::role::Role;
 use crate::support::server::Database;
 use crate::support::snapshots;
 
@@ -82,4 +83,53 @@ fn a_row_that_the_server_quotes_shows_no_key() {
         "{}",
         run.stderr
     );
+}
+
+/// A limit that the role or the database has for its everyday work.
+#[test]
+fn a_statement_that_took_too_long_is_told_by_which_limit() {
+    let database = Database::empty();
+    let role = Role::new(&database, "SUPERUSER");
+    let folder = Folder::with(&[("V1__a.sql", "SELECT pg_sleep(1);")]);
+    let as_role = || migrate(&folder, &database).on(&role.url());
+    let (name, user) = (database.name(), &role.name);
+    let hint = "hint: PGOPTIONS='-c statement_timeout=0' creditdb migrate\n";
+    for (whose, place) in [
+        (
+            format!("DATABASE {name}"),
+            format!("for database \"{name}\""),
+        ),
+        (format!("ROLE {user}"), format!("for role \"{user}\"")),
+        (
+            format!("ROLE {user} IN DATABASE {name}"),
+            format!("for role \"{user}\" in database \"{name}\""),
+        ),
+    ] {
+        database.execute(&format!("ALTER {whose} SET statement_timeout = '300ms'"));
+        let run = as_role().exits(5);
+        let words = format!("statement_timeout is 300ms, set {place}\n");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    }
+    let limited = as_role().env("PGOPTIONS", "-c statement_timeout=200ms");
+    let run = limited.exits(5);
+    let words = "statement_timeout is 200ms, set by the options of the connection\n";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    // What the hint says is what helps.
+    let unlimited = || as_role().env("PGOPTIONS", "-c statement_timeout=0");
+    unlimited().succeeds();
+
+    // Part of a file without a transaction is done.
+    let text = "-- transaction: none\nCREATE TABLE b (i int);\nSELECT pg_sleep(1);";
+    folder.write("V2__b.sql", text);
+    let run = as_role().exits(6);
+    let hint = "hint: creditdb status shows what is left; \
+                PGOPTIONS='-c statement_timeout=0' creditdb migrate completes it\n";
+    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    unlimited().succeeds();
+    let own = "SET LOCAL statement_timeout = '100ms'; SELECT pg_sleep(1);";
+    folder.write("V3__c.sql", own);
+    let run = unlimited().exits(5);
+    let words = "V3__c.sql\" sets statement_timeout itself\n";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
 }

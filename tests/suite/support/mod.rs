@@ -4,6 +4,7 @@ pub mod folder;
 pub mod pgbouncer;
 pub mod program;
 pub mod proxy;
+pub mod role;
 pub mod server;
 pub mod standby;
 
