@@ -68,25 +68,30 @@ pub(super) fn classify(file: &File, row: &Row, log: &Log) -> Edit {
     }
 }
 
-/// The first applied version whose file is not what was applied, in words, with the next step.
+/// The first applied version whose file has other statements than were applied, as far as can be
+/// told: in words, with the next step.
 ///
 /// # Errors
-/// What the server says; the log is read only when there is such a version.
+/// What the server says; the log is read only when a file differs.
 pub(super) fn first(
     client: &mut impl GenericClient,
     set: &Set,
     history: &History,
 ) -> Result<Option<(String, String)>> {
-    let differing = history.rows.iter().find_map(|row| {
-        let file = set.find(row.version)?;
-        super::standing::differs(file, row).then_some((file, row))
-    });
-    let Some((file, row)) = differing else {
+    let rows = history.rows.iter();
+    let applied = rows.filter_map(|row| Some((set.find(row.version)?, row)));
+    let differing: Vec<(&File, &Row)> = applied
+        .filter(|(file, row)| super::standing::differs(file, row))
+        .collect();
+    if differing.is_empty() {
         return Ok(None);
-    };
+    }
     let place = Place::find(client, set.history_schema)?;
     let log = Log::read(client, &place)?;
-    Ok(Some(tell(set, file, row, &log)))
+    let real = differing
+        .into_iter()
+        .find(|(file, row)| classify(file, row, &log) == Edit::Real);
+    Ok(real.map(|(file, row)| tell(set, file, row, &log)))
 }
 
 /// What an edit is in words, and the next step.
