@@ -34,7 +34,9 @@ impl Destination {
     pub fn prepare(path: &Path) -> io::Result<Self> {
         let found = fs::metadata(path);
         let is_special = found.is_ok_and(|found| !found.is_file() && !found.is_dir());
-        if is_special || path.starts_with("/dev") || path.starts_with("/proc") {
+        // What is open already may be a file, which keeps what others wrote into it.
+        let is_open = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+        if is_special || is_open.iter().any(|place| path.starts_with(place)) {
             // Not opened: a pipe would wait for its reader.
             rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?;
             return Ok(Self::new(path.to_owned(), Way::InPlace));

@@ -184,6 +184,22 @@ fn devices_and_pipes_are_written_where_they_are() {
     assert_eq!(names(&folder), ["pipe"]);
 }
 
+#[test]
+fn a_file_system_below_dev_has_files_like_any_other() {
+    let shared = std::path::Path::new("/dev/shm");
+    let Ok(folder) = tempfile::tempdir_in(shared) else {
+        // Not on every system.
+        assert!(!shared.is_dir());
+        return;
+    };
+    let file = folder.path().join("x.json");
+    let output = format!("json={}", file.display());
+    for _ in 0..2 {
+        creditdb(["list", "--output", &output]).succeeds();
+        let _: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    }
+}
+
 /// As in a shell, where both go to one file.
 #[test]
 fn a_file_behind_stdout_keeps_both() {
