@@ -191,6 +191,8 @@ class Bench:
             [f"{self.args.tools}/pgbench", "-n", "-c", "4", "-R", "200", "-T",
              str(WRITING_SECONDS), "-l", "-f", "request.sql", self.url],
             cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # An audit looks whether others write; they do once they are connected.
+        time.sleep(1)
         while bench.poll() is None:
             if audits:
                 self.creditdb("verify")

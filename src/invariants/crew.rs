@@ -51,6 +51,8 @@ pub(super) struct Crew<'a> {
     moved: String,
     options: &'a Options,
     neighbours: &'a Neighbours,
+    /// No connection has to step back for those who write.
+    has_room: bool,
     progress: &'a dyn Progress,
     started: Instant,
     queue: Mutex<Queue>,
@@ -69,7 +71,7 @@ impl<'a> Crew<'a> {
         board: &'a Board<'a>,
         moved: String,
         options: &'a Options,
-        neighbours: &'a Neighbours,
+        (neighbours, has_room): (&'a Neighbours, bool),
         started: Instant,
         progress: &'a dyn Progress,
         hands: usize,
@@ -88,6 +90,7 @@ impl<'a> Crew<'a> {
             moved,
             options,
             neighbours,
+            has_room,
             progress,
             started,
             queue: Mutex::new(queue),
@@ -98,8 +101,10 @@ impl<'a> Crew<'a> {
     /// Works on all connections until everything has a result.
     pub fn run(&self, hands: &mut [Transaction<'_>]) {
         thread::scope(|scope| {
-            for snapshot in hands {
-                scope.spawn(|| self.work(snapshot));
+            for (number, snapshot) in hands.iter_mut().enumerate() {
+                // Whoever began to write later, or writes seldom, was not seen before.
+                let is_spare = number == 1 && !self.has_room;
+                scope.spawn(move || self.work(snapshot, is_spare));
             }
         });
     }
@@ -108,10 +113,11 @@ impl<'a> Crew<'a> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes jobs until there are none, and none can come.
-    fn work(&self, snapshot: &mut Transaction<'_>) {
+    /// Takes jobs until there are none, and none can come; a spare connection takes none while
+    /// somebody writes, as long as there is another.
+    fn work(&self, snapshot: &mut Transaction<'_>, is_spare: bool) {
         loop {
-            let lost = match self.next() {
+            let lost = match self.next(is_spare) {
                 Turn::End => return,
                 Turn::Wait => snapshot.batch_execute("").err().map(Error::from),
                 Turn::Work(job) => self.perform(snapshot, job),
@@ -122,7 +128,8 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn next(&self) -> Turn {
+    fn next(&self, is_spare: bool) -> Turn {
+        let steps_back = is_spare && self.neighbours.are_writing();
         let mut queue = self.queue();
         if self.is_late() && !queue.jobs.is_empty() {
             let limit = self.options.deadline.unwrap_or_default();
@@ -132,11 +139,12 @@ impl<'a> Crew<'a> {
                 &format!("not evaluated: the deadline of {limit} was over"),
             );
         }
-        if let Some(job) = queue.jobs.pop_front() {
+        let takes_jobs = !steps_back || queue.hands == 1;
+        if let Some(job) = takes_jobs.then(|| queue.jobs.pop_front()).flatten() {
             queue.running += 1;
             return Turn::Work(job);
         }
-        if queue.running == 0 {
+        if queue.jobs.is_empty() && queue.running == 0 {
             self.changed.notify_all();
             return Turn::End;
         }

@@ -153,13 +153,11 @@ pub fn audit(
     };
     equations::prove(&mut hands[0], key)?;
     // Whoever writes seldom may have been missed before.
-    if !has_room {
-        neighbours.make_room(&mut hands);
-    }
+    let has_room = has_room || neighbours.make_room(&mut hands);
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,
-        neighbours: &neighbours,
+        neighbours: (&neighbours, has_room),
         started,
         progress,
         key,
@@ -217,7 +215,8 @@ struct Evaluation<'a> {
     /// Of [`relations::moved`].
     moved: String,
     options: &'a Options,
-    neighbours: &'a Neighbours,
+    /// And whether there is room for them.
+    neighbours: (&'a Neighbours, bool),
     started: Instant,
     progress: &'a dyn Progress,
     key: i64,

@@ -95,6 +95,46 @@ fn a_core_is_left_to_those_who_write() {
 }
 
 #[test]
+fn a_connection_steps_back_when_somebody_begins_to_write() {
+    let (_server, url) = server();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let all = cores.min(4);
+    let slow = "SELECT 'slow' AS subject, NULL AS expected, NULL AS actual, NULL AS difference,
+        NULL AS cause, NULL AS detail FROM pg_sleep(0.5)";
+    let files: Vec<(String, String)> = (0..14)
+        .map(|n| (format!("own/slow-{n}.sql"), check("query", &[], slow)))
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(f, text)| (&**f, &**text)).collect();
+    let folder = Folder::with(&files);
+    let own = ["verify", "--area=own", "--format=json", "--checks"];
+    let audit = creditdb(own).args([folder.arg()]).on(&url).spawn();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let mut at_work = || -> i64 {
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        client.query_one(asleep, &[]).unwrap().get(0)
+    };
+    wait_until("all connections are at work", || at_work() == all as i64);
+    while_somebody_writes(&url, || {
+        let left = if cores > 4 { 4 } else { all.max(2) - 1 };
+        // For longer than a check takes, and so not by chance.
+        let mut times = 0;
+        wait_until("one has stepped back", || {
+            thread::sleep(Duration::from_millis(40));
+            times = if at_work() == left as i64 {
+                times + 1
+            } else {
+                0
+            };
+            times == 20
+        });
+    });
+    let run: Run = audit.wait_with_output().unwrap().into();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let violated = run.stdout.matches("\"status\": \"violated\"").count();
+    assert_eq!(violated, 14, "{}", run.stdout);
+}
+
+#[test]
 fn while_somebody_writes_tables_are_read_by_pieces() {
     let (server, url) = sampled();
     let mut owner = Client::connect(&url, NoTls).unwrap();
