@@ -177,11 +177,12 @@ impl ServerError {
             };
         };
         let code = db.code().code();
+        // What a server says may quote a row, and so a key in it.
         Self {
-            message: masked(db.message()).into_owned(),
-            detail: quoted(db.detail()),
-            hint: quoted(db.hint()),
-            context: quoted(db.where_()),
+            message: masked(db.message()),
+            detail: db.detail().map(masked),
+            hint: db.hint().map(masked),
+            context: db.where_().map(masked),
             sqlstate: Some(code.to_owned()),
             position: match db.position() {
                 Some(ErrorPosition::Original(at)) => Some(*at),
@@ -191,11 +192,6 @@ impl ServerError {
             connection_lost: code.starts_with("57P"),
         }
     }
-}
-
-/// What a server says may quote a row, and so a key in it.
-fn quoted(words: Option<&str>) -> Option<String> {
-    words.map(|words| masked(words).into_owned())
 }
 
 impl Error {
@@ -250,7 +246,7 @@ pub fn notice(said: &DbError) -> Option<String> {
     let detail = said.detail().map(|detail| format!("\n  detail: {detail}"));
     let hint = said.hint().map(|hint| format!("\n  hint: {hint}"));
     let further: String = detail.into_iter().chain(hint).collect();
-    Some(masked(&format!("{severity}: {}{further}", said.message())).into_owned())
+    Some(masked(&format!("{severity}: {}{further}", said.message())))
 }
 
 /// The messages of an error and of all its sources, without repeats.

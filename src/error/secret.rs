@@ -1,6 +1,5 @@
 //! Keys of providers in what a report or an error quotes from the database.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -21,8 +20,8 @@ static KEY: LazyLock<Regex> = LazyLock::new(|| {
 /// The text with only the beginning left of each key in it, as in `sk-***`. References, messages
 /// and rows that a server quotes may hold one, and reports go to mailboxes and logs.
 #[must_use]
-pub fn masked(text: &str) -> Cow<'_, str> {
-    KEY.replace_all(text, "$1$2***")
+pub fn masked(text: &str) -> String {
+    KEY.replace_all(text, "$1$2***").into_owned()
 }
 
 #[cfg(test)]
