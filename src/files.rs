@@ -54,6 +54,14 @@ pub fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// The directory that a path without one is in, too.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// All files below a directory, as refinery finds them, in a stable order; hidden ones left out.
 ///
 /// # Errors

@@ -74,7 +74,7 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
             for path in &args.files {
                 file("FILE", Some(path));
                 // Its siblings are the schema that it is judged by.
-                folders.push(("FILE", folder_of(path)));
+                folders.push(("FILE", files::folder_of(path)));
             }
             source(&args.source)
         }
@@ -100,15 +100,6 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
     found
 }
 
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if folder == Path::new("") {
-        Path::new(".")
-    } else {
-        folder
-    }
-}
-
 fn looks_like_sql(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
@@ -129,7 +120,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// Where a file would be made: its name in the folder that the system finds. A link that leads
 /// nowhere yet is followed.
 fn place(path: &Path, links: u8) -> Option<PathBuf> {
-    let folder = folder_of(path);
+    let folder = files::folder_of(path);
     match fs::read_link(path) {
         Ok(target) => place(&folder.join(target), links.checked_sub(1)?),
         Err(_) => Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)),

@@ -125,7 +125,7 @@ fn with_earlier_siblings(named: &[PathBuf]) -> Result<Vec<Source>> {
     let mut folders: Vec<&Path> = Vec::new();
     for path in named {
         sources.push(read(path, false)?);
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = files::folder_of(path);
         if !folders.contains(&folder) {
             folders.push(folder);
         }
@@ -133,12 +133,7 @@ fn with_earlier_siblings(named: &[PathBuf]) -> Result<Vec<Source>> {
     // A file without a version comes after all others.
     let newest = sources.iter().map(order).max();
     for folder in folders {
-        let shown = if folder == Path::new("") {
-            Path::new(".")
-        } else {
-            folder
-        };
-        for path in files::below(shown)? {
+        for path in files::below(folder)? {
             let path = path.strip_prefix("./").unwrap_or(&path);
             let earlier = files::version(path).is_some_and(|version| Some(version) < newest);
             if earlier && is_sql(path) && !named.iter().any(|n| n == path) {

@@ -161,9 +161,7 @@ impl Reader {
             }
         }
     }
-}
 
-impl Reader {
     /// The id is the name of the file, so one of the two needs another.
     fn twice(&mut self, id: &str, path: &Path) {
         let first = self.taken.get(id).and_then(Option::as_deref);
