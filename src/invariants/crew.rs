@@ -51,8 +51,6 @@ pub(super) struct Crew<'a> {
     moved: String,
     options: &'a Options,
     neighbours: &'a Neighbours,
-    /// No connection has to step back for those who write.
-    has_room: bool,
     progress: &'a dyn Progress,
     started: Instant,
     queue: Mutex<Queue>,
@@ -71,7 +69,7 @@ impl<'a> Crew<'a> {
         board: &'a Board<'a>,
         moved: String,
         options: &'a Options,
-        (neighbours, has_room): (&'a Neighbours, bool),
+        neighbours: &'a Neighbours,
         started: Instant,
         progress: &'a dyn Progress,
         hands: usize,
@@ -90,7 +88,6 @@ impl<'a> Crew<'a> {
             moved,
             options,
             neighbours,
-            has_room,
             progress,
             started,
             queue: Mutex::new(queue),
@@ -103,7 +100,7 @@ impl<'a> Crew<'a> {
         thread::scope(|scope| {
             for (number, snapshot) in hands.iter_mut().enumerate() {
                 // Whoever began to write later, or writes seldom, was not seen before.
-                let is_spare = number == 1 && !self.has_room;
+                let is_spare = number == 1;
                 scope.spawn(move || self.work(snapshot, is_spare));
             }
         });
@@ -113,8 +110,8 @@ impl<'a> Crew<'a> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes jobs until there are none, and none can come; a spare connection takes none while
-    /// somebody writes, as long as there is another.
+    /// Takes jobs until there are none, and none can come; a spare connection takes none while its
+    /// core is wanted by somebody who writes, as long as there is another.
     fn work(&self, snapshot: &mut Transaction<'_>, is_spare: bool) {
         loop {
             let lost = match self.next(is_spare) {
@@ -129,7 +126,7 @@ impl<'a> Crew<'a> {
     }
 
     fn next(&self, is_spare: bool) -> Turn {
-        let steps_back = is_spare && self.neighbours.are_writing();
+        let steps_back = is_spare && self.neighbours.want_room();
         let mut queue = self.queue();
         if self.is_late() && !queue.jobs.is_empty() {
             let limit = self.options.deadline.unwrap_or_default();

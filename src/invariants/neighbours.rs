@@ -32,6 +32,8 @@ const REST: Duration = Duration::from_micros(500);
 pub(super) struct Neighbours {
     /// `None` when nobody looks.
     lookout: Option<Mutex<Lookout>>,
+    /// The connections of the audit take every core, so that one of them has to make room.
+    are_crowded: bool,
 }
 
 struct Lookout {
@@ -45,7 +47,7 @@ struct Lookout {
 impl Neighbours {
     /// Begins to look, on a connection that does nothing else. Without one, nobody is taken to
     /// write.
-    pub fn new(client: Option<Client>) -> Self {
+    pub fn new(client: Option<Client>, are_crowded: bool) -> Self {
         let begin = |mut client: Client| {
             let next = ask(&mut client);
             Mutex::new(Lookout {
@@ -57,6 +59,7 @@ impl Neighbours {
         };
         Self {
             lookout: client.map(begin),
+            are_crowded,
         }
     }
 
@@ -65,13 +68,17 @@ impl Neighbours {
         self.look(INTERVAL)
     }
 
-    /// Leaves a core to those who write: one of several connections has to go.
-    pub fn make_room(&self, hands: &mut Vec<Transaction<'_>>) -> bool {
-        let wanted = hands.len() > 1 && self.look(Duration::ZERO);
-        if wanted {
+    /// Leaves a core to those who write: one of several connections has to go, and no other after it.
+    pub fn make_room(&mut self, hands: &mut Vec<Transaction<'_>>) {
+        if self.are_crowded && hands.len() > 1 && self.look(Duration::ZERO) {
             hands.pop();
+            self.are_crowded = false;
         }
-        wanted
+    }
+
+    /// Whether a connection has to step back while others write.
+    pub fn want_room(&self) -> bool {
+        self.are_crowded && self.are_writing()
     }
 
     /// Lets others have their turn.

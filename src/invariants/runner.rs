@@ -106,7 +106,7 @@ pub fn audit(
     } = connections;
     let horizon = file.as_deref().map(|file| Horizon::look(client, file));
     let horizon = horizon.transpose()?;
-    let neighbours = Neighbours::new(lookout);
+    let mut neighbours = Neighbours::new(lookout, options.leave_a_core);
     let tables = plan::tables(selection);
     let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
     let patience = options.deadline.map_or(LOCK_PATIENCE, left);
@@ -133,7 +133,7 @@ pub fn audit(
     } else {
         &[RECENT]
     };
-    let has_room = !options.leave_a_core || neighbours.make_room(&mut hands);
+    neighbours.make_room(&mut hands);
     tell(&mut hands, setup)?;
     canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
@@ -153,11 +153,11 @@ pub fn audit(
     };
     equations::prove(&mut hands[0], key)?;
     // Whoever writes seldom may have been missed before.
-    let has_room = has_room || neighbours.make_room(&mut hands);
+    neighbours.make_room(&mut hands);
     let evaluation = Evaluation {
         moved: relations::moved(&tables, &plan.relations),
         options,
-        neighbours: (&neighbours, has_room),
+        neighbours: &neighbours,
         started,
         progress,
         key,
@@ -215,8 +215,7 @@ struct Evaluation<'a> {
     /// Of [`relations::moved`].
     moved: String,
     options: &'a Options,
-    /// And whether there is room for them.
-    neighbours: (&'a Neighbours, bool),
+    neighbours: &'a Neighbours,
     started: Instant,
     progress: &'a dyn Progress,
     key: i64,
