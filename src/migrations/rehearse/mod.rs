@@ -95,6 +95,9 @@ pub fn rehearse(
     target
         .batch_execute(&last)
         .map_err(|e| Error::from(e).during("setting sequences, filling materialized views"))?;
+    if observe::has_exact_counters(scratch.major) {
+        observe::report_reads(&mut target)?;
+    }
     drop(target);
 
     let planned: Vec<PlannedFile> = files

@@ -89,14 +89,25 @@ pub(super) fn own_reads(client: &mut impl GenericClient) -> Result<Reads> {
     reads(client, "pg_catalog.pg_stat_get_xact_numscans")
 }
 
-/// All reads that the server counted, of whatever session.
+/// Whether other sessions see what one read as soon as it reports it.
+pub(super) fn has_exact_counters(major: u32) -> bool {
+    major >= 15
+}
+
+/// All reads that the server counted, of this session and of those that reported theirs. Where
+/// counters are exact.
 pub(super) fn all_reads(client: &mut impl GenericClient) -> Result<Reads> {
-    client.execute("SELECT pg_catalog.pg_stat_clear_snapshot()", &[])?;
-    let mut all = reads(client, "pg_catalog.pg_stat_get_numscans")?;
-    for (oid, count) in own_reads(client)? {
-        *all.entry(oid).or_default() += count;
-    }
-    Ok(all)
+    // Of two questions, for what was reported and for what was not yet, a report between them would
+    // make both answers miss it.
+    report_reads(client)?;
+    reads(client, "pg_catalog.pg_stat_get_numscans")
+}
+
+/// Reports what a session read before the server answers, and not some time later, at the latest
+/// when it ends: perhaps in the middle of a statement that is watched. Outside of a transaction,
+/// where counters are exact.
+pub(super) fn report_reads(client: &mut impl GenericClient) -> Result<()> {
+    Ok(client.batch_execute("SELECT pg_catalog.pg_stat_force_next_flush()")?)
 }
 
 fn reads(client: &mut impl GenericClient, function: &str) -> Result<Reads> {

@@ -130,7 +130,10 @@ impl<'a> Stage<'a> {
     }
 
     fn statements(&mut self, plan: &PlannedFile, row: &str, course: &mut Course) -> Run {
-        // Counters of earlier files were reported by another session.
+        // Reads of earlier files belong to another session.
+        if observe::has_exact_counters(self.major) {
+            observe::report_reads(&mut self.client)?;
+        }
         self.client = self.target.connect()?;
         let pid: i32 = self
             .client
@@ -152,7 +155,7 @@ impl<'a> Stage<'a> {
         pid: i32,
         plan: &PlannedStatement,
     ) -> std::result::Result<(Sight, Duration), Stop> {
-        let exact = self.major >= 15;
+        let exact = observe::has_exact_counters(self.major);
         let reads = |client: &mut Client| {
             if exact {
                 observe::all_reads(client)
