@@ -1,5 +1,5 @@
 //! What a command reads, compared with what it is to write: a report takes the place of the file
-//! that was there, which no command must have done to its own input.
+//! that was there, which no command must have done to its own input, or to another report.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ type Named<'a> = (&'static str, &'a Path);
 /// As many links to links as the system follows.
 const LINKS: u8 = 40;
 
-/// Refuses a file to write that is read as well, however the two are spelled.
+/// Refuses a file to write that is read or written as well, however the two are spelled.
 ///
 /// # Errors
 /// Wrong usage, with both options.
@@ -30,6 +30,16 @@ pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()
     }
     if outputs.is_empty() {
         return Ok(());
+    }
+    for (nth, (by, output)) in outputs.iter().enumerate() {
+        if let Some((_, earlier)) = outputs[..nth].iter().find(|(_, it)| is_same(it, output)) {
+            let (earlier, output) = (earlier.display(), output.display());
+            return Err(
+                Error::usage(format!("{by} would replace \"{output}\", which is written"))
+                    .detail(format!("\"{earlier}\" is the same file; nothing was done"))
+                    .hint(format!("name another file with {by}")),
+            );
+        }
     }
     for (option, input, is_named) in inputs(command) {
         let Some((by, output)) = outputs.iter().find(|(_, output)| is_same(output, &input)) else {

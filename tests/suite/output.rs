@@ -120,6 +120,48 @@ fn a_file_that_is_read_is_not_replaced() {
     assert_ne!(run.code, 2, "{}", run.stderr);
 }
 
+/// Two reports in one file: of one of them nothing would be left.
+#[test]
+fn a_file_that_is_written_is_not_replaced() {
+    let folder = Folder::with(&[("kept", "kept"), ("m/V1__a.sql", "SELECT 1;")]);
+    symlink("kept", folder.path().join("link")).unwrap();
+    for (first, second, path) in [
+        (
+            "--output=text=kept",
+            "--output=json=./kept",
+            "--output would replace \"./kept\"",
+        ),
+        (
+            "--output=text=link",
+            "--output=json=kept",
+            "--output would replace \"kept\"",
+        ),
+        // Files that are still to be made.
+        (
+            "--output=text=new",
+            "--output=json=m/../new",
+            "--output would replace \"m/../new\"",
+        ),
+        (
+            "--output=json=new",
+            "--out=new",
+            "--out would replace \"new\"",
+        ),
+    ] {
+        let run = creditdb(["plan", "--migrations", "m", first, second])
+            .within(folder.path())
+            .on(NOWHERE)
+            .exits(2);
+        let words = format!("{path}, which is written");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+        let kept = fs::read_to_string(folder.path().join("kept")).unwrap();
+        assert_eq!(kept, "kept");
+    }
+    // A device takes what comes, one after the other.
+    let run = creditdb(["list", "--output=text=/dev/null", "--output=json=/dev/null"]);
+    run.succeeds();
+}
+
 #[test]
 fn a_file_that_fails_late_takes_nothing_else_with_it() {
     let folder = Folder::with::<&str>(&[]);
