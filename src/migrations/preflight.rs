@@ -27,6 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Refused, with the reason.
 pub(super) fn session(target: &Target, client: &mut Client) -> Result<()> {
     one_session(target, client)?;
+    writable(client)
+}
+
+/// Whether this session can change anything.
+///
+/// # Errors
+/// Refused, with the reason.
+pub(super) fn writable(client: &mut Client) -> Result<()> {
     let row = client.query_one(
         "SELECT pg_catalog.pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'",
         &[],

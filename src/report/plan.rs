@@ -33,7 +33,8 @@ pub struct Plan {
     pub schema_version: Option<String>,
     /// Why `migrate` would refuse.
     pub problems: Vec<Problem>,
-    /// What would stop the role that asked, or could not be told; no reason to refuse.
+    /// What would stop the session that asked, or its role, or could not be told; no reason to
+    /// refuse.
     pub remarks: Vec<Problem>,
     /// Files without a transaction that were begun and are not recorded.
     pub unfinished: Vec<Problem>,

@@ -16,7 +16,7 @@ use crate::report::Problem;
 pub(super) struct Refusals {
     /// Why `migrate` would refuse, whoever runs it.
     pub problems: Vec<Problem>,
-    /// What holds for this role only, or could not be told.
+    /// What holds for this session or its role only, or could not be told.
     pub remarks: Vec<Problem>,
 }
 
@@ -43,7 +43,9 @@ pub(super) fn ask(
     if !found.problems.is_empty() {
         return Ok(found);
     }
-    // Whoever plans needs SELECT only, and need not be the one who migrates.
+    // Whoever plans needs SELECT only, perhaps on a standby, and need not be the one who migrates.
+    let writable = preflight::writable(client);
+    found.remarks.extend(refusal("session", writable)?);
     let privileges = preflight::privileges(client, files, history);
     found.remarks.extend(refusal("privileges", privileges)?);
     found
