@@ -122,8 +122,10 @@ struct Entry {
 
 impl<'a> Header<'a> {
     /// Takes the key lines off the top of a file. It ends at the first line that is neither a key
-    /// line nor a continuation, so a file without a header has an empty one.
+    /// line nor a continuation, so a file without a header has an empty one. The mark that some
+    /// editors put before a text (a byte order mark) is passed over.
     pub fn parse(text: &'a str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut entries: Vec<Entry> = Vec::new();
         let mut rest = text;
         let mut in_directive = false;
@@ -213,6 +215,20 @@ impl<'a> Header<'a> {
         }
         problems
     }
+}
+
+/// The transaction mode that a comment outside of the header asks for in vain, however it is
+/// spelled, and how many lines below the beginning of a text it stands. Words of a sentence are no
+/// wish: only `none` and `batched` by themselves are.
+pub fn misplaced_mode(comments: &str) -> Option<(Mode, usize)> {
+    comments.lines().enumerate().find_map(|(below, line)| {
+        let (key, value) = line.trim().strip_prefix("--")?.split_once(':')?;
+        let modes = [Mode::None, Mode::Batched];
+        let wish = |mode: &Mode| value.trim().eq_ignore_ascii_case(mode.word());
+        let mode = modes.into_iter().find(wish)?;
+        let is_key = key.trim().eq_ignore_ascii_case("transaction");
+        is_key.then_some((mode, below))
+    })
 }
 
 /// Reads ` key: value` (the two dashes are gone already).

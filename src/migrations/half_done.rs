@@ -12,6 +12,39 @@ use crate::header::Mode;
 use crate::report::Problem;
 use crate::syntax::Script;
 
+/// Files of which statements were done in one way, and that ask for another by now: what is done
+/// would be done again, or not often enough.
+pub(super) fn changed_modes(set: &Set, history: &History, log: &Log) -> Vec<Problem> {
+    let changed = |(version, progress): (i32, Progress)| {
+        let file = set.find(version)?;
+        let begun = begun_otherwise(file, &progress)?;
+        let (path, done) = (&file.path, progress.finished.len());
+        Some(Problem {
+            code: "mode_changed",
+            version: Some(version),
+            message: format!(
+                "\"{path}\" was cut off with {done} statements done as \"transaction: {}\", and \
+                 asks for \"transaction: {}\" now",
+                begun.word(),
+                file.mode.word()
+            ),
+            hint: format!(
+                "restore \"transaction: {}\", and put the change into a new migration",
+                begun.word()
+            ),
+        })
+    };
+    log.half_done(history)
+        .into_iter()
+        .filter_map(changed)
+        .collect()
+}
+
+/// How statements of a file were done, where that is not how it wants them done.
+fn begun_otherwise(file: &File, progress: &Progress) -> Option<Mode> {
+    progress.mode.filter(|begun| *begun != file.mode)
+}
+
 /// One problem for each such file, and whether a deployer is running, so that nothing is cut off.
 ///
 /// # Errors
@@ -25,7 +58,8 @@ pub(super) fn problems(
     let mut found = Vec::new();
     for (version, progress) in log.half_done(history) {
         // Of a file that is not here nothing can be completed, so it is no business of this set.
-        if let Some(file) = set.find(version) {
+        let file = set.find(version);
+        if let Some(file) = file.filter(|file| begun_otherwise(file, &progress).is_none()) {
             found.push((file, progress));
         }
     }

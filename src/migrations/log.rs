@@ -12,6 +12,7 @@ use super::history::{History, Place};
 use crate::catalogue::LOG as TABLE;
 use crate::db::session;
 use crate::error::{Error, Result};
+use crate::header::Mode;
 
 /// Qualified and quoted name of the log beside a history.
 pub(super) fn table(history: &History) -> String {
@@ -32,6 +33,7 @@ struct Entry {
     event: Event,
     statement: Option<i32>,
     digest: Option<String>,
+    counts_rows: bool,
 }
 
 /// What happened.
@@ -78,6 +80,8 @@ pub(super) struct Progress {
     pub finished: BTreeMap<i32, String>,
     /// A statement that was started, and of which nobody knows how it ended.
     pub open: Option<i32>,
+    /// How the finished ones were run, where there are any.
+    pub mode: Option<Mode>,
 }
 
 impl Log {
@@ -96,7 +100,7 @@ impl Log {
     pub fn rows_query(place: &Place) -> String {
         if place.has_log {
             return format!(
-                "SELECT version, event, statement, digest, id FROM {}.{TABLE}",
+                "SELECT version, event, statement, digest, id, rows_changed FROM {}.{TABLE}",
                 place.schema
             );
         }
@@ -138,6 +142,11 @@ impl Log {
                 (Event::Finished, Some(number)) => {
                     let digest = entry.digest.clone().unwrap_or_default();
                     progress.finished.insert(number, digest);
+                    // Only repeated statements are counted.
+                    progress.mode = Some(match entry.counts_rows {
+                        true => Mode::Batched,
+                        false => Mode::None,
+                    });
                     progress.open = None;
                 }
                 // Whoever removed the history row wants all of it to run again.
@@ -180,7 +189,8 @@ impl Log {
         )
     }
 
-    /// Records an event of a statement.
+    /// Records an event of a statement. A file may have set a role, which need not be allowed to
+    /// write here; until the end of the transaction it is taken back.
     ///
     /// # Errors
     /// What the server says.
@@ -198,8 +208,10 @@ impl Log {
             self.table
         );
         let event = event.word();
-        let row = client.execute(&sql, &[&version, &event, &number, &digest, &rows, &PROGRAM]);
-        row.map(|_| ())
+        let mut transaction = client.transaction()?;
+        transaction.batch_execute("SET LOCAL ROLE NONE")?;
+        transaction.execute(&sql, &[&version, &event, &number, &digest, &rows, &PROGRAM])?;
+        transaction.commit()
     }
 
     /// Records that a checksum was realigned, with what it was.
@@ -233,6 +245,7 @@ fn entry(row: &SimpleQueryRow) -> Option<Entry> {
         event: Event::of(row.get(1)?)?,
         statement: row.get(2).and_then(|number| number.parse().ok()),
         digest: row.get(3).map(str::to_owned),
+        counts_rows: row.get(5).is_some(),
     })
 }
 
@@ -246,6 +259,7 @@ mod tests {
             event: *event,
             statement: *statement,
             digest: Some("d".to_owned()),
+            counts_rows: false,
         });
         Log {
             table: String::new(),

@@ -6,7 +6,7 @@ use refinery::Migration;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::header::{Header, Mode};
+use crate::header::{Header, Mode, misplaced_mode};
 use crate::report::Problem;
 use crate::syntax::Script;
 use crate::syntax::step::{Batch, Step};
@@ -69,6 +69,20 @@ impl File {
             );
         }
         let script = Script::parse(text);
+        let comments = &text[..script.statements().first().map_or(0, |range| range.start)];
+        if let Some((mode, below)) = misplaced_mode(comments).filter(|(it, _)| *it != self.mode) {
+            let (asked, line) = (mode.word(), below + 1);
+            add(
+                "unsupported",
+                format!(
+                    "\"{path}\" asks for \"transaction: {asked}\" in line {line}, outside of its header"
+                ),
+                format!(
+                    "write \"-- transaction: {asked}\" into the first lines, before other comments \
+                     and blank lines"
+                ),
+            );
+        }
         if let Some(statement) = script.transaction_control() {
             add(
                 "own_transaction",

@@ -56,6 +56,7 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));
     problems.extend(divergences(set, &history, &log));
+    problems.extend(half_done::changed_modes(set, &history, &log));
     // What a file that was cut off has made is ours.
     let strangers = if history.rows.is_empty() && log.half_done(&history).is_empty() {
         existing_tables(transaction, set)?

@@ -5,11 +5,13 @@ use squawk_syntax::ast::{
     self, AlterTableAction, AstNode, DetachConcurrently, ReindexTarget, Stmt,
 };
 
+use super::facts::words;
+
 /// What kind of step a statement is. Names are as written, so the server folds and resolves them.
 pub(crate) enum Step {
     /// Can be undone: it runs in a transaction together with the record of it.
     Atomic,
-    /// Changes the session only (SET, RESET), so it must be repeated in each session.
+    /// Changes the session only (SET, RESET, set_config), so it must be repeated in each session.
     Setting,
     /// Cannot run in a transaction, and may be repeated (VACUUM, CLUSTER of all tables, …).
     Repeatable,
@@ -65,7 +67,16 @@ pub(crate) enum Scope {
 /// Tells how a statement of a file can be run by itself.
 pub(crate) fn of(statement: &Stmt) -> Step {
     match statement {
-        Stmt::Set(_) | Stmt::Reset(_) => Step::Setting,
+        Stmt::Set(_) | Stmt::Reset(_) | Stmt::SetRole(_) | Stmt::ResetRole(_) => Step::Setting,
+        Stmt::SetTransaction(set) if words(set.syntax()).contains("session characteristics") => {
+            Step::Setting
+        }
+        Stmt::Select(select) if select.from_clause().is_none() && sets_session(statement) => {
+            Step::Setting
+        }
+        Stmt::SetSessionAuth(_) | Stmt::ResetSessionAuth(_) => {
+            Step::Refused("what is done would be recorded as somebody else's; SET ROLE is not")
+        }
         Stmt::CreateIndex(create) if create.concurrently_token().is_some() => build(create),
         Stmt::DropIndex(drop) if drop.concurrently_token().is_some() => {
             let mut names = drop.index_refs().map(|name| text(name.syntax()));
@@ -92,6 +103,18 @@ pub(crate) fn of(statement: &Stmt) -> Step {
         Stmt::Discard(_) => Step::Refused("it would give up the lock of the deployer"),
         _ => Step::Atomic,
     }
+}
+
+/// Whether a statement calls set_config() for longer than a transaction.
+pub(crate) fn sets_session(statement: &Stmt) -> bool {
+    let mut calls = statement
+        .syntax()
+        .descendants()
+        .filter_map(ast::CallExpr::cast);
+    calls.any(|call| {
+        let words = words(call.syntax());
+        words.starts_with("set_config(") && words.ends_with(",false)")
+    })
 }
 
 /// Whether the server refuses the statement in a transaction.
@@ -202,7 +225,24 @@ mod tests {
             step("SET maintenance_work_mem = '1GB'"),
             Step::Setting
         ));
-        assert!(matches!(step("RESET ALL"), Step::Setting));
+        for sql in [
+            "RESET ALL",
+            "SET ROLE owner",
+            "RESET ROLE",
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "SELECT set_config('search_path', 'app', false)",
+            "SELECT pg_catalog.set_config('a.b', current_setting('c.d'), FALSE)",
+        ] {
+            assert!(matches!(step(sql), Step::Setting), "{sql}");
+        }
+        for sql in [
+            "SELECT set_config('search_path', 'app', true)",
+            "SELECT set_config('a.b', name, false) FROM settings",
+        ] {
+            assert!(matches!(step(sql), Step::Atomic), "{sql}");
+        }
+        let other = "SET SESSION AUTHORIZATION owner";
+        assert!(matches!(step(other), Step::Refused(_)));
         assert!(matches!(step("UPDATE t SET a = 1"), Step::Atomic));
         assert!(matches!(step("ALTER TYPE e ADD VALUE 'x'"), Step::Atomic));
         assert!(matches!(step("REINDEX TABLE t"), Step::Atomic));

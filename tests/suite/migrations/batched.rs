@@ -220,3 +220,15 @@ fn it_pauses_while_a_standby_is_behind() {
     assert!(run.stderr.contains("a standby is"), "{}", run.stderr);
     assert_eq!(done(&mut client), 1000);
 }
+
+/// Some editors put a mark before the first byte of a text.
+#[test]
+fn a_header_may_follow_a_byte_order_mark() {
+    let database = with_table();
+    let mark = '\u{feff}';
+    let text = "-- transaction: batched
+UPDATE t SET done = true WHERE i IN (SELECT i FROM t WHERE done IS NULL LIMIT 300);";
+    let folder = Folder::with(&[("V1__x.sql", format!("{mark}{text}"))]);
+    migrate(&folder, &database).succeeds();
+    assert_eq!(done(&mut database.connect()), 1000);
+}

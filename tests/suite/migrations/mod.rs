@@ -9,6 +9,7 @@ mod expected;
 mod faults;
 mod foreign_sets;
 mod ground;
+mod half_done;
 mod lock_table;
 mod locks;
 mod plan;

@@ -214,6 +214,35 @@ fn a_file_with_its_own_transaction_or_another_mode() {
     );
 }
 
+/// It would run as if nothing had been asked for: a batch once, and recorded as done.
+#[test]
+fn a_mode_that_stands_outside_of_the_header() {
+    let (folder, database) = applied();
+    let batch = "UPDATE t SET i = 1 WHERE i IS NULL;";
+    for (before, line) in [
+        ("\n-- transaction: batched", 2),
+        ("-- A licence.\n-- transaction: batched", 2),
+        (
+            "/* A licence.\n   Of two lines. */\n-- transaction: batched",
+            3,
+        ),
+        ("-- why: x\n--\n-- transaction: batched", 3),
+        ("  -- transaction: batched", 1),
+        ("--transaction: batched", 1),
+        ("-- Transaction: Batched", 1),
+        ("-- transaction : batched", 1),
+    ] {
+        let text = format!("{before}\n{batch}\n");
+        folder.write("V7__batch.sql", &text);
+        let words = format!("asks for \"transaction: batched\" in line {line}, outside");
+        refused(&folder, &database, &[&words]);
+    }
+    // What is no wish, and what says what the header says.
+    let words = "-- Transactions: none of them is long.\n-- transaction: one\nSELECT 1;";
+    folder.write("V7__batch.sql", words);
+    migrate(&folder, &database).succeeds();
+}
+
 #[test]
 fn statements_that_cannot_be_run_as_the_header_asks() {
     let (folder, database) = applied();

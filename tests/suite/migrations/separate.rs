@@ -12,7 +12,7 @@ use crate::support::wait_until;
 
 const BUILD: &str = "-- transaction: none\nCREATE INDEX CONCURRENTLY t_by_i ON t (i);\n";
 
-fn with_table() -> Database {
+pub(super) fn with_table() -> Database {
     let database = Database::empty();
     database.execute(
         "CREATE TABLE t (i int, j int); INSERT INTO t SELECT n, n FROM generate_series(1, 1000) n",
@@ -21,7 +21,7 @@ fn with_table() -> Database {
 }
 
 /// A folder whose only file does this without a transaction.
-fn file(sql: &str) -> Folder {
+pub(super) fn file(sql: &str) -> Folder {
     Folder::with(&[("V1__x.sql", &format!("-- transaction: none\n{sql}\n"))])
 }
 
@@ -325,47 +325,4 @@ fn what_ended_unrecorded_is_not_run_again() {
         assert_eq!(history(&database), [1], "{statement}");
         assert_eq!(validity(&mut database.connect(), "t_by_i_ccnew"), None);
     }
-}
-
-/// A file that was cut off after one of its two statements.
-fn half_done() -> (Folder, Database) {
-    let database = with_table();
-    let folder = file(
-        "CREATE INDEX CONCURRENTLY t_by_i ON t (i);\nSELECT 1 / (SELECT count(*) - 1000 FROM t);",
-    );
-    migrate(&folder, &database).exits(6);
-    (folder, database)
-}
-
-#[test]
-fn what_is_half_done_is_told_in_every_format() {
-    let (folder, database) = half_done();
-    for command in ["status", "plan"] {
-        let told = |format| {
-            let run = creditdb([command, "--migrations", folder.arg(), "--format", format]);
-            run.on(&database.url).exits(6)
-        };
-        let text = told("github").stdout;
-        assert!(text.contains("::error title=half_done::"), "{text}");
-        assert!(text.contains("1 of 2 statements are done"), "{text}");
-        let problem = &told("json").json()["problems"][0];
-        assert_eq!(problem["code"], "half_done");
-        assert_eq!(problem["hint"], "creditdb migrate completes it");
-    }
-}
-
-#[test]
-fn what_is_half_done_is_completed_before_the_next_is_rehearsed() {
-    let (folder, database) = half_done();
-    let rehearse = creditdb(["rehearse", "--migrations", folder.arg()]).on(&database.url);
-    let run = rehearse.exits(6);
-    let words = "error: a file is half done, so there is nothing to rehearse yet";
-    assert!(run.stderr.contains(words), "{}", run.stderr);
-    assert!(run.stderr.contains("1 of 2 statements"), "{}", run.stderr);
-    let hint = "hint: creditdb migrate completes it";
-    assert!(run.stderr.contains(hint), "{}", run.stderr);
-
-    database.execute("DELETE FROM t WHERE i = 1");
-    migrate(&folder, &database).succeeds();
-    assert_eq!(history(&database), [1]);
 }

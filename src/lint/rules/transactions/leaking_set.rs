@@ -8,6 +8,7 @@ use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
 use crate::syntax::facts::words;
+use crate::syntax::step::sets_session;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -30,7 +31,12 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             }
             return;
         }
-        other => return set_config(statement, other, found),
+        other => {
+            if sets_session(other) {
+                found.add(&statement.first_line(), LEAKS);
+            }
+            return;
+        }
     };
     let is_local = matches!(scope, Some(ast::SetScope::LocalScope(_)));
     match (statement.mode(), is_local) {
@@ -56,13 +62,4 @@ fn is_reset_later(statement: &Statement<'_>) -> bool {
             Stmt::Reset(_) | Stmt::ResetRole(_) | Stmt::ResetSessionAuth(_) | Stmt::Discard(_)
         )
     })
-}
-
-fn set_config(statement: &Statement<'_>, node: &Stmt, found: &mut Collector<'_>) {
-    for call in node.syntax().descendants().filter_map(ast::CallExpr::cast) {
-        let call_words = words(call.syntax());
-        if call_words.starts_with("set_config(") && call_words.ends_with(",false)") {
-            found.add(&statement.first_line(), LEAKS);
-        }
-    }
 }

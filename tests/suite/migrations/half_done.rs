@@ -1,0 +1,108 @@
+//! Files without a transaction that were cut off: what is told of them, and how they are completed.
+
+use super::separate::{file, with_table};
+use super::{history, migrate};
+use crate::support::folder::Folder;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+/// A file that was cut off after one of its two statements.
+fn half_done() -> (Folder, Database) {
+    let database = with_table();
+    let folder = file(
+        "CREATE INDEX CONCURRENTLY t_by_i ON t (i);\nSELECT 1 / (SELECT count(*) - 1000 FROM t);",
+    );
+    migrate(&folder, &database).exits(6);
+    (folder, database)
+}
+
+#[test]
+fn what_is_half_done_is_told_in_every_format() {
+    let (folder, database) = half_done();
+    for command in ["status", "plan"] {
+        let told = |format| {
+            let run = creditdb([command, "--migrations", folder.arg(), "--format", format]);
+            run.on(&database.url).exits(6)
+        };
+        let text = told("github").stdout;
+        assert!(text.contains("::error title=half_done::"), "{text}");
+        assert!(text.contains("1 of 2 statements are done"), "{text}");
+        let problem = &told("json").json()["problems"][0];
+        assert_eq!(problem["code"], "half_done");
+        assert_eq!(problem["hint"], "creditdb migrate completes it");
+    }
+}
+
+#[test]
+fn what_is_half_done_is_completed_before_the_next_is_rehearsed() {
+    let (folder, database) = half_done();
+    let rehearse = creditdb(["rehearse", "--migrations", folder.arg()]).on(&database.url);
+    let run = rehearse.exits(6);
+    let words = "error: a file is half done, so there is nothing to rehearse yet";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    assert!(run.stderr.contains("1 of 2 statements"), "{}", run.stderr);
+    let hint = "hint: creditdb migrate completes it";
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
+
+    database.execute("DELETE FROM t WHERE i = 1");
+    migrate(&folder, &database).succeeds();
+    assert_eq!(history(&database), [1]);
+}
+
+/// Run in another way, what is done would be done again.
+#[test]
+fn a_file_that_was_cut_off_keeps_to_its_mode() {
+    let (folder, database) = half_done();
+    let text = "CREATE INDEX CONCURRENTLY t_by_i ON t (i);\nSELECT 1;";
+    for mode in ["one", "batched"] {
+        folder.write("V1__x.sql", format!("-- transaction: {mode}\n{text}\n"));
+        for command in ["status", "plan", "migrate"] {
+            let run = creditdb([command, "--migrations", folder.arg()])
+                .on(&database.url)
+                .exits(4);
+            let told = run.stdout + &run.stderr;
+            let words = format!(
+                "was cut off with 1 statements done as \"transaction: none\", and asks for \
+                 \"transaction: {mode}\" now"
+            );
+            assert!(told.contains(&words), "{told}");
+            assert!(!told.contains("migrate completes it"), "{told}");
+        }
+    }
+    folder.write("V1__x.sql", format!("-- transaction: none\n{text}\n"));
+    migrate(&folder, &database).succeeds();
+    assert_eq!(history(&database), [1]);
+}
+
+/// What a statement did to its session is gone with it.
+#[test]
+fn a_later_session_has_the_settings_and_the_role_of_the_first() {
+    let database = with_table();
+    let role = format!("owner_in_{}", database.name());
+    database.execute(&format!(
+        "CREATE SCHEMA app; CREATE ROLE {role}; GRANT ALL ON SCHEMA app TO {role}; \
+         ALTER TABLE t OWNER TO {role}"
+    ));
+    let text = |column: &str| {
+        format!(
+            "-- transaction: none
+             SELECT set_config('search_path', 'app', false);
+             SET ROLE {role};
+             CREATE TABLE one (a int);
+             CREATE INDEX CONCURRENTLY one_a ON one ({column});
+             CREATE TABLE two (a int);"
+        )
+    };
+    let folder = Folder::with(&[("V1__x.sql", &text("nope"))]);
+    migrate(&folder, &database).exits(6);
+    folder.write("V1__x.sql", text("a"));
+    migrate(&folder, &database).succeeds();
+    let owners = "SELECT string_agg(tablename || ' ' || tableowner, ', ' ORDER BY tablename)
+                    FROM pg_tables WHERE schemaname = 'app'";
+    let owners: String = database.connect().query_one(owners, &[]).unwrap().get(0);
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    assert_eq!(owners, format!("one {role}, two {role}"));
+    let by = "SELECT count(*) FROM creditdb_migration_log WHERE deployer <> session_user";
+    let by: i64 = database.connect().query_one(by, &[]).unwrap().get(0);
+    assert_eq!(by, 0);
+}
