@@ -38,8 +38,8 @@ impl Standing {
         let tables = relations::named_by(contract);
         let has = |table: &String, guard: String| {
             let definition = self.0.get(&(table.clone(), guard.clone()));
-            let name = format!("{table}.{guard}");
-            definition.is_some_and(|definition| is_as_recorded(RECORDED, &name, definition))
+            let name = (&table[..], &guard[..]);
+            definition.is_some_and(|definition| is_as_recorded(RECORDED, name, definition))
         };
         let stands = |guard: &Guard| match guard {
             Guard::Object(name) => tables.iter().any(|table| has(table, name.clone())),
@@ -50,16 +50,17 @@ impl Standing {
     }
 }
 
-/// Whether a guard has a definition that is on record. None is for a guard that only a user's own
-/// check names; its author vouches for it.
-fn is_as_recorded(records: &str, name: &str, definition: &str) -> bool {
-    let mut known = records
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .filter(|(recorded, _)| *recorded == name)
-        .map(|(_, definition)| definition)
-        .peekable();
-    known.peek().is_none() || known.any(|recorded| recorded == definition)
+/// Whether a guard has a definition that is on record, for this table. A name of which nothing is
+/// on record, for any table, is that of a guard that only a user's own check names; its author
+/// vouches for it.
+fn is_as_recorded(records: &str, (table, guard): (&str, &str), definition: &str) -> bool {
+    let known = records.lines().filter_map(|line| {
+        let (name, definition) = line.split_once(": ")?;
+        let (table, recorded) = name.split_once('.')?;
+        (recorded == guard).then_some((table, definition))
+    });
+    let mut known = known.peekable();
+    known.peek().is_none() || known.any(|recorded| recorded == (table, definition))
 }
 
 /// The tables whose guards a check may name.
@@ -80,12 +81,13 @@ mod tests {
     #[test]
     fn a_name_with_another_definition_is_no_proof() {
         let records = "users.tier_check: CHECK ((tier = 'trial'::text))\n";
-        let is_proof = |name, definition| is_as_recorded(records, name, definition);
-        assert!(is_proof(
-            "users.tier_check",
-            "CHECK ((tier = 'trial'::text))"
-        ));
-        assert!(!is_proof("users.tier_check", "CHECK (true)"));
-        assert!(is_proof("users.own_check", "CHECK (true)"));
+        let is_proof =
+            |table, guard, definition| is_as_recorded(records, (table, guard), definition);
+        let recorded = "CHECK ((tier = 'trial'::text))";
+        assert!(is_proof("users", "tier_check", recorded));
+        assert!(!is_proof("users", "tier_check", "CHECK (true)"));
+        assert!(!is_proof("keys", "tier_check", "CHECK (true)"));
+        assert!(!is_proof("keys", "tier_check", recorded));
+        assert!(is_proof("users", "own_check", "CHECK (true)"));
     }
 }

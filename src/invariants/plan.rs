@@ -85,8 +85,8 @@ pub(super) fn plan<'a>(
                 _ => format!("begins with schema {}", contract.since),
             });
         }
-        if let Some(disguised) = disguised(check, &relations) {
-            return Decision::Fail(disguised);
+        if let Some(doubt) = doubtful(check, &relations) {
+            return Decision::Fail(doubt);
         }
         match standing.proof_of(contract) {
             Some(guards) if !distrust => Decision::Guarded(guards),
@@ -101,14 +101,11 @@ pub(super) fn plan<'a>(
     })
 }
 
-/// Says which name of a check is not a table, where there is one.
-fn disguised(check: &Check, relations: &BTreeMap<String, Relation>) -> Option<String> {
-    relations::named_by(&check.contract)
-        .iter()
-        .find_map(|name| {
-            let kind = relations.get(name)?.disguise()?;
-            Some(format!(
-                "\"public.{name}\" is {kind}, not a table: it need not show every row"
-            ))
-        })
+/// Says which name of a check is not a table that can be relied on, where there is one.
+fn doubtful(check: &Check, relations: &BTreeMap<String, Relation>) -> Option<String> {
+    let names = relations::named_by(&check.contract);
+    names.iter().find_map(|name| {
+        let doubt = relations.get(name)?.doubt()?;
+        Some(format!("\"public.{name}\" {doubt}"))
+    })
 }

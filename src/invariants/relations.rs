@@ -18,6 +18,10 @@ pub(super) struct Relation {
     pub oid: u32,
     /// `pg_class.relkind`.
     pub kind: String,
+    /// Whether a foreign table is among its partitions or children.
+    pub has_foreign_part: bool,
+    /// Whether this role may read its columns, but not the table.
+    pub by_columns_only: bool,
     /// Columns of the primary key, in its order; empty where there is none.
     pub key_columns: Vec<String>,
     /// Whether it has a column `user_id`.
@@ -31,24 +35,32 @@ pub(super) struct Relation {
 /// A table, and columns of it, each `name type`.
 pub(super) type Shape = (&'static str, &'static [&'static str]);
 
-/// Whether the tables are there, no disguises, with these columns, exactly so.
+/// Whether the tables are there, beyond doubt, with these columns, exactly so.
 pub(super) fn have(relations: &BTreeMap<String, Relation>, shapes: &[Shape]) -> bool {
     shapes.iter().all(|(table, columns)| {
         relations.get(*table).is_some_and(|relation| {
             let has = |column: &&str| relation.columns.iter().any(|known| known == *column);
-            relation.disguise().is_none() && columns.iter().all(has)
+            relation.doubt().is_none() && columns.iter().all(has)
         })
     })
 }
 
 impl Relation {
-    /// What it is, when its rows cannot be taken for the rows of a table: a view or a foreign
-    /// table may show fewer or other rows than are stored, a materialized view old ones.
-    pub fn disguise(&self) -> Option<&'static str> {
+    /// Why what is read of it need not be the rows of a table: a view or a foreign table may show
+    /// fewer or other rows than are stored, a materialized view old ones, and no constraint holds
+    /// for rows that are elsewhere. A table that was not locked may be rewritten, or emptied, after
+    /// the snapshot was taken, which then shows no rows.
+    pub fn doubt(&self) -> Option<&'static str> {
         match self.kind.as_str() {
-            "v" => Some("a view"),
-            "m" => Some("a materialized view"),
-            "f" => Some("a foreign table"),
+            "v" => Some("is a view, not a table: it need not show every row"),
+            "m" => Some("is a materialized view, not a table: it need not show every row"),
+            "f" => Some("is a foreign table, not a table: it need not show every row"),
+            _ if self.has_foreign_part => {
+                Some("has a foreign table as a part: it need not show every row")
+            }
+            _ if self.by_columns_only => {
+                Some("may be read by columns only, so it could not be locked: it may be rewritten")
+            }
             _ => None,
         }
     }
@@ -68,6 +80,8 @@ pub(super) fn read(
     let relation = |row: &postgres::Row| Relation {
         oid: row.get("oid"),
         kind: row.get("kind"),
+        has_foreign_part: row.get("has_foreign_part"),
+        by_columns_only: row.get("by_columns_only"),
         key_columns: row.get("key_columns"),
         has_user: row.get("has_user"),
         pages: row

@@ -15,6 +15,13 @@ WITH RECURSIVE named AS (
 SELECT n.relname::text AS name,
        n.oid AS oid,
        n.relkind::text AS kind,
+       EXISTS (
+           SELECT FROM parts AS p JOIN pg_class AS c ON c.oid = p.oid
+            WHERE p.root = n.oid AND c.relkind = 'f'
+       ) AS has_foreign_part,
+       -- Enough to read rows, too little to lock the table.
+       has_any_column_privilege(n.oid, 'SELECT') AND NOT has_table_privilege(n.oid, 'SELECT')
+           AS by_columns_only,
        ARRAY(
            SELECT a.attname::text
              FROM pg_index AS i

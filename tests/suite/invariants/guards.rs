@@ -201,6 +201,24 @@ fn a_weaker_guard_of_the_same_name_is_no_proof() {
     }
 }
 
+/// Names are unique per table only, and this check reads both.
+#[test]
+fn a_guard_of_the_same_name_on_another_table_is_no_proof() {
+    let database = Database::migrated();
+    database.execute(
+        "ALTER TABLE public.llm_usage_log DROP CONSTRAINT llm_usage_log_user_id_check;
+         ALTER TABLE public.user_provider_keys
+             ADD CONSTRAINT llm_usage_log_user_id_check CHECK (true);
+         INSERT INTO public.llm_usage_log
+             (user_id, request_id, model, provider, power_level, credits_used, success, error_message)
+         VALUES ('00000000-0000-0000-0000-000000000000', 'r', 'm', 'p', 'balanced', 0, false, 'x')",
+    );
+    let run = creditdb(["verify", "user-id-nil", "--format", "json"])
+        .on(&database.url)
+        .exits(1);
+    assert_eq!(result(&run.json(), "user-id-nil")["violations"], 1);
+}
+
 #[test]
 fn a_guard_that_the_sums_contradict_is_not_believed() {
     let database = Database::migrated();

@@ -120,6 +120,38 @@ fn rows_that_this_role_may_not_see_are_not_taken_for_absent() {
     assert!(reason.contains("(SQLSTATE 42501)"), "{reason}");
 }
 
+/// What cannot be locked can be emptied after the snapshot was taken, which then shows no rows.
+#[test]
+fn a_table_that_this_role_cannot_lock_is_not_believed() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let columns = "REVOKE pg_read_all_data FROM $role;
+                   GRANT SELECT ON public.schema_version, public.user_credits TO $role;
+                   GRANT SELECT (id, user_id, entry_seq, amount, balance_after, created_at)
+                       ON public.credit_transactions TO $role;";
+    let run = verify_as_reader(&database, columns);
+    assert_eq!(run.code, 3);
+    let reason = run.json()["checks"][0]["reason"].to_string();
+    let words = "credit_transactions\\\" may be read by columns only, so it could not be locked";
+    assert!(reason.contains(words), "{reason}");
+}
+
+/// No constraint holds for its rows, and no snapshot.
+#[test]
+fn a_table_with_a_foreign_part_is_not_believed() {
+    let database = Database::migrated();
+    database.execute(
+        "CREATE FOREIGN DATA WRAPPER elsewhere;
+         CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
+         CREATE FOREIGN TABLE public.old () INHERITS (public.credit_transactions) SERVER elsewhere",
+    );
+    let run = creditdb(["verify", "sign-usage"])
+        .on(&database.url)
+        .exits(3);
+    let words = "\"public.credit_transactions\" has a foreign table as a part";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+}
+
 #[test]
 fn a_view_in_the_place_of_a_table_is_not_believed() {
     let database = Database::migrated();
