@@ -90,6 +90,11 @@ const IN_THE_WAY: &str = "SELECT c.relname::text AS relation, l.granted, coalesc
 /// SQLSTATEs of a statement that waited for a lock, or in all, for too long.
 const WAITED_TOO_LONG: [Option<&str>; 2] = [Some("55P03"), Some("57014")];
 
+/// Whether a statement was ended by a limit, for locks or in all.
+pub fn waited_too_long(error: &Error) -> bool {
+    WAITED_TOO_LONG.contains(&error.sqlstate())
+}
+
 impl<'a> Snapshot<'a> {
     /// Takes the snapshot and pins what could make a statement see something else.
     ///
@@ -178,7 +183,7 @@ fn lock(transaction: &mut Transaction<'_>, tables: &[String], patience: Duration
         tables.join(", ")
     ));
     let error = match locked.map_err(Error::from) {
-        Err(error) if WAITED_TOO_LONG.contains(&error.sqlstate()) => error,
+        Err(error) if waited_too_long(&error) => error,
         locked => return locked,
     };
     transaction.batch_execute("ROLLBACK TO unlocked")?;

@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 use postgres::Transaction;
 
 use super::board::{Board, Job};
+use super::hands::SIGN_OF_LIFE;
 use super::neighbours::Neighbours;
 use super::pieces::Pace;
 use super::relations;
 use super::runner::Options;
 use crate::error::{Error, Result};
 use crate::report::Progress;
-
-/// A connection without work speaks this often, so that the server does not take it for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// The server cuts a statement off this long after the deadline: never before it, by rounding or
 /// by a clock that runs a little ahead of ours, or the next job would begin in what is left.
@@ -204,7 +202,8 @@ impl<'a> Crew<'a> {
         let Some(rate) = self.options.rows_per_second else {
             return Ok(());
         };
-        while matches!(job, Job::Range { .. }) && !self.is_late() {
+        let reads_rows = matches!(job, Job::Range { .. } | Job::Content { .. });
+        while reads_rows && !self.is_late() {
             let due = Duration::from_secs_f64(self.queue().rows as f64 / rate.max(1) as f64);
             let early = due.saturating_sub(self.started.elapsed());
             if early.is_zero() {

@@ -2,10 +2,14 @@
 
 use std::iter;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use postgres::Transaction;
+
+/// A connection without work speaks this often, so that the server does not take it for dead.
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Has some things done, each by the next connection that has nothing to do; what was made of them,
 /// in no order.
@@ -16,10 +20,18 @@ pub(super) fn share<T: Sync, R: Send>(
 ) -> Vec<R> {
     let left = Mutex::new(things.iter());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let busy = Busy::all(hands.len());
     let work = |hand: &mut Transaction<'_>| -> Vec<R> {
-        iter::from_fn(&next)
+        let mine = busy.me();
+        let done = iter::from_fn(&next)
             .map(|thing| what(hand, thing))
-            .collect()
+            .collect();
+        drop(mine);
+        while busy.are_others() {
+            // A connection that is lost is found so by its next work.
+            let _ = hand.batch_execute("");
+        }
+        done
     };
     thread::scope(|scope| {
         let begin = |hand| scope.spawn(|| work(hand));
@@ -29,4 +41,42 @@ pub(super) fn share<T: Sync, R: Send>(
             .flat_map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     })
+}
+
+/// How many connections have something to do.
+struct Busy {
+    number: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// One of them, until it is dropped: also by a panic, for which nobody must wait.
+struct Me<'a>(&'a Busy);
+
+impl Busy {
+    fn all(number: usize) -> Self {
+        Self {
+            number: Mutex::new(number),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn me(&self) -> Me<'_> {
+        Me(self)
+    }
+
+    /// Waits for the others, for as long as a connection can be silent; whether there are any left.
+    fn are_others(&self) -> bool {
+        let number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self
+            .changed
+            .wait_timeout_while(number, SIGN_OF_LIFE, |number| *number > 0);
+        wait.is_ok_and(|(number, _)| *number > 0)
+    }
+}
+
+impl Drop for Me<'_> {
+    fn drop(&mut self) {
+        *self.0.number.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.changed.notify_all();
+    }
 }

@@ -35,8 +35,10 @@ SELECT n.relname::text AS name,
             WHERE a.attrelid = n.oid AND a.attname = 'user_id' AND NOT a.attisdropped
        ) AS has_user,
        (
+           -- The size of a sequence would have to wait for a lock.
            SELECT CASE WHEN bool_and(c.relkind = 'r' AND am.amname = 'heap')
-                       THEN max(pg_relation_size(c.oid) / current_setting('block_size')::bigint)
+                       THEN max(CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END
+                                / current_setting('block_size')::bigint)
                        END
              FROM parts AS p
              JOIN pg_class AS c ON c.oid = p.oid AND c.relkind <> 'p'

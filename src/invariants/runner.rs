@@ -138,7 +138,7 @@ pub fn audit(
     canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
         let schema = &database.schema_version;
-        Course::set(&mut hands, file, horizon, schema, request(options))
+        Course::set(&mut hands, file, horizon, schema, request(options, started))
     });
     let mut course = course.transpose()?;
     if course
@@ -270,7 +270,7 @@ impl Evaluation<'_> {
     }
 }
 
-fn request(options: &Options) -> Request {
+fn request(options: &Options, started: Instant) -> Request {
     let full = match (options.distrust, options.full) {
         (true, _) => Some("--distrust believes no index"),
         (false, true) => Some("--full was asked for"),
@@ -279,6 +279,9 @@ fn request(options: &Options) -> Request {
     Request {
         full,
         whole: !options.partial,
+        until: options
+            .deadline
+            .and_then(|limit| started.checked_add(limit)),
     }
 }
 

@@ -22,7 +22,8 @@ use crate::invariants::range::{Extent, Range};
 use crate::invariants::scan::Scan;
 use crate::report::Evidence;
 
-/// By table. The server's hash of a numeric forgets its sign, hence the offset: `+`.
+/// By table. The server's hash of a numeric forgets its sign, hence the offset: `+`. That of jsonb
+/// forgets the signs of numbers, and where objects and arrays end, hence its text: `=`.
 const COLUMNS: &[(&str, &[&str])] = &[
     (
         ENTRIES,
@@ -34,7 +35,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "+balance_after",
             "reference_id",
             "description",
-            "metadata",
+            "=metadata",
             "created_at",
         ],
     ),
@@ -55,7 +56,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "success",
             "error_message",
             "byok_used",
-            "metadata",
+            "=metadata",
             "created_at",
         ],
     ),
@@ -215,12 +216,34 @@ fn add(sums: &mut Sums, name: &str, more: i128) {
 fn hash(table: &str, key: i64) -> String {
     let columns = COLUMNS.iter().find(|(known, _)| *known == table);
     let columns = columns.map_or(&["id"][..], |(_, columns)| columns);
-    let columns = columns.iter().map(|column| match column.strip_prefix('+') {
-        Some(amount) => format!("{amount} + {OFFSET}"),
-        None => (*column).to_owned(),
+    let columns = columns.iter().map(|column| match column.split_at(1) {
+        ("+", amount) => format!("{amount} + {OFFSET}"),
+        ("=", json) => format!("{json}::text"),
+        _ => (*column).to_owned(),
     });
     let row = columns.collect::<Vec<_>>().join(", ");
     format!("hashint8extended(hash_record_extended(ROW({row}), {key}), {key})")
+}
+
+/// The content of the newest sealed row. When a backup was restored, in whatever way, and the
+/// sequence has come as far again, another row has its id, or none.
+pub(super) fn newest(
+    snapshot: &mut Transaction<'_>,
+    (table, sealed): (&str, i64),
+    key: i64,
+) -> Result<Number> {
+    let (hash, table) = (hash(table, key), quote_identifier(table));
+    let row = snapshot.query_one(
+        &format!(
+            "SELECT coalesce(sum({hash}), 0)::text
+               FROM (SELECT * FROM public.{table} WHERE id <= $1 ORDER BY id DESC LIMIT 1) AS t"
+        ),
+        &[&sealed],
+    )?;
+    let sum: String = row.get(0);
+    sum.parse()
+        .map(Number)
+        .map_err(|_| Error::undecided(format!("a sum over \"public.{table}\" is {sum}")))
 }
 
 /// The sums as statements that a person can run, on two copies of a database for example.

@@ -7,16 +7,16 @@ use postgres::Transaction;
 
 use super::content::compare;
 use super::identity::probe;
-use super::reason::{Request, reason};
+use super::reason::{Request, other_history, reason};
+use super::seal::Seal;
 use super::since::{digest, reads_sealed_tables};
 use super::{
     Block, Contents, Cycles, Groups, Horizon, Identity, Number, Pass, Readings, SEALED_HISTORY,
     Sealed, Since, State, StateFile, TABLES,
 };
-use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
 use crate::invariants::catalogue::Check;
-use crate::invariants::equations::{self, ENTRIES, GRACE};
+use crate::invariants::equations::{self, ENTRIES};
 use crate::invariants::evidence::Violations;
 use crate::invariants::hands;
 use crate::invariants::outcome::{judged, unread};
@@ -37,8 +37,10 @@ pub(in crate::invariants) struct Course {
     /// Why everything is read; none for an incremental audit.
     full: Option<String>,
     since: Option<Since>,
-    /// By table, the highest id that can be sealed now.
-    reach: BTreeMap<&'static str, i64>,
+    /// By table, what can be sealed now.
+    reach: BTreeMap<&'static str, Seal>,
+    /// Why that is not known of all of them.
+    unreached: Option<String>,
 }
 
 impl Course {
@@ -49,7 +51,7 @@ impl Course {
     pub fn set(
         hands: &mut [Transaction<'_>],
         file: &StateFile,
-        horizon: Horizon,
+        mut horizon: Horizon,
         schema_version: &str,
         request: Request,
     ) -> Result<Self> {
@@ -66,7 +68,11 @@ impl Course {
                     .hint(file.begin_anew("name another file, or begin anew")));
             }
             if probe(snapshot, state.key)? == state.probe {
-                full = reason(state, &identity, &horizon, schema_version, request);
+                let other = other_history(snapshot, state, &identity);
+                if other.is_some() {
+                    horizon.forget();
+                }
+                full = reason(state, &horizon, schema_version, request).or(other);
             } else {
                 full = Some("this server hashes otherwise than the one before".to_owned());
                 before = None;
@@ -94,11 +100,26 @@ impl Course {
             full,
             since,
             reach: BTreeMap::new(),
+            unreached: None,
         };
         let reaches = hands::share(hands, &TABLES, |hand, table| {
-            Ok((*table, course.reach_of(hand, table)?))
+            let before = course.sealed(table).map(Seal::of).unwrap_or_default();
+            let known = course.horizon.tables.get(table);
+            let Some(complete) = known.and_then(|reach| reach.complete) else {
+                return (*table, before, None);
+            };
+            let ids = (before.upto, complete);
+            let is_new = course.since.is_some();
+            match Seal::find(hand, table, ids, is_new, (key, course.request.until)) {
+                Ok(seal) => (*table, seal, None),
+                Err(error) => (*table, before, Some(error)),
+            }
         });
-        course.reach = reaches.into_iter().collect::<Result<_>>()?;
+        for (table, seal, error) in reaches {
+            course.reach.insert(table, seal);
+            course.unreached = course.unreached.or(error
+                .map(|error| format!("how far \"{table}\" can be sealed is not known: {error}")));
+        }
         Ok(course)
     }
 
@@ -139,7 +160,7 @@ impl Course {
         }
         let pass = |table: &&str| {
             let before = self.sealed(table).map(|sealed| sealed.id);
-            let upto = self.reach[table].max(before.unwrap_or_default());
+            let upto = self.reach[table].upto.max(before.unwrap_or_default());
             let nothing_new = self.since.is_some() && before == Some(upto);
             if upto == 0 || nothing_new {
                 return None;
@@ -160,37 +181,14 @@ impl Course {
         let before = self.before.as_ref().filter(|_| self.since.is_some());
         let known = before.zip(self.sealed(ENTRIES));
         let known = known.map(|(state, sealed)| (state.cycles.clone(), sealed.id));
-        let upto = self.reach[ENTRIES].max(known.as_ref().map_or(0, |(_, before)| *before));
+        let upto = self.reach[ENTRIES]
+            .upto
+            .max(known.as_ref().map_or(0, |(_, before)| *before));
         Some(Cycles::new(self.key, known, upto))
     }
 
     fn sealed(&self, table: &str) -> Option<&Sealed> {
         self.before.as_ref()?.tables.get(table)
-    }
-
-    /// The highest id that can be sealed: nothing that may come can have it or a lower one, and no
-    /// row up to there is so young that some check does not judge it yet.
-    fn reach_of(&self, snapshot: &mut Transaction<'_>, table: &str) -> Result<i64> {
-        let before = self.sealed(table).map_or(0, |sealed| sealed.id);
-        let known = self.horizon.tables.get(table);
-        let Some(complete) = known.and_then(|reach| reach.complete) else {
-            return Ok(before);
-        };
-        let name = quote_identifier(table);
-        let ids = format!("id > {before} AND id <= {complete}");
-        // For a bare min() the planner walks the index up to the first young row. That is right for
-        // new rows, and takes long for a whole table.
-        let young = match self.since {
-            Some(_) => {
-                format!("SELECT min(id) FROM public.{name} WHERE {ids} AND created_at >= {GRACE}")
-            }
-            None => format!(
-                "SELECT min(id) FILTER (WHERE created_at >= {GRACE}) FROM public.{name} \
-                  WHERE {ids}"
-            ),
-        };
-        let young: Option<i64> = snapshot.query_one(&young, &[])?.get(0);
-        Ok(young.map_or(complete, |young| young - 1))
     }
 
     /// Judges what was sealed, says how the audit went, and gives the file what it is to say.
@@ -218,9 +216,10 @@ impl Course {
             None
         });
         let cycles = used.unwrap_or_default().groups;
-        let kept = match &failed {
-            Some(reason) => Some(format!("the rows to be sealed were not read: {reason}")),
-            None => self.why_kept(plan, checks),
+        let kept = match (&self.unreached, &failed) {
+            (Some(why), _) => Some(why.clone()),
+            (_, Some(why)) => Some(format!("the rows to be sealed were not read: {why}")),
+            (None, None) => self.why_kept(plan, checks),
         };
         if kept.is_none() {
             file.next = Some(self.next(plan, (&read, cycles), checks, taken_at));
@@ -339,8 +338,10 @@ impl Course {
                 }
             }
             let reach = self.horizon.tables.get(table);
+            let seal = self.reach[table];
             let sealed = Sealed {
-                id: self.reach[table],
+                id: seal.upto,
+                newest: seal.newest,
                 blocks,
                 candidate: reach.and_then(|reach| reach.candidate.clone()),
             };

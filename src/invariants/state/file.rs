@@ -12,7 +12,7 @@ use super::State;
 use crate::error::{Error, Result, shell_quoted};
 
 /// Rises when a program could misread what another one wrote.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What stands in the file.
 #[derive(Serialize, Deserialize)]

@@ -18,11 +18,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use postgres::{Client, Row};
+use postgres::{Client, Row, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::{StateFile, TABLES};
 use crate::db::session::quote_identifier;
+use crate::db::snapshot;
 use crate::error::Result;
 
 /// Most transactions end within this time; nobody waits for the others.
@@ -74,6 +75,8 @@ pub(super) struct Reach {
     pub complete: Option<i64>,
     /// What is complete when some transactions have ended.
     pub candidate: Option<Candidate>,
+    /// Whether an earlier audit of this history has seen to that.
+    leans_on_before: bool,
 }
 
 /// An id below which rows may still come.
@@ -87,8 +90,22 @@ pub(super) struct Candidate {
 }
 
 impl Horizon {
-    /// Looks, and waits a little for transactions to end. Has to be done before the snapshot.
+    /// Looks, and waits a little for transactions to end, and for a lock. Has to be done before the
+    /// snapshot.
     pub fn look(client: &mut Client, file: &StateFile) -> Result<Self> {
+        let mut transaction = client.transaction()?;
+        let limit = PATIENCE.as_millis();
+        transaction.batch_execute(&format!("SET LOCAL lock_timeout = {limit}"))?;
+        match Self::look_within(&mut transaction, file) {
+            Err(error) if snapshot::waited_too_long(&error) => Ok(Self::blind(&format!(
+                "how far ids were drawn is not known: {}",
+                error.primary()
+            ))),
+            looked => looked,
+        }
+    }
+
+    fn look_within(client: &mut Transaction<'_>, file: &StateFile) -> Result<Self> {
         let row = client.query_one(
             "SELECT pg_is_in_recovery(), pg_postmaster_start_time()::text",
             &[],
@@ -138,6 +155,14 @@ impl Horizon {
         })
     }
 
+    /// Takes back what is only known of the history that an earlier audit has seen.
+    pub fn forget(&mut self) {
+        for reach in self.tables.values_mut().filter(|r| r.leans_on_before) {
+            reach.complete = None;
+            reach.candidate = None;
+        }
+    }
+
     fn blind(reason: &str) -> Self {
         Self {
             tables: BTreeMap::new(),
@@ -147,7 +172,7 @@ impl Horizon {
 }
 
 /// The last id that a sequence gave. It is no part of a snapshot: this is the present one.
-fn last_of(client: &mut Client, sequence: &Row) -> Result<i64> {
+fn last_of(client: &mut Transaction<'_>, sequence: &Row) -> Result<i64> {
     let schema = quote_identifier(sequence.get("nspname"));
     let name = quote_identifier(sequence.get("relname"));
     let last = format!("SELECT last_value - (NOT is_called)::integer FROM {schema}.{name}");
@@ -158,7 +183,7 @@ fn is_nameless(transaction: &str) -> bool {
     transaction.starts_with(NAMELESS)
 }
 
-fn holders(client: &mut Client, oids: &[u32]) -> Result<BTreeMap<u32, Holders>> {
+fn holders(client: &mut Transaction<'_>, oids: &[u32]) -> Result<BTreeMap<u32, Holders>> {
     let mut holders: BTreeMap<u32, Holders> = BTreeMap::new();
     for row in client.query(HOLDERS, &[&oids])? {
         let of_it = holders.entry(row.get("relation")).or_default();
@@ -169,7 +194,7 @@ fn holders(client: &mut Client, oids: &[u32]) -> Result<BTreeMap<u32, Holders>> 
 
 /// Waits for those who were seen first, not for those who come later.
 fn wait(
-    client: &mut Client,
+    client: &mut Transaction<'_>,
     oids: &[u32],
     first: &BTreeMap<u32, Holders>,
 ) -> Result<BTreeMap<u32, Holders>> {
@@ -187,7 +212,9 @@ fn wait(
     }
 }
 
-/// What can be said of one sequence. `left` are those that were seen first and have not ended.
+/// What can be said of one sequence. `left` are those that were seen first and have not ended. What
+/// was seen before a restart is not gone on from: the server may have been put back to a time before
+/// it was seen, and ids may have been drawn again since.
 fn reach(
     last: i64,
     left: Holders,
@@ -195,33 +222,32 @@ fn reach(
     before: Option<Candidate>,
     started: &str,
 ) -> Reach {
+    let known = |complete, candidate| Reach {
+        last,
+        complete,
+        candidate,
+        leans_on_before: false,
+    };
     if left.is_empty() {
-        return Reach {
-            last,
-            complete: Some(last),
-            candidate: None,
-        };
+        return known(Some(last), None);
     }
     let fresh = Candidate {
         id: last,
         holders: left,
         started: started.to_owned(),
     };
-    let waits = |before: &Candidate| {
-        let same = before.started == started;
-        same && !before.holders.is_disjoint(now) || now.iter().any(|n| is_nameless(n))
+    let is_of_now = |before: &Candidate| before.started == started && before.id <= last;
+    let Some(before) = before.filter(is_of_now) else {
+        return known(None, Some(fresh));
     };
-    match before {
-        Some(before) if waits(&before) => Reach {
-            last,
-            complete: None,
-            candidate: Some(before),
-        },
-        before => Reach {
-            last,
-            complete: before.map(|before| before.id),
-            candidate: Some(fresh),
-        },
+    let waits = !before.holders.is_disjoint(now) || now.iter().any(|n| is_nameless(n));
+    let (complete, candidate) = match waits {
+        true => (None, before),
+        false => (Some(before.id), fresh),
+    };
+    Reach {
+        leans_on_before: true,
+        ..known(complete, Some(candidate))
     }
 }
 
@@ -252,13 +278,23 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_only_prepared_transactions_can_be_old() {
+    fn a_prepared_transaction_may_be_any_that_was_seen() {
         let before = Some(candidate(5, &["3/1"]));
-        let new = reach(9, names(&["3/1"]), &names(&["3/1"]), before.clone(), "now");
-        assert_eq!(new.complete, Some(5));
         let prepared = names(&["-1/77"]);
-        let old = reach(9, names(&["-1/77"]), &prepared, before, "now");
-        assert_eq!(old.complete, None);
+        let old = reach(9, prepared.clone(), &prepared, before.clone(), "then");
+        assert_eq!((old.complete, old.candidate), (None, before));
+    }
+
+    #[test]
+    fn after_a_restart_or_with_another_sequence_it_begins_anew() {
+        let before = Some(candidate(5, &["3/1"]));
+        let open = names(&["4/7"]);
+        let new = reach(9, open.clone(), &open, before.clone(), "now");
+        assert_eq!(new.complete, None);
+        assert_eq!(new.candidate.map(|it| it.id), Some(9));
+        let back = reach(4, open.clone(), &open, before, "then");
+        assert_eq!(back.complete, None);
+        assert_eq!(back.candidate, Some(candidate(4, &["4/7"])));
     }
 
     #[test]

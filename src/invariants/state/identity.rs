@@ -9,6 +9,7 @@ use crate::error::Result;
 /// replays says up to where it has.
 const IDENTITY: &str = "SELECT (SELECT system_identifier::text FROM pg_control_system()),
         current_database()::text,
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
         CASE WHEN pg_is_in_recovery()
              THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline)
                      FROM pg_control_checkpoint() AS c, pg_control_recovery() AS r)
@@ -27,6 +28,8 @@ pub(super) struct Identity {
     pub system_identifier: String,
     /// Of the database.
     pub name: String,
+    /// Another one when the database was made anew under its name.
+    pub oid: u32,
     /// Rises with each failover and each recovery from a backup.
     pub timeline: i32,
 }
@@ -38,7 +41,21 @@ impl Identity {
         Ok(Self {
             system_identifier: row.get(0),
             name: row.get(1),
-            timeline: row.get(2),
+            oid: row.get(2),
+            timeline: row.get(3),
+        })
+    }
+
+    /// Why what was known of its rows need not be true of the rows that it has now, in words.
+    pub fn other_history(&self, now: &Self) -> Option<String> {
+        if self.oid != now.oid {
+            return Some("the database was made anew".to_owned());
+        }
+        let (then, now) = (self.timeline, now.timeline);
+        (then != now).then(|| {
+            format!(
+                "the server was on timeline {then} and is on {now}: it failed over or was restored"
+            )
         })
     }
 

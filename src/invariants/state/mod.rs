@@ -7,7 +7,7 @@
 //! incremental audit reads the rows above the sealed ids, and judges by them alone what can be
 //! judged so (`since`); a full audit reads everything, the content of the sealed rows included.
 //! `course` decides which of the two an audit is (`reason` says why not the cheaper one), and what
-//! it leaves behind.
+//! it leaves behind, sealed as far as `seal` finds.
 
 mod content;
 mod course;
@@ -16,6 +16,7 @@ mod file;
 mod horizon;
 mod identity;
 mod reason;
+mod seal;
 mod since;
 
 use std::collections::BTreeMap;
@@ -87,6 +88,8 @@ struct State {
 struct Sealed {
     /// The highest id.
     id: i64,
+    /// The content of the newest row up to there.
+    newest: Number,
     /// By number.
     blocks: BTreeMap<i64, Block>,
     /// An id that transactions, which were open for long, kept from being sealed.

@@ -1,6 +1,12 @@
 //! Why an audit with a state has to read everything all the same.
 
+use std::time::Instant;
+
+use postgres::Transaction;
+
+use super::content::newest;
 use super::{Horizon, Identity, State, TABLES};
+use crate::error::Error;
 
 /// What was asked for, besides the file.
 #[derive(Clone, Copy, Debug)]
@@ -9,12 +15,13 @@ pub(in crate::invariants) struct Request {
     pub full: Option<&'static str>,
     /// All checks; some of them say too little to seal anything.
     pub whole: bool,
+    /// When the time for the audit is over, where it has a deadline.
+    pub until: Option<Instant>,
 }
 
 /// Why an audit has to read everything although there is a state; none when it need not.
 pub(super) fn reason(
     state: &State,
-    now: &Identity,
     horizon: &Horizon,
     schema_version: &str,
     request: Request,
@@ -28,12 +35,6 @@ pub(super) fn reason(
     if state.schema_version != schema_version {
         let then = &state.schema_version;
         return Some(format!("the schema was at version {then}"));
-    }
-    if state.database.timeline != now.timeline {
-        let (then, now) = (state.database.timeline, now.timeline);
-        return Some(format!(
-            "the server was on timeline {then} and is on {now}: it failed over or was restored"
-        ));
     }
     if state.tables.values().all(|sealed| sealed.id == 0) {
         return Some("nothing is sealed yet".to_owned());
@@ -49,4 +50,31 @@ pub(super) fn reason(
         }
     }
     None
+}
+
+/// Why the rows that a state has sealed are not the rows that have these ids here.
+pub(super) fn other_history(
+    snapshot: &mut Transaction<'_>,
+    state: &State,
+    identity: &Identity,
+) -> Option<String> {
+    let other = state.database.other_history(identity);
+    other.or_else(|| {
+        state.tables.iter().find_map(|(table, sealed)| {
+            let now = snapshot
+                .transaction()
+                .map_err(Error::from)
+                .and_then(|mut savepoint| newest(&mut savepoint, (table, sealed.id), state.key));
+            match now {
+                Ok(now) if now == sealed.newest => None,
+                Ok(_) => Some(format!(
+                    "the newest sealed row of \"{table}\" is another one: a backup was restored, or \
+                     somebody edited it"
+                )),
+                Err(error) => Some(format!(
+                    "the sealed rows of \"{table}\" cannot be read: {error}"
+                )),
+            }
+        })
+    })
 }

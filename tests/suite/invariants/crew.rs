@@ -139,6 +139,16 @@ fn a_rate_is_kept() {
         .succeeds();
     // 6000 rows take 3 s, but for the last ranges, which need not wait for themselves.
     assert!(started.elapsed() >= Duration::from_millis(1500));
+
+    // To seal them, as many entries and as many requests are read twice: in 4 s, not 2.
+    let folder = Folder::with::<&str>(&[]);
+    let state = format!("--state={}/it.state", folder.arg());
+    let rate = "--max-rows-per-second=6000";
+    let started = Instant::now();
+    creditdb(["verify", &state, "--full-speed", "--jobs=1", rate])
+        .on(&database.url)
+        .run();
+    assert!(started.elapsed() >= Duration::from_millis(3200));
 }
 
 #[test]

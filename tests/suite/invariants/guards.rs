@@ -210,7 +210,8 @@ fn a_guard_of_the_same_name_on_another_table_is_no_proof() {
          ALTER TABLE public.user_provider_keys
              ADD CONSTRAINT llm_usage_log_user_id_check CHECK (true);
          INSERT INTO public.llm_usage_log
-             (user_id, request_id, model, provider, power_level, credits_used, success, error_message)
+             (user_id, request_id, model, provider, power_level, credits_used, success,
+              error_message)
          VALUES ('00000000-0000-0000-0000-000000000000', 'r', 'm', 'p', 'balanced', 0, false, 'x')",
     );
     let run = creditdb(["verify", "user-id-nil", "--format", "json"])

@@ -89,7 +89,7 @@ fn what_is_sealed_is_not_read_again() {
     // The sums of the sealed entries stay, whatever becomes of the entries.
     night.damage(
         "UPDATE public.credit_transactions SET amount = amount - 1
-          WHERE id = (SELECT max(id) FROM public.credit_transactions WHERE transaction_type = 'usage')",
+          WHERE id = (SELECT min(id) FROM public.credit_transactions WHERE transaction_type = 'usage')",
     );
     let audit = night.audit(&[], 0);
     assert_eq!(result(&audit, CHECK)["status"], "holds");
@@ -98,7 +98,7 @@ fn what_is_sealed_is_not_read_again() {
     // So do the counters of an audit that had findings: nothing of it was sealed.
     night.damage(
         "UPDATE public.credit_transactions SET amount = amount + 1
-          WHERE id = (SELECT max(id) FROM public.credit_transactions WHERE transaction_type = 'usage')",
+          WHERE id = (SELECT min(id) FROM public.credit_transactions WHERE transaction_type = 'usage')",
     );
     night.is_quiet();
 }

@@ -2,6 +2,7 @@
 
 mod cycles;
 mod damage;
+mod history;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
@@ -207,10 +208,10 @@ fn a_state_that_does_not_fit_is_refused_or_said_aloud() {
         night.folder.write("it.state", &written);
         run
     };
-    let newer = with(&written.replace("\"format\":2", "\"format\":9"));
+    let newer = with(&written.replace("\"format\":3", "\"format\":9"));
     assert_eq!(newer.code, 2);
-    assert_says(&newer, &["has format 9", "this one knows format 2"]);
-    let older = with(&written.replace("\"format\":2", "\"format\":0"));
+    assert_says(&newer, &["has format 9", "this one knows format 3"]);
+    let older = with(&written.replace("\"format\":3", "\"format\":0"));
     let reason = older.json()["state"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("has format 0"), "{reason}");
     for damaged in [
