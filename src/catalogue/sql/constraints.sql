@@ -1,5 +1,7 @@
 -- Constraints of tables; NOT NULL is in columns.sql. $1: oids in scope. Only PostgreSQL 18 has
--- constraints that are not enforced, hence the way through jsonb.
+-- constraints that are not enforced, hence the way through jsonb. A foreign key to a partitioned
+-- table has a copy for each partition, on the referencing table too: copies follow their parent, as
+-- all of a partition does.
 SELECT 'constraint' AS kind, k.conrelid::regclass::text AS "table", quote_ident(k.conname) AS name,
        NULL AS owner, 'pg_constraint' AS class, k.oid, 0 AS sub,
        jsonb_strip_nulls(jsonb_build_object(
@@ -14,4 +16,4 @@ SELECT 'constraint' AS kind, k.conrelid::regclass::text AS "table", quote_ident(
            AS properties
   FROM pg_constraint AS k
   LEFT JOIN pg_index AS i ON i.indexrelid = k.conindid
- WHERE k.conrelid = ANY ($1) AND k.contype IN ('p', 'u', 'c', 'f', 'x')
+ WHERE k.conrelid = ANY ($1) AND k.contype IN ('p', 'u', 'c', 'f', 'x') AND k.conparentid = 0
