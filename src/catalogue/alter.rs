@@ -310,11 +310,18 @@ fn type_(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
     let name = &expected.name;
     let mut sql = Vec::new();
     if has(changes, "labels") && expected.text("form") == "enum" && actual.text("form") == "enum" {
-        let held: Vec<&str> = actual.text("labels").split(", ").collect();
+        let held: Vec<&str> = actual
+            .get("labels")
+            .map_or_else(Vec::new, |labels| labels.split(", ").collect());
         let mut before: Option<&str> = None;
         for label in expected.text("labels").split(", ") {
             if !held.contains(&label) {
-                let place = before.map_or_else(String::new, |label| format!(" AFTER {label}"));
+                // Without a place it would be the last one, and no statement moves a label.
+                let place = match (before, held.first()) {
+                    (Some(before), _) => format!(" AFTER {before}"),
+                    (None, Some(first)) => format!(" BEFORE {first}"),
+                    (None, None) => String::new(),
+                };
                 sql.push(format!("ALTER TYPE {name} ADD VALUE {label}{place};"));
             }
             before = Some(label);
