@@ -13,25 +13,25 @@ pub(super) fn statements(
 ) -> Vec<String> {
     let mut sql = match expected.kind {
         Kind::Table => table(expected, actual, changes),
-        Kind::Column => column(expected, actual, changes),
+        Kind::Column => column(expected, actual, changes, context),
         Kind::Constraint => constraint(expected, actual, changes, context),
         Kind::Index => index(expected, actual, changes, context),
         Kind::Sequence => sequence(expected, actual, changes, context),
-        Kind::Function => function(expected, actual, changes),
+        Kind::Function => function(expected, actual, changes, context),
         Kind::Type => type_(expected, actual, changes),
         Kind::Trigger | Kind::Rule if only(changes, "enabled") => {
             let table = expected.table.as_deref().unwrap_or_default();
             vec![create::enable(expected, table, expected.get("enabled"))]
         }
         Kind::View | Kind::Trigger | Kind::Rule | Kind::Policy if defined_otherwise(changes) => {
-            let mut sql = vec![drop(actual), create::bare(expected)];
+            let mut sql = vec![drop(actual, context), create::bare(expected)];
             sql.extend(trimmings(expected, context));
             return sql;
         }
         _ => Vec::new(),
     };
     // What had to be dropped comes back with what every new object has.
-    if sql.first() == Some(&drop(actual)) {
+    if sql.first() == Some(&drop(actual, context)) {
         sql.extend(trimmings(expected, context));
         return sql;
     }
@@ -119,7 +119,12 @@ fn table(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
     sql
 }
 
-fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+fn column(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
     let table = expected.table.as_deref().unwrap_or_default();
     let alter = format!("ALTER TABLE {table} ALTER COLUMN {}", expected.name);
     if expected.get("generated").is_some() && has(changes, "generated") {
@@ -128,7 +133,7 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
             "ALTER TABLE {table} ADD COLUMN {};",
             create::column_clause(expected)
         );
-        return vec![drop(actual), add];
+        return vec![drop(actual, context), add];
     }
     let mut sql = Vec::new();
     if has(changes, "name") {
@@ -204,7 +209,7 @@ fn constraint(
         || has(changes, "triggers") && actual.get("triggers").is_some()
         || has(changes, "valid") && expected.get("valid").is_some();
     if anew {
-        let mut sql = vec![drop(actual)];
+        let mut sql = vec![drop(actual, context)];
         sql.extend(create::constraint(expected, context, true));
         return sql;
     }
@@ -237,7 +242,7 @@ fn index(
     context: &Context<'_>,
 ) -> Vec<String> {
     if has(changes, "definition") || has(changes, "unique") {
-        let mut sql = vec![drop(actual)];
+        let mut sql = vec![drop(actual, context)];
         sql.extend(create::index(expected, context, true));
         return sql;
     }
@@ -292,7 +297,12 @@ fn sequence(
     sql
 }
 
-fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+fn function(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
     if !defined_otherwise(changes) {
         return Vec::new();
     }
@@ -301,7 +311,7 @@ fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<Strin
         .iter()
         .any(|p| has(changes, p));
     if anew {
-        return vec![drop(actual), functions::create(expected, "CREATE")];
+        return vec![drop(actual, context), functions::create(expected, "CREATE")];
     }
     vec![functions::create(expected, "CREATE OR REPLACE")]
 }

@@ -2,7 +2,7 @@
 
 use super::function;
 use super::object::{Kind, Object};
-use super::reconcile::{Context, trimmings, unqualified};
+use super::reconcile::{Context, is_partitioned, trimmings, unqualified};
 
 /// Makes an object with its parts, owner, comment and grants.
 pub(super) fn whole(object: &Object, context: &Context<'_>) -> Vec<String> {
@@ -299,15 +299,6 @@ pub(super) fn linked(sequence: &Object, context: &Context<'_>) -> Vec<String> {
         ));
     }
     sql
-}
-
-fn is_partitioned(table: &str, context: &Context<'_>) -> bool {
-    let key = (Kind::Table, String::new(), table.to_owned());
-    let table = context
-        .expected
-        .get(&key)
-        .or_else(|| context.actual.get(&key));
-    table.is_some_and(|table| table.text("form") == "partitioned")
 }
 
 /// `live`: without holding up writers, where the server can do that.

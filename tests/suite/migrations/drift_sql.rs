@@ -52,6 +52,38 @@ fn statements(found: &Value) -> Vec<&str> {
     sql.map(|statement| statement.as_str().unwrap()).collect()
 }
 
+#[test]
+fn labels_paths_and_partitioned_indexes_are_made_as_they_were() {
+    let file = "
+        CREATE TYPE mood AS ENUM ('bad', 'sad', 'ok', 'happy');
+        CREATE FUNCTION alone() RETURNS int LANGUAGE sql SET search_path = '' AS 'SELECT 1';
+        CREATE FUNCTION listed() RETURNS int LANGUAGE sql
+            SET search_path = \"a, \"\", b\", '', pg_temp SET temp_tablespaces = ''
+            AS 'SELECT 1';
+        CREATE TABLE log (at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);
+        CREATE TABLE log_1 PARTITION OF log DEFAULT;
+        CREATE INDEX log_at ON log (at);";
+    let made = Made::of(file);
+    let mut client = made.repaired(
+        "DROP TYPE mood; CREATE TYPE mood AS ENUM ('ok', 'happy');
+         CREATE OR REPLACE FUNCTION alone() RETURNS int LANGUAGE sql SET search_path = ''
+             AS 'SELECT 2';
+         CREATE OR REPLACE FUNCTION listed() RETURNS int LANGUAGE sql AS 'SELECT 2';
+         DROP INDEX log_at; CREATE INDEX log_at ON log (at DESC);
+         CREATE INDEX log_note ON log (note);",
+    );
+    let query = "SELECT array_agg(proconfig::text ORDER BY proname) FROM pg_proc
+                  WHERE proname IN ('alone', 'listed')";
+    let settings: Vec<String> = client.query_one(query, &[]).unwrap().get(0);
+    assert_eq!(
+        settings,
+        [
+            r#"{"search_path=\"\""}"#,
+            r#"{"search_path=\"a, \"\", b\", \"\", pg_temp","temp_tablespaces=\"\""}"#,
+        ]
+    );
+}
+
 /// Rows that came in while nothing was checked are found, where enabled triggers would let them be.
 #[test]
 fn a_foreign_key_that_was_switched_off_is_made_anew() {
