@@ -3,7 +3,7 @@
 use super::compare::Change;
 use super::object::{Kind, Object};
 use super::reconcile::{Context, comment, drop, grants, own, trimmings, unqualified};
-use super::{create, function as functions};
+use super::{create, function as functions, sequence};
 
 pub(super) fn statements(
     expected: &Object,
@@ -16,7 +16,10 @@ pub(super) fn statements(
         Kind::Column => column(expected, actual, changes, context),
         Kind::Constraint => constraint(expected, actual, changes, context),
         Kind::Index => index(expected, actual, changes, context),
-        Kind::Sequence => sequence(expected, actual, changes, context),
+        Kind::Sequence if sequence::is_in_the_way(expected, actual) => {
+            return sequence::make_room(expected, actual, context);
+        }
+        Kind::Sequence => sequence::alter(expected, actual, changes, context),
         Kind::Function => function(expected, actual, changes, context),
         Kind::Type => type_(expected, actual, changes),
         Kind::Trigger | Kind::Rule if only(changes, "enabled") => {
@@ -37,6 +40,8 @@ pub(super) fn statements(
     }
     for change in changes {
         match change.property.as_str() {
+            // The server gives it away with its table only.
+            "owner" if is_linked(actual) => {}
             "owner" => sql.push(own(expected, context.owner)),
             "comment" => sql.push(comment(expected, expected.comment.as_deref())),
             _ => {}
@@ -53,6 +58,14 @@ pub(super) fn statements(
 
 fn has(changes: &[Change], property: &str) -> bool {
     changes.iter().any(|change| change.property == property)
+}
+
+/// Whether it is the sequence of a column.
+fn is_linked(object: &Object) -> bool {
+    object
+        .get("owned by")
+        .or(object.get("identity of"))
+        .is_some()
 }
 
 /// Whether the definition differs in this property alone.
@@ -143,7 +156,9 @@ fn column(
     if has(changes, "generated") {
         sql.push(format!("{alter} DROP EXPRESSION;"));
     }
-    if has(changes, "identity") && actual.get("identity").is_some() {
+    let identity =
+        has(changes, "identity").then(|| (expected.get("identity"), actual.get("identity")));
+    if let Some((None, Some(_))) = identity {
         sql.push(format!("{alter} DROP IDENTITY IF EXISTS;"));
     }
     let retyped = has(changes, "type") || has(changes, "collation");
@@ -173,11 +188,13 @@ fn column(
         (true, None) => sql.push(format!("{alter} DROP NOT NULL;")),
         (false, _) => {}
     }
-    if let (Some(identity), true) = (expected.get("identity"), has(changes, "identity")) {
-        sql.push(format!(
-            "{alter} ADD GENERATED {} AS IDENTITY;",
-            identity.to_uppercase()
-        ));
+    match identity {
+        // Its sequence goes on; one that is made anew would begin again.
+        Some((Some(how), Some(_))) => {
+            sql.push(format!("{alter} SET GENERATED {};", how.to_uppercase()));
+        }
+        Some((Some(_), None)) => sql.extend(sequence::identity(expected, context)),
+        _ => {}
     }
     sql
 }
@@ -253,46 +270,6 @@ fn index(
     }
     if has(changes, "valid") {
         sql.push(format!("REINDEX INDEX CONCURRENTLY {};", expected.name));
-    }
-    sql
-}
-
-fn sequence(
-    expected: &Object,
-    actual: &Object,
-    changes: &[Change],
-    context: &Context<'_>,
-) -> Vec<String> {
-    let name = &expected.name;
-    // The sequence of an identity column is a part of it, and cannot be had without it.
-    if let (Some(column), None) = (actual.get("identity of"), expected.get("identity of")) {
-        let (table, id) = column.rsplit_once('.').unwrap_or((column, ""));
-        let mut sql = vec![format!(
-            "ALTER TABLE {table} ALTER COLUMN {id} DROP IDENTITY;"
-        )];
-        sql.extend(create::sequence(expected, context));
-        sql.extend(create::linked(expected, context));
-        return sql;
-    }
-    let mut sql = Vec::new();
-    let options = [
-        "type",
-        "increment",
-        "minimum",
-        "maximum",
-        "start",
-        "cache",
-        "cycle",
-    ];
-    if options.iter().any(|option| has(changes, option)) {
-        sql.push(format!(
-            "ALTER SEQUENCE {name} {};",
-            create::sequence_options(expected)
-        ));
-    }
-    if has(changes, "owned by") {
-        let column = expected.get("owned by").unwrap_or("NONE");
-        sql.push(format!("ALTER SEQUENCE {name} OWNED BY {column};"));
     }
     sql
 }

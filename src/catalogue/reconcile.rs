@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::{Difference, Nature};
 use super::object::{Catalogue, Kind, Object};
-use super::{alter, create};
+use super::{alter, create, sequence};
 use crate::db::session::{quote_identifier, quote_literal};
 
 /// What statements are written against.
@@ -23,6 +23,9 @@ pub struct Context<'a> {
 pub fn statements(difference: &Difference, context: &Context<'_>) -> Vec<String> {
     match (difference.nature, &difference.expected, &difference.actual) {
         (Nature::Missing, Some(expected), _) => create::whole(expected, context),
+        (Nature::Extra, _, Some(actual)) if actual.kind == Kind::Sequence => {
+            sequence::surplus(actual, context)
+        }
         (Nature::Extra, _, Some(actual)) => vec![drop(actual, context)],
         (Nature::Different, Some(expected), Some(actual)) => {
             alter::statements(expected, actual, &difference.changes, context)
@@ -47,8 +50,8 @@ pub(super) fn drop(object: &Object, context: &Context<'_>) -> String {
     }
 }
 
-/// Whether a table is partitioned, or should be: the server does nothing about the indexes of such a
-/// table that takes turns with writers.
+/// Whether a table is partitioned, or should be: what the server does about the indexes of such a
+/// table never takes turns with writers.
 pub(super) fn is_partitioned(table: &str, context: &Context<'_>) -> bool {
     let key = (Kind::Table, String::new(), table.to_owned());
     let is = |catalogue: &Catalogue| {
