@@ -171,8 +171,8 @@ pub(super) fn compare(
     Compared { differences, later }
 }
 
-/// What is enough for an extra object that blocks to be no longer in the way, where nothing needs to
-/// be lost for that.
+/// What is enough for an extra object that blocks to be no longer in the way, where nothing needs
+/// to be lost for that.
 fn keeping(object: &catalogue::Object, expected: &Catalogue) -> Option<Vec<String>> {
     let name = &object.name;
     match object.kind {
