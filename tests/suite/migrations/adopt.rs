@@ -132,8 +132,8 @@ fn tables_are_not_adopted_while_their_foreign_keys_are_off_or_others_inherit_the
         Database::migrated(),
         "ALTER TABLE credit_transactions DISABLE TRIGGER ALL;
          ALTER TABLE credit_transactions ENABLE TRIGGER USER;
-         CREATE TABLE old_users (note text) INHERITS (user_credits);
-         INSERT INTO old_users (user_id) VALUES (gen_random_uuid())",
+         CREATE SCHEMA apart; CREATE TABLE apart.old_users (note text) INHERITS (user_credits);
+         INSERT INTO apart.old_users (user_id) VALUES (gen_random_uuid())",
     );
     let adopt = || creditdb(["adopt", "--detect", "--format", "json"]).on(&database.url);
     let found = adopt().exits(4).json();
@@ -142,7 +142,7 @@ fn tables_are_not_adopted_while_their_foreign_keys_are_off_or_others_inherit_the
         [
             "different constraint credit_transactions_user_id_fkey on public.credit_transactions: \
              its triggers are disabled, so that it checks no row",
-            "extra table public.old_users: its rows appear in queries of a table of ours",
+            "extra table apart.old_users: its rows appear in queries of a table of ours",
         ]
     );
     let differences = found["differences"].as_array().unwrap().iter();
@@ -150,8 +150,7 @@ fn tables_are_not_adopted_while_their_foreign_keys_are_off_or_others_inherit_the
         database.execute(statement.as_str().unwrap());
     }
     assert_eq!(adopt().succeeds().json()["state"], "adopted");
-    let left =
-        "SELECT (SELECT count(*) FROM old_users) = 1, (SELECT count(*) FROM user_credits) = 0";
+    let left = "SELECT (SELECT count(*) FROM apart.old_users) = 1, (SELECT count(*) FROM user_credits) = 0";
     let row = database.connect().query_one(left, &[]).unwrap();
     assert_eq!((row.get(0), row.get(1)), (true, true));
 }
