@@ -3,7 +3,7 @@
 use super::compare::Change;
 use super::object::{Kind, Object};
 use super::reconcile::{Context, comment, drop, grants, own, trimmings, unqualified};
-use super::{create, function as functions};
+use super::{create, function as functions, sequence};
 
 pub(super) fn statements(
     expected: &Object,
@@ -13,30 +13,35 @@ pub(super) fn statements(
 ) -> Vec<String> {
     let mut sql = match expected.kind {
         Kind::Table => table(expected, actual, changes),
-        Kind::Column => column(expected, actual, changes),
+        Kind::Column => column(expected, actual, changes, context),
         Kind::Constraint => constraint(expected, actual, changes, context),
         Kind::Index => index(expected, actual, changes, context),
-        Kind::Sequence => sequence(expected, actual, changes, context),
-        Kind::Function => function(expected, actual, changes),
+        Kind::Sequence if sequence::is_in_the_way(expected, actual) => {
+            return sequence::make_room(expected, actual, context);
+        }
+        Kind::Sequence => sequence::alter(expected, actual, changes, context),
+        Kind::Function => function(expected, actual, changes, context),
         Kind::Type => type_(expected, actual, changes),
         Kind::Trigger | Kind::Rule if only(changes, "enabled") => {
             let table = expected.table.as_deref().unwrap_or_default();
             vec![create::enable(expected, table, expected.get("enabled"))]
         }
         Kind::View | Kind::Trigger | Kind::Rule | Kind::Policy if defined_otherwise(changes) => {
-            let mut sql = vec![drop(actual), create::bare(expected)];
+            let mut sql = vec![drop(actual, context), create::bare(expected)];
             sql.extend(trimmings(expected, context));
             return sql;
         }
         _ => Vec::new(),
     };
     // What had to be dropped comes back with what every new object has.
-    if sql.first() == Some(&drop(actual)) {
+    if sql.first() == Some(&drop(actual, context)) {
         sql.extend(trimmings(expected, context));
         return sql;
     }
     for change in changes {
         match change.property.as_str() {
+            // The server gives it away with its table only.
+            "owner" if is_linked(actual) => {}
             "owner" => sql.push(own(expected, context.owner)),
             "comment" => sql.push(comment(expected, expected.comment.as_deref())),
             _ => {}
@@ -53,6 +58,14 @@ pub(super) fn statements(
 
 fn has(changes: &[Change], property: &str) -> bool {
     changes.iter().any(|change| change.property == property)
+}
+
+/// Whether it is the sequence of a column.
+fn is_linked(object: &Object) -> bool {
+    object
+        .get("owned by")
+        .or(object.get("identity of"))
+        .is_some()
 }
 
 /// Whether the definition differs in this property alone.
@@ -119,7 +132,12 @@ fn table(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
     sql
 }
 
-fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
+fn column(
+    expected: &Object,
+    actual: &Object,
+    changes: &[Change],
+    context: &Context<'_>,
+) -> Vec<String> {
     let table = expected.table.as_deref().unwrap_or_default();
     let alter = format!("ALTER TABLE {table} ALTER COLUMN {}", expected.name);
     if expected.get("generated").is_some() && has(changes, "generated") {
@@ -128,7 +146,7 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
             "ALTER TABLE {table} ADD COLUMN {};",
             create::column_clause(expected)
         );
-        return vec![drop(actual), add];
+        return vec![drop(actual, context), add];
     }
     let mut sql = Vec::new();
     if has(changes, "name") {
@@ -138,7 +156,9 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
     if has(changes, "generated") {
         sql.push(format!("{alter} DROP EXPRESSION;"));
     }
-    if has(changes, "identity") && actual.get("identity").is_some() {
+    let identity =
+        has(changes, "identity").then(|| (expected.get("identity"), actual.get("identity")));
+    if let Some((None, Some(_))) = identity {
         sql.push(format!("{alter} DROP IDENTITY IF EXISTS;"));
     }
     let retyped = has(changes, "type") || has(changes, "collation");
@@ -168,11 +188,13 @@ fn column(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String>
         (true, None) => sql.push(format!("{alter} DROP NOT NULL;")),
         (false, _) => {}
     }
-    if let (Some(identity), true) = (expected.get("identity"), has(changes, "identity")) {
-        sql.push(format!(
-            "{alter} ADD GENERATED {} AS IDENTITY;",
-            identity.to_uppercase()
-        ));
+    match identity {
+        // Its sequence goes on; one that is made anew would begin again.
+        Some((Some(how), Some(_))) => {
+            sql.push(format!("{alter} SET GENERATED {};", how.to_uppercase()));
+        }
+        Some((Some(_), None)) => sql.extend(sequence::identity(expected, context)),
+        _ => {}
     }
     sql
 }
@@ -197,11 +219,14 @@ fn constraint(
 ) -> Vec<String> {
     let table = expected.table.as_deref().unwrap_or_default();
     let name = &expected.name;
+    // Enabled triggers would leave what came in without them, under a constraint that is said to be
+    // valid. Made anew it is checked against all rows, and that takes no superuser.
     let anew = has(changes, "definition")
         || has(changes, "enforced")
+        || has(changes, "triggers") && actual.get("triggers").is_some()
         || has(changes, "valid") && expected.get("valid").is_some();
     if anew {
-        let mut sql = vec![drop(actual)];
+        let mut sql = vec![drop(actual, context)];
         sql.extend(create::constraint(expected, context, true));
         return sql;
     }
@@ -214,6 +239,11 @@ fn constraint(
     }
     if has(changes, "valid") {
         sql.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"));
+    }
+    if has(changes, "triggers") {
+        sql.push(format!(
+            "-- the migrations leave the triggers of {name} disabled: mend the migrations"
+        ));
     }
     if has(changes, "index valid") {
         let schema = &table[..table.len() - unqualified(table).len()];
@@ -229,7 +259,7 @@ fn index(
     context: &Context<'_>,
 ) -> Vec<String> {
     if has(changes, "definition") || has(changes, "unique") {
-        let mut sql = vec![drop(actual)];
+        let mut sql = vec![drop(actual, context)];
         sql.extend(create::index(expected, context, true));
         return sql;
     }
@@ -244,47 +274,12 @@ fn index(
     sql
 }
 
-fn sequence(
+fn function(
     expected: &Object,
     actual: &Object,
     changes: &[Change],
     context: &Context<'_>,
 ) -> Vec<String> {
-    let name = &expected.name;
-    // The sequence of an identity column is a part of it, and cannot be had without it.
-    if let (Some(column), None) = (actual.get("identity of"), expected.get("identity of")) {
-        let (table, id) = column.rsplit_once('.').unwrap_or((column, ""));
-        let mut sql = vec![format!(
-            "ALTER TABLE {table} ALTER COLUMN {id} DROP IDENTITY;"
-        )];
-        sql.extend(create::sequence(expected, context));
-        sql.extend(create::linked(expected, context));
-        return sql;
-    }
-    let mut sql = Vec::new();
-    let options = [
-        "type",
-        "increment",
-        "minimum",
-        "maximum",
-        "start",
-        "cache",
-        "cycle",
-    ];
-    if options.iter().any(|option| has(changes, option)) {
-        sql.push(format!(
-            "ALTER SEQUENCE {name} {};",
-            create::sequence_options(expected)
-        ));
-    }
-    if has(changes, "owned by") {
-        let column = expected.get("owned by").unwrap_or("NONE");
-        sql.push(format!("ALTER SEQUENCE {name} OWNED BY {column};"));
-    }
-    sql
-}
-
-fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> {
     if !defined_otherwise(changes) {
         return Vec::new();
     }
@@ -293,7 +288,7 @@ fn function(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<Strin
         .iter()
         .any(|p| has(changes, p));
     if anew {
-        return vec![drop(actual), functions::create(expected, "CREATE")];
+        return vec![drop(actual, context), functions::create(expected, "CREATE")];
     }
     vec![functions::create(expected, "CREATE OR REPLACE")]
 }
@@ -302,11 +297,18 @@ fn type_(expected: &Object, actual: &Object, changes: &[Change]) -> Vec<String> 
     let name = &expected.name;
     let mut sql = Vec::new();
     if has(changes, "labels") && expected.text("form") == "enum" && actual.text("form") == "enum" {
-        let held: Vec<&str> = actual.text("labels").split(", ").collect();
+        let held: Vec<&str> = actual
+            .get("labels")
+            .map_or_else(Vec::new, |labels| labels.split(", ").collect());
         let mut before: Option<&str> = None;
         for label in expected.text("labels").split(", ") {
             if !held.contains(&label) {
-                let place = before.map_or_else(String::new, |label| format!(" AFTER {label}"));
+                // Without a place it would be the last one, and no statement moves a label.
+                let place = match (before, held.first()) {
+                    (Some(before), _) => format!(" AFTER {before}"),
+                    (None, Some(first)) => format!(" BEFORE {first}"),
+                    (None, None) => String::new(),
+                };
                 sql.push(format!("ALTER TYPE {name} ADD VALUE {label}{place};"));
             }
             before = Some(label);

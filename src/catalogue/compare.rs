@@ -120,19 +120,23 @@ fn order(object: &Object) -> (Kind, u8, String) {
     (object.kind, rank, object.label())
 }
 
-/// Pairs of a missing and an extra part of one table that differ in the name only. Columns are
-/// paired only where there is no doubt: the alternative would be to discard one.
+/// Pairs of a missing and an extra part of one table that differ in the name only, and of sequences
+/// that are behind one identity. Columns are paired only where there is no doubt: the alternative
+/// would be to discard one.
 fn take_renamed<'a>(
     missing: &mut Vec<&'a Object>,
     extra: &mut Vec<&'a Object>,
 ) -> Vec<(&'a Object, &'a Object)> {
     let same = |one: &Object, other: &Object| {
-        let kinds = [Kind::Column, Kind::Constraint, Kind::Index];
+        let kinds = [Kind::Column, Kind::Constraint, Kind::Index, Kind::Sequence];
         let property = |object: &Object, name| object.get(name).map(str::to_owned);
+        // A column has one identity.
+        let numbers = property(one, "identity of");
         kinds.contains(&one.kind)
             && (one.kind, &one.table) == (other.kind, &other.table)
             && match one.kind {
                 Kind::Column => one.properties == other.properties,
+                Kind::Sequence => numbers.is_some() && numbers == property(other, "identity of"),
                 _ => ["definition", "unique"]
                     .iter()
                     .all(|name| property(one, name) == property(other, name)),

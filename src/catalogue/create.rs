@@ -1,19 +1,15 @@
 //! SQL that makes an object as a catalogue describes it.
 
-use super::function;
 use super::object::{Kind, Object};
-use super::reconcile::{Context, trimmings, unqualified};
+use super::reconcile::{Context, is_partitioned, trimmings, unqualified};
+use super::{function, sequence};
 
 /// Makes an object with its parts, owner, comment and grants.
 pub(super) fn whole(object: &Object, context: &Context<'_>) -> Vec<String> {
     match object.kind {
         Kind::Table => table(object, context),
         Kind::Column => column(object, context),
-        Kind::Sequence => {
-            let mut sql = sequence(object, context);
-            sql.extend(linked(object, context));
-            sql
-        }
+        Kind::Sequence => sequence::whole(object, context),
         Kind::Index => with_trimmings(index(object, context, true), object, context),
         Kind::Constraint => with_trimmings(constraint(object, context, true), object, context),
         _ => with_trimmings(vec![bare(object)], object, context),
@@ -127,10 +123,10 @@ fn table(object: &Object, context: &Context<'_>) -> Vec<String> {
         .filter(|part| part.kind == Kind::Column)
         .map(|column| format!("    {}", column_clause(column)))
         .collect();
-    let sequences = sequences_of(context, &format!("{name}."));
+    let sequences = sequence::missing_of(context, &format!("{name}."));
     let mut sql: Vec<String> = sequences
         .iter()
-        .flat_map(|s| sequence(s, context))
+        .flat_map(|s| sequence::create(s, context))
         .collect();
     let foreign = object.get("server");
     let mut create = format!(
@@ -157,7 +153,7 @@ fn table(object: &Object, context: &Context<'_>) -> Vec<String> {
     sql.push(create + ";");
     sql.extend(trimmings(object, context));
     sql.extend(row_security(object));
-    sql.extend(sequences.iter().flat_map(|s| linked(s, context)));
+    sql.extend(sequences.iter().flat_map(|s| sequence::linked(s, context)));
     for part in parts {
         match part.kind {
             Kind::Column => {}
@@ -207,10 +203,10 @@ pub(super) fn column_clause(column: &Object) -> String {
 
 fn column(column: &Object, context: &Context<'_>) -> Vec<String> {
     let table = column.table.as_deref().unwrap_or_default();
-    let sequences = sequences_of(context, &column.label());
+    let sequences = sequence::missing_of(context, &column.label());
     let mut sql: Vec<String> = sequences
         .iter()
-        .flat_map(|s| sequence(s, context))
+        .flat_map(|s| sequence::create(s, context))
         .collect();
     let filled = ["default", "generated", "identity"]
         .iter()
@@ -234,80 +230,8 @@ fn column(column: &Object, context: &Context<'_>) -> Vec<String> {
         ));
     }
     sql.extend(trimmings(column, context));
-    sql.extend(sequences.iter().flat_map(|s| linked(s, context)));
+    sql.extend(sequences.iter().flat_map(|s| sequence::linked(s, context)));
     sql
-}
-
-/// Missing sequences that belong to a column (full name), or to the columns of a table (`table.`).
-fn sequences_of<'a>(context: &Context<'a>, owner: &str) -> Vec<&'a Object> {
-    let belongs = |sequence: &&Object| {
-        sequence.get("owned by").is_some_and(|column| {
-            column == owner || owner.ends_with('.') && column.starts_with(owner)
-        })
-    };
-    context
-        .expected
-        .iter()
-        .filter(|object| {
-            object.kind == Kind::Sequence && context.actual.get(&object.key()).is_none()
-        })
-        .filter(belongs)
-        .collect()
-}
-
-/// The options of a sequence, as in CREATE and ALTER SEQUENCE.
-pub(super) fn sequence_options(sequence: &Object) -> String {
-    let [kind, increment, minimum, maximum, start, cache] =
-        ["type", "increment", "minimum", "maximum", "start", "cache"].map(|p| sequence.text(p));
-    let cycle = if sequence.get("cycle").is_some() {
-        "CYCLE"
-    } else {
-        "NO CYCLE"
-    };
-    format!(
-        "AS {kind} INCREMENT BY {increment} MINVALUE {minimum} MAXVALUE {maximum} \
-         START WITH {start} CACHE {cache} {cycle}"
-    )
-}
-
-/// Without its link to a column, which may not be there yet.
-pub(super) fn sequence(sequence: &Object, context: &Context<'_>) -> Vec<String> {
-    let create = format!(
-        "CREATE SEQUENCE {} {};",
-        sequence.name,
-        sequence_options(sequence)
-    );
-    with_trimmings(vec![create], sequence, context)
-}
-
-/// Links a sequence to its column and lets it go on above the ids in use.
-pub(super) fn linked(sequence: &Object, context: &Context<'_>) -> Vec<String> {
-    let Some(column) = sequence.get("owned by") else {
-        return Vec::new();
-    };
-    let (table, id) = column.rsplit_once('.').unwrap_or((column, ""));
-    let mut sql = vec![format!(
-        "ALTER SEQUENCE {} OWNED BY {column};",
-        sequence.name
-    )];
-    // A new table has no ids; that it is new shows in the table's own statements.
-    let known = (Kind::Column, table.to_owned(), id.to_owned());
-    if context.actual.get(&known).is_some() {
-        sql.push(format!(
-            "SELECT setval('{}', coalesce((SELECT max({id}) FROM {table}), 0) + 1, false);",
-            sequence.name.replace('\'', "''")
-        ));
-    }
-    sql
-}
-
-fn is_partitioned(table: &str, context: &Context<'_>) -> bool {
-    let key = (Kind::Table, String::new(), table.to_owned());
-    let table = context
-        .expected
-        .get(&key)
-        .or_else(|| context.actual.get(&key));
-    table.is_some_and(|table| table.text("form") == "partitioned")
 }
 
 /// `live`: without holding up writers, where the server can do that.

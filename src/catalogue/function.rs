@@ -77,10 +77,24 @@ const LISTS: [&str; 4] = [
 fn setting(setting: &str) -> String {
     let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
     if LISTS.contains(&name) && !value.is_empty() {
-        format!("SET {name} = {value}")
+        format!("SET {name} = {}", elements(value))
     } else {
         format!("SET {name} = {}", quote_literal(value))
     }
+}
+
+/// The server keeps an empty element as an empty identifier, which it does not take back.
+fn elements(list: &str) -> String {
+    let mut quoted = false;
+    let ends = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    let elements = list.split(ends).map(|element| match element.trim() {
+        "\"\"" => "''",
+        element => element,
+    });
+    elements.collect::<Vec<_>>().join(", ")
 }
 
 /// A dollar quote that the text does not contain.

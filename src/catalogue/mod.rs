@@ -11,6 +11,7 @@ mod function;
 mod object;
 mod read;
 mod reconcile;
+mod sequence;
 mod step;
 
 /// Name of refinery's table of applied migrations.

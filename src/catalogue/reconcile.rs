@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::{Difference, Nature};
 use super::object::{Catalogue, Kind, Object};
-use super::{alter, create};
+use super::{alter, create, sequence};
 use crate::db::session::{quote_identifier, quote_literal};
 
 /// What statements are written against.
@@ -23,7 +23,10 @@ pub struct Context<'a> {
 pub fn statements(difference: &Difference, context: &Context<'_>) -> Vec<String> {
     match (difference.nature, &difference.expected, &difference.actual) {
         (Nature::Missing, Some(expected), _) => create::whole(expected, context),
-        (Nature::Extra, _, Some(actual)) => vec![drop(actual)],
+        (Nature::Extra, _, Some(actual)) if actual.kind == Kind::Sequence => {
+            sequence::surplus(actual, context)
+        }
+        (Nature::Extra, _, Some(actual)) => vec![drop(actual, context)],
         (Nature::Different, Some(expected), Some(actual)) => {
             alter::statements(expected, actual, &difference.changes, context)
         }
@@ -32,7 +35,7 @@ pub fn statements(difference: &Difference, context: &Context<'_>) -> Vec<String>
 }
 
 /// Takes an object away.
-pub(super) fn drop(object: &Object) -> String {
+pub(super) fn drop(object: &Object, context: &Context<'_>) -> String {
     let name = &object.name;
     let table = object.table.as_deref().unwrap_or_default();
     let loses = "-- this discards its data\n";
@@ -40,10 +43,22 @@ pub(super) fn drop(object: &Object) -> String {
         Kind::Column => format!("{loses}ALTER TABLE {table} DROP COLUMN {name};"),
         // A column that goes takes these along.
         Kind::Constraint => format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name};"),
+        Kind::Index if is_partitioned(table, context) => format!("DROP INDEX IF EXISTS {name};"),
         Kind::Index => format!("DROP INDEX CONCURRENTLY IF EXISTS {name};"),
         Kind::Table => format!("{loses}DROP {};", address(object)),
         _ => format!("DROP {};", address(object)),
     }
+}
+
+/// Whether a table is partitioned, or should be: what the server does about the indexes of such a
+/// table never takes turns with writers.
+pub(super) fn is_partitioned(table: &str, context: &Context<'_>) -> bool {
+    let key = (Kind::Table, String::new(), table.to_owned());
+    let is = |catalogue: &Catalogue| {
+        let table = catalogue.get(&key);
+        table.is_some_and(|table| table.text("form") == "partitioned")
+    };
+    is(context.expected) || is(context.actual)
 }
 
 /// Kind and name, as in COMMENT ON and most of ALTER and DROP.

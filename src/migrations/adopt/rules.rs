@@ -89,8 +89,24 @@ fn extra(object: &Object, expected: &Catalogue) -> Verdict {
         }
         Kind::Trigger | Kind::Rule => blocking("it may change what a write does"),
         Kind::Policy => blocking("it may hide rows"),
+        Kind::Table if parents(object, expected).next().is_some() => {
+            blocking("its rows appear in queries of a table of ours")
+        }
         _ => harmless("not one of ours, and in nobody's way"),
     }
+}
+
+/// The expected tables that a table inherits from.
+pub(super) fn parents<'a>(
+    table: &'a Object,
+    expected: &'a Catalogue,
+) -> impl Iterator<Item = &'a str> {
+    let is_table = |name: &str| {
+        let key = (Kind::Table, String::new(), name.to_owned());
+        expected.get(&key).is_some()
+    };
+    let inherits = table.get("inherits").unwrap_or_default();
+    inherits.split(", ").filter(move |name| is_table(name))
 }
 
 /// Whether an index has the name that the index of an expected constraint has.
@@ -160,6 +176,7 @@ fn different(
             _ => blocking("another kind of function"),
         },
         Kind::Constraint => match property {
+            "triggers" => blocking("its triggers are disabled, so that it checks no row"),
             "valid" | "enforced" | "index valid" => blocking("it proves nothing about old rows"),
             _ if is_key(expected) => blocking("another key"),
             _ => blocking("it checks something else"),

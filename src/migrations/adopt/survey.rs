@@ -160,17 +160,32 @@ pub(super) fn compare(
         let (counts, because) = rules::judge(&difference, expected, is_later);
         later += usize::from(because == rules::LATER.1);
         let mut described = describe(&difference, &context, counts, Some(&because));
-        if let (Nature::Extra, Some(column)) = (difference.nature, difference.object())
-            && (column.kind, counts) == (Kind::Column, true)
+        if let (Nature::Extra, Some(object), true) =
+            (difference.nature, difference.object(), counts)
+            && let Some(sql) = keeping(object, expected)
         {
-            // Enough to be able to leave it out, and nothing is lost.
-            let table = column.table.as_deref().unwrap_or_default();
-            let name = &column.name;
-            described.sql = vec![format!(
-                "ALTER TABLE {table} ALTER COLUMN {name} DROP NOT NULL;"
-            )];
+            described.sql = sql;
         }
         differences.push(described);
     }
     Compared { differences, later }
+}
+
+/// What is enough for an extra object that blocks to be no longer in the way, where nothing needs
+/// to be lost for that.
+fn keeping(object: &catalogue::Object, expected: &Catalogue) -> Option<Vec<String>> {
+    let name = &object.name;
+    match object.kind {
+        Kind::Column => {
+            let table = object.table.as_deref().unwrap_or_default();
+            let sql = format!("ALTER TABLE {table} ALTER COLUMN {name} DROP NOT NULL;");
+            Some(vec![sql])
+        }
+        Kind::Table => {
+            let part = |parent| format!("ALTER TABLE {name} NO INHERIT {parent};");
+            let sql: Vec<String> = rules::parents(object, expected).map(part).collect();
+            (!sql.is_empty()).then_some(sql)
+        }
+        _ => None,
+    }
 }

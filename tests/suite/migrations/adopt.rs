@@ -124,6 +124,37 @@ fn blocking_differences_are_refused_and_nothing_is_changed() {
     creditdb(["migrate"]).on(&database.url).exits(4);
 }
 
+/// What a restore that was cut off leaves: the constraints are there, and check nothing. What takes
+/// a table with old rows out of ours keeps the rows.
+#[test]
+fn tables_are_not_adopted_while_their_foreign_keys_are_off_or_others_inherit_them() {
+    let database = legacy(
+        Database::migrated(),
+        "ALTER TABLE credit_transactions DISABLE TRIGGER ALL;
+         ALTER TABLE credit_transactions ENABLE TRIGGER USER;
+         CREATE SCHEMA apart; CREATE TABLE apart.old_users (note text) INHERITS (user_credits);
+         INSERT INTO apart.old_users (user_id) VALUES (gen_random_uuid())",
+    );
+    let adopt = || creditdb(["adopt", "--detect", "--format", "json"]).on(&database.url);
+    let found = adopt().exits(4).json();
+    assert_eq!(
+        words(&found, true),
+        [
+            "different constraint credit_transactions_user_id_fkey on public.credit_transactions: \
+             its triggers are disabled, so that it checks no row",
+            "extra table apart.old_users: its rows appear in queries of a table of ours",
+        ]
+    );
+    let differences = found["differences"].as_array().unwrap().iter();
+    for statement in differences.flat_map(|difference| difference["sql"].as_array().unwrap()) {
+        database.execute(statement.as_str().unwrap());
+    }
+    assert_eq!(adopt().succeeds().json()["state"], "adopted");
+    let left = "SELECT (SELECT count(*) FROM apart.old_users) = 1, (SELECT count(*) FROM user_credits) = 0";
+    let row = database.connect().query_one(left, &[]).unwrap();
+    assert_eq!((row.get(0), row.get(1)), (true, true));
+}
+
 /// The way of a team with a schema of its own: adopt, run the SQL, adopt again.
 #[test]
 fn the_sql_of_a_refusal_leads_to_an_adoption_with_all_rows() {

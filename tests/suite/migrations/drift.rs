@@ -209,7 +209,9 @@ fn migrations_of_a_directory_are_replayed() {
             "V2__b.sql",
             "CREATE TABLE shop.log (at timestamptz NOT NULL) PARTITION BY RANGE (at);
              CREATE TABLE shop.log_1 PARTITION OF shop.log DEFAULT;
-             CREATE INDEX log_at ON shop.log (at);",
+             CREATE INDEX log_at ON shop.log (at);
+             CREATE TABLE shop.parcels (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE shop.labels (parcel int REFERENCES shop.parcels);",
         ),
     ]);
     let with = |command: &str| creditdb([command, "--migrations", folder.arg()]).on(&database.url);
@@ -219,7 +221,8 @@ fn migrations_of_a_directory_are_replayed() {
     // Partitions come and go with the data.
     database.execute(
         "CREATE TABLE shop.log_2 PARTITION OF shop.log
-             FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+             FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+         CREATE TABLE shop.parcels_1 PARTITION OF shop.parcels FOR VALUES FROM (0) TO (9);",
     );
     with("drift").succeeds();
     database.execute(

@@ -4,6 +4,7 @@ mod adopt;
 mod batched;
 mod concurrency;
 mod drift;
+mod drift_sql;
 mod edits;
 mod expected;
 mod faults;
