@@ -1,6 +1,6 @@
 //! What a remedy tells to do, done as it is written: the finding ends, and nothing else begins.
 
-use super::result;
+use super::{LEDGER, result};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
@@ -35,6 +35,12 @@ fn found(database: &Database) -> Vec<String> {
         .collect()
 }
 
+/// What a check tells to do.
+fn remedy(id: &str) -> String {
+    let list = creditdb(["list", "--format", "json"]).succeeds().json();
+    result(&list, id)["remedy"].as_str().unwrap().to_owned()
+}
+
 /// The statement of a remedy that begins with some words, up to others.
 fn statement<'a>(remedy: &'a str, begin: &str, end: &str) -> &'a str {
     let from = remedy.find(begin).unwrap_or_else(|| panic!("{remedy}"));
@@ -47,18 +53,19 @@ fn a_reference_of_its_own_breaks_no_tie_to_log_and_origin() {
     let database = Database::at("1.1.0");
     database.execute(&REUSED.replace("$user", USER));
     assert_eq!(found(&database), ["reference-reused"]);
-    let list = creditdb(["list", "--format", "json"]).succeeds().json();
-    let remedy = result(&list, "reference-reused")["remedy"]
-        .as_str()
-        .unwrap();
+    let remedy = remedy("reference-reused");
     let last = |kind: &str, reference: &str| -> i64 {
         let sql = "SELECT max(id) FROM public.credit_transactions
                     WHERE transaction_type = $1 AND reference_id = $2";
         let row = database.connect().query_one(sql, &[&kind, &reference]);
         row.unwrap().get(0)
     };
-    let rename = statement(remedy, "UPDATE ", "<its refund>)");
-    let record = statement(remedy, "SELECT * FROM public.add_user_credits", "<reason>)");
+    let rename = statement(&remedy, "UPDATE ", "<its refund>)");
+    let record = statement(
+        &remedy,
+        "SELECT * FROM public.add_user_credits",
+        "<reason>)",
+    );
     let with = |sql: &str, id: i64, refund: &str| {
         let sql = sql.replace("<user>", &format!("'{USER}'"));
         let sql = sql.replace("<id>", &id.to_string());
@@ -71,4 +78,77 @@ fn a_reference_of_its_own_breaks_no_tie_to_log_and_origin() {
     with(rename, part, "NULL");
     with(record, part, "");
     assert_eq!(found(&database), [""; 0]);
+}
+
+/// Something absolute that a remedy sets, and what another session does between the audit and it.
+const ABSOLUTE: [(&str, &str, &str); 4] = [
+    (
+        "balance-equals-last",
+        "UPDATE public.user_credits SET balance = balance + 50",
+        "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_2', NULL)",
+    ),
+    (
+        "balance-equals-sum",
+        "UPDATE public.user_credits SET balance = balance - 50",
+        "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_2', NULL)",
+    ),
+    (
+        "balance-without-history",
+        "INSERT INTO public.user_credits (user_id, balance, tier, monthly_allowance)
+         VALUES ('00000000-0000-4000-8000-000000000002', 25, 'trial', 100)",
+        "SELECT public.debit_user_credits('00000000-0000-4000-8000-000000000002', 5,
+                                          'admin_adjustment', 'case_2', 'Agreed')",
+    ),
+    (
+        "quota-equals-cycle-sum",
+        "UPDATE public.user_credits SET credits_used_this_month = 3",
+        "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_2', NULL)",
+    ),
+];
+
+#[test]
+fn a_value_of_the_audit_is_set_only_where_nothing_came_after_it() {
+    let sound = Database::migrated();
+    sound.execute(LEDGER);
+    for (id, damage, meanwhile) in ABSOLUTE {
+        let database = sound.copy();
+        database.execute(damage);
+        let audit = creditdb(["verify", id, "--format", "json"]).on(&database.url);
+        let audit = audit.exits(1).json();
+        let evidence = &result(&audit, id)["evidence"][0];
+        let said = |key: &str| evidence[key].as_str().unwrap();
+        let user = said("subject").strip_prefix("user ").unwrap();
+        let set = statement(&remedy(id), "UPDATE ", "<actual>")
+            .replace("<user>", &format!("'{user}'"))
+            .replace("<expected>", said("expected"))
+            .replace("<actual>", said("actual"));
+        let late = database.copy();
+        late.execute(&meanwhile.replace("$user", USER));
+        let changed = late.connect().execute(&set, &[]).unwrap();
+        assert_eq!(changed, 0, "{id}: {set}");
+        let changed = database.connect().execute(&set, &[]).unwrap();
+        assert_eq!(changed, 1, "{id}: {set}");
+        assert_eq!(found(&database), [""; 0], "{id}");
+    }
+}
+
+#[test]
+fn credits_that_were_meant_are_granted_once_and_the_chain_holds() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute("UPDATE public.user_credits SET balance = 140");
+    let remedy = remedy("balance-equals-last");
+    let set = statement(&remedy, "UPDATE ", "<actual>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<expected>", "90")
+        .replace("<actual>", "140");
+    // "do that first, and grant them in the same transaction"
+    let grant = statement(&remedy, "public.add_user_credits", " ");
+    database.execute(&format!(
+        "BEGIN; {set}; SELECT {grant}('{USER}', 50, 'admin_adjustment', 'case_1', 'Agreed'); COMMIT"
+    ));
+    assert_eq!(found(&database), [""; 0]);
+    let balance = "SELECT balance = 140 FROM public.user_credits";
+    let row = database.connect().query_one(balance, &[]).unwrap();
+    assert!(row.get::<_, bool>(0));
 }
