@@ -1,5 +1,8 @@
 //! What a remedy tells to do, done as it is written: the finding ends, and nothing else begins.
 
+use std::thread;
+use std::time::Duration;
+
 use super::{LEDGER, result};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
@@ -151,4 +154,36 @@ fn credits_that_were_meant_are_granted_once_and_the_chain_holds() {
     let balance = "SELECT balance = 140 FROM public.user_credits";
     let row = database.connect().query_one(balance, &[]).unwrap();
     assert!(row.get::<_, bool>(0));
+}
+
+/// A debit that has the row lock when a cycle is begun by hand belongs to the cycle before.
+#[test]
+fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let month_ago = "UPDATE public.user_credits
+                        SET billing_cycle_start = now() - interval '40 days'";
+    database.execute(month_ago);
+    assert_eq!(found(&database), ["cycle-stale"]);
+    let begin = remedy("cycle-stale");
+    let begin = statement(&begin, "BEGIN;", "COMMIT;").replace("<user>", &format!("'{USER}'"));
+    let mut gateway = database.connect();
+    let mut debit = gateway.transaction().unwrap();
+    let lock = "SELECT FROM public.user_credits FOR NO KEY UPDATE";
+    debit.batch_execute(lock).unwrap();
+    thread::scope(|scope| {
+        let by_hand = scope.spawn(|| database.execute(&begin));
+        let mut lookout = database.connect();
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                     WHERE datname = current_database()
+                                       AND wait_event_type = 'Lock')";
+        while !lookout.query_one(waits, &[]).unwrap().get::<_, bool>(0) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let charge = format!("SELECT public.debit_user_credits('{USER}', 5, 'usage', 'a', NULL)");
+        debit.batch_execute(&charge).unwrap();
+        debit.commit().unwrap();
+        by_hand.join().unwrap();
+    });
+    assert_eq!(found(&database), [""; 0]);
 }
