@@ -187,3 +187,40 @@ fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
     });
     assert_eq!(found(&database), [""; 0]);
 }
+
+/// A failed attempt and its retry have one id, as had everybody's who upgrades to 1.2.0.
+const RETRIED: &str = "
+    SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+    SELECT public.debit_user_credits('$user', 5, 'usage', 'retried', NULL);
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
+            credits_used, success, error_message)
+    VALUES ('$user', 'retried', 'm', 'p', 0, 0, 0, 0, false, 'time-out'),
+           ('$user', 'retried', 'm', 'p', 40, 10, 50, 5, true, NULL);
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'";
+
+#[test]
+fn of_an_attempt_and_its_retry_the_one_that_was_charged_is_kept() {
+    let database = Database::at("1.1.0");
+    database.execute(&RETRIED.replace("$user", USER));
+    assert_eq!(found(&database), ["request-id-duplicate"]);
+    let remedy = remedy("request-id-duplicate");
+    assert!(remedy.contains("keep one of the log rows, the one that was charged"));
+    let keep = statement(&remedy, "DELETE FROM", "<kept>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<request_id>", "'retried'");
+    let with = |which: &str| {
+        let kept = format!("(SELECT {which} FROM public.llm_usage_log)");
+        keep.replace("<kept>", &kept)
+    };
+    // A log that has lost what was charged is found, for as long as it is there.
+    let first = database.copy();
+    first.execute(&with("min(id)"));
+    assert_eq!(found(&first), ["usage-amount-mismatch"]);
+    database.execute(&with("min(id) FILTER (WHERE credits_used = 5)"));
+    assert_eq!(found(&database), [""; 0]);
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    assert_eq!(found(&database), [""; 0]);
+}
