@@ -232,7 +232,14 @@ impl Ledger {
                     return self.purchase(rng, user, at);
                 }
                 let request = format!("req_{n}");
-                self.book(user, at, "usage", -cost, Some(&request), None);
+                // Some are charged too little, and corrected by the difference.
+                let is_short = rng.u8(0..6) == 0;
+                let short = Num::Is(Decimal::new(i64::from(is_short), 2));
+                self.book(user, at, "usage", short - cost, Some(&request), None);
+                if is_short {
+                    let (kind, why) = ("admin_adjustment", Some("Charged too little"));
+                    self.book(user, at + SECOND, kind, -short, Some(&request), why);
+                }
                 let id = self.users[user].id.clone();
                 self.log(at + 3 * SECOND, id, Some(request), tokens, cost);
                 self.log.last_mut().unwrap().model = ["gpt-4", "o9"][rng.usize(0..2)];

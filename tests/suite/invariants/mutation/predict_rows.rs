@@ -114,11 +114,20 @@ impl Predictor<'_> {
             };
             let charges = Self::charges(ledger, &row.user, &row.request);
             let [charge] = charges[..] else { continue };
-            let related = (ledger.entries.iter())
-                .filter(|e| e.user == row.user && e.reference == row.request)
-                .filter(|e| ["usage", "refund", "admin_adjustment"].contains(&e.kind));
-            let net = -related.map(|e| e.amount).sum::<Num>();
-            if row.credits != -charge.amount && row.credits != net {
+            let with = |more: &[&str]| {
+                let related = (ledger.entries.iter())
+                    .filter(|e| e.user == row.user && e.reference == row.request)
+                    .filter(|e| e.kind == "usage" || more.contains(&e.kind));
+                -related.map(|e| e.amount).sum::<Num>()
+            };
+            // What came afterwards is counted in, or it is not.
+            let prices = [
+                -charge.amount,
+                with(&["refund"]),
+                with(&["admin_adjustment"]),
+                with(&["refund", "admin_adjustment"]),
+            ];
+            if !prices.contains(&row.credits) {
                 let subject = format!("request {request} of user {}", row.user);
                 self.add("usage-amount-mismatch", subject);
             }

@@ -23,22 +23,21 @@ SELECT 1 FROM (
 
 -- check: usage-amount-mismatch
 SELECT 1 FROM (
-    SELECT l.credits_used, l.created_at,
-           count(*) OVER (PARTITION BY l.user_id, l.request_id) AS rows,
+    SELECT l.*, count(*) OVER (PARTITION BY l.user_id, l.request_id) AS rows,
            (SELECT count(*) FROM credit_transactions AS ct
              WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type = 'usage') AS charges,
-           (SELECT -sum(ct.amount) FROM credit_transactions AS ct
-             WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type = 'usage') AS gross,
-           (SELECT -sum(ct.amount) FROM credit_transactions AS ct
-             WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type IN ('usage', 'refund', 'admin_adjustment')) AS net
+               AND ct.transaction_type = 'usage') AS charges
       FROM llm_usage_log AS l
      WHERE trim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')) AS t
  WHERE rows = 1 AND charges = 1
-   AND credits_used IS DISTINCT FROM gross AND credits_used IS DISTINCT FROM net
    AND created_at < now() - interval '15 minutes'
+   AND NOT EXISTS (
+           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
+                                 ('usage refund admin_adjustment')) AS counted (types)
+            WHERE t.credits_used IS NOT DISTINCT FROM (
+                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                       WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
+                         AND ct.transaction_type = ANY (string_to_array(types, ' '))))
 
 -- check: usage-user-mismatch
 SELECT 1 FROM llm_usage_log AS l
