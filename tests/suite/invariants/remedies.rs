@@ -224,3 +224,43 @@ fn of_an_attempt_and_its_retry_the_one_that_was_charged_is_kept() {
     creditdb(["migrate"]).on(&database.url).succeeds();
     assert_eq!(found(&database), [""; 0]);
 }
+
+/// A request without an id failed after it had been charged, and was given back without an id.
+const RETURNED: &str = "
+    SET session_replication_role = replica;
+    SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+    SELECT public.debit_user_credits('$user', 5, 'usage', NULL, NULL);
+    SELECT public.add_user_credits('$user', 5, 'refund', NULL, 'Failed');
+    SELECT public.add_user_credits('$user', 0.00000001, 'admin_adjustment', 'entry ' || max(id),
+                                   'Of the request before it')
+      FROM public.credit_transactions;
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
+            credits_used, success, error_message, created_at)
+    VALUES ('$user', 'first', 'm', 'p', 0, 0, 0, 0, false, 'x', now() - interval '5 days'),
+           ('$user', NULL, 'm', 'p', 9, 0, 9, 0, false, 'x', now() - interval '1 hour');
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour'";
+
+#[test]
+fn a_day_on_which_nothing_is_due_is_settled_with_the_least_credit() {
+    let database = Database::migrated();
+    database.execute(&RETURNED.replace("$user", USER));
+    assert_eq!(found(&database), ["usage-sum-per-day"]);
+    let audit = creditdb(["verify", "usage-sum-per-day", "--format=json"]).on(&database.url);
+    let audit = audit.exits(1).json();
+    let subject = &result(&audit, "usage-sum-per-day")["evidence"][0]["subject"];
+    let last_day = subject.as_str().unwrap().rsplit(' ').next().unwrap();
+    let settle = statement(
+        &remedy("usage-sum-per-day"),
+        "SELECT * FROM public.debit",
+        "<reason>)",
+    )
+    .replace("debit_user_credits", "add_user_credits")
+    .replace("<user>", &format!("'{USER}'"))
+    .replace("<owed>", "0.00000001")
+    .replace("<last day>", last_day)
+    .replace("<reason>", "'Given back'");
+    database.execute(&settle);
+    assert_eq!(found(&database), [""; 0]);
+}
