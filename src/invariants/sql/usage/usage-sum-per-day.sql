@@ -24,8 +24,8 @@
 -- The log forgets old rows: only days after that of its oldest row are judged. What that day still
 -- holds is counted, and where it is uneven the uneven days that follow it are not judged, either: a
 -- request may lie on both sides of midnight.
--- Settled by an admin_adjustment whose reference is 'usage of <day>' are the days up to that one. The
--- last day is named, so that uneven days that come after it are a finding of their own.
+-- Settled by an admin_adjustment whose reference is 'usage of <day>' are the days up to that one.
+-- The last day is named, so that uneven days that come after it are a finding of their own.
 WITH oldest AS (
     SELECT min(created_at) AS at,
            ((least(min(created_at), current_setting('creditdb.now')::timestamptz)

@@ -78,7 +78,8 @@ WITH rows (user_id, at, difference) AS (
 ), days AS (
     SELECT d.*, 'usage of ' || d.day IN (
                SELECT reference_id FROM credit_transactions AS ct
-                WHERE ct.user_id = d.user_id AND ct.transaction_type = 'admin_adjustment') AS settled
+                WHERE ct.user_id = d.user_id
+                  AND ct.transaction_type = 'admin_adjustment') AS settled
       FROM uneven AS d
 )
 SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.day
