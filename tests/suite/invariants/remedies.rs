@@ -1,6 +1,9 @@
 //! What a remedy tells to do, done as it is written: the finding ends, and nothing else begins.
 
-use super::result;
+use std::thread;
+use std::time::Duration;
+
+use super::{LEDGER, result};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
@@ -35,6 +38,12 @@ fn found(database: &Database) -> Vec<String> {
         .collect()
 }
 
+/// What a check tells to do.
+fn remedy(id: &str) -> String {
+    let list = creditdb(["list", "--format", "json"]).succeeds().json();
+    result(&list, id)["remedy"].as_str().unwrap().to_owned()
+}
+
 /// The statement of a remedy that begins with some words, up to others.
 fn statement<'a>(remedy: &'a str, begin: &str, end: &str) -> &'a str {
     let from = remedy.find(begin).unwrap_or_else(|| panic!("{remedy}"));
@@ -47,18 +56,19 @@ fn a_reference_of_its_own_breaks_no_tie_to_log_and_origin() {
     let database = Database::at("1.1.0");
     database.execute(&REUSED.replace("$user", USER));
     assert_eq!(found(&database), ["reference-reused"]);
-    let list = creditdb(["list", "--format", "json"]).succeeds().json();
-    let remedy = result(&list, "reference-reused")["remedy"]
-        .as_str()
-        .unwrap();
+    let remedy = remedy("reference-reused");
     let last = |kind: &str, reference: &str| -> i64 {
         let sql = "SELECT max(id) FROM public.credit_transactions
                     WHERE transaction_type = $1 AND reference_id = $2";
         let row = database.connect().query_one(sql, &[&kind, &reference]);
         row.unwrap().get(0)
     };
-    let rename = statement(remedy, "UPDATE ", "<its refund>)");
-    let record = statement(remedy, "SELECT * FROM public.add_user_credits", "<reason>)");
+    let rename = statement(&remedy, "UPDATE ", "<its refund>)");
+    let record = statement(
+        &remedy,
+        "SELECT * FROM public.add_user_credits",
+        "<reason>)",
+    );
     let with = |sql: &str, id: i64, refund: &str| {
         let sql = sql.replace("<user>", &format!("'{USER}'"));
         let sql = sql.replace("<id>", &id.to_string());
@@ -70,5 +80,187 @@ fn a_reference_of_its_own_breaks_no_tie_to_log_and_origin() {
     let part = last("refund", "part1");
     with(rename, part, "NULL");
     with(record, part, "");
+    assert_eq!(found(&database), [""; 0]);
+}
+
+/// Something absolute that a remedy sets, and what another session does between the audit and it.
+const ABSOLUTE: [(&str, &str, &str); 4] = [
+    (
+        "balance-equals-last",
+        "UPDATE public.user_credits SET balance = balance + 50",
+        "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_2', NULL)",
+    ),
+    (
+        "balance-equals-sum",
+        "UPDATE public.user_credits SET balance = balance - 50",
+        "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_2', NULL)",
+    ),
+    (
+        "balance-without-history",
+        "INSERT INTO public.user_credits (user_id, balance, tier, monthly_allowance)
+         VALUES ('00000000-0000-4000-8000-000000000002', 25, 'trial', 100)",
+        "SELECT public.debit_user_credits('00000000-0000-4000-8000-000000000002', 5,
+                                          'admin_adjustment', 'case_2', 'Agreed')",
+    ),
+    (
+        "quota-equals-cycle-sum",
+        "UPDATE public.user_credits SET credits_used_this_month = 3",
+        "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_2', NULL)",
+    ),
+];
+
+#[test]
+fn a_value_of_the_audit_is_set_only_where_nothing_came_after_it() {
+    let sound = Database::migrated();
+    sound.execute(LEDGER);
+    for (id, damage, meanwhile) in ABSOLUTE {
+        let database = sound.copy();
+        database.execute(damage);
+        let audit = creditdb(["verify", id, "--format", "json"]).on(&database.url);
+        let audit = audit.exits(1).json();
+        let evidence = &result(&audit, id)["evidence"][0];
+        let said = |key: &str| evidence[key].as_str().unwrap();
+        let user = said("subject").strip_prefix("user ").unwrap();
+        let set = statement(&remedy(id), "UPDATE ", "<actual>")
+            .replace("<user>", &format!("'{user}'"))
+            .replace("<expected>", said("expected"))
+            .replace("<actual>", said("actual"));
+        let late = database.copy();
+        late.execute(&meanwhile.replace("$user", USER));
+        let changed = late.connect().execute(&set, &[]).unwrap();
+        assert_eq!(changed, 0, "{id}: {set}");
+        let changed = database.connect().execute(&set, &[]).unwrap();
+        assert_eq!(changed, 1, "{id}: {set}");
+        assert_eq!(found(&database), [""; 0], "{id}");
+    }
+}
+
+#[test]
+fn credits_that_were_meant_are_granted_once_and_the_chain_holds() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute("UPDATE public.user_credits SET balance = 140");
+    let remedy = remedy("balance-equals-last");
+    let set = statement(&remedy, "UPDATE ", "<actual>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<expected>", "90")
+        .replace("<actual>", "140");
+    // "do that first, and grant them in the same transaction"
+    let grant = statement(&remedy, "public.add_user_credits", " ");
+    database.execute(&format!(
+        "BEGIN; {set}; SELECT {grant}('{USER}', 50, 'admin_adjustment', 'case_1', 'Agreed'); COMMIT"
+    ));
+    assert_eq!(found(&database), [""; 0]);
+    let balance = "SELECT balance = 140 FROM public.user_credits";
+    let row = database.connect().query_one(balance, &[]).unwrap();
+    assert!(row.get::<_, bool>(0));
+}
+
+/// A debit that has the row lock when a cycle is begun by hand belongs to the cycle before.
+#[test]
+fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let month_ago = "UPDATE public.user_credits
+                        SET billing_cycle_start = now() - interval '40 days'";
+    database.execute(month_ago);
+    assert_eq!(found(&database), ["cycle-stale"]);
+    let begin = remedy("cycle-stale");
+    let begin = statement(&begin, "BEGIN;", "COMMIT;").replace("<user>", &format!("'{USER}'"));
+    let mut gateway = database.connect();
+    let mut debit = gateway.transaction().unwrap();
+    let lock = "SELECT FROM public.user_credits FOR NO KEY UPDATE";
+    debit.batch_execute(lock).unwrap();
+    thread::scope(|scope| {
+        let by_hand = scope.spawn(|| database.execute(&begin));
+        let mut lookout = database.connect();
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                     WHERE datname = current_database()
+                                       AND wait_event_type = 'Lock')";
+        while !lookout.query_one(waits, &[]).unwrap().get::<_, bool>(0) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let charge = format!("SELECT public.debit_user_credits('{USER}', 5, 'usage', 'a', NULL)");
+        debit.batch_execute(&charge).unwrap();
+        debit.commit().unwrap();
+        by_hand.join().unwrap();
+    });
+    assert_eq!(found(&database), [""; 0]);
+}
+
+/// A failed attempt and its retry have one id, as had everybody's who upgrades to 1.2.0.
+const RETRIED: &str = "
+    SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+    SELECT public.debit_user_credits('$user', 5, 'usage', 'retried', NULL);
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
+            credits_used, success, error_message)
+    VALUES ('$user', 'retried', 'm', 'p', 0, 0, 0, 0, false, 'time-out'),
+           ('$user', 'retried', 'm', 'p', 40, 10, 50, 5, true, NULL);
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'";
+
+#[test]
+fn of_an_attempt_and_its_retry_the_one_that_was_charged_is_kept() {
+    let database = Database::at("1.1.0");
+    database.execute(&RETRIED.replace("$user", USER));
+    assert_eq!(found(&database), ["request-id-duplicate"]);
+    let remedy = remedy("request-id-duplicate");
+    assert!(remedy.contains("keep one of the log rows, the one that was charged"));
+    let keep = statement(&remedy, "DELETE FROM", "<kept>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<request_id>", "'retried'");
+    let with = |which: &str| {
+        let kept = format!("(SELECT {which} FROM public.llm_usage_log)");
+        keep.replace("<kept>", &kept)
+    };
+    // A log that has lost what was charged is found, for as long as it is there.
+    let first = database.copy();
+    first.execute(&with("min(id)"));
+    assert_eq!(found(&first), ["usage-amount-mismatch"]);
+    database.execute(&with("min(id) FILTER (WHERE credits_used = 5)"));
+    assert_eq!(found(&database), [""; 0]);
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    assert_eq!(found(&database), [""; 0]);
+}
+
+/// A request without an id failed after it had been charged, and was given back without an id.
+const RETURNED: &str = "
+    SET session_replication_role = replica;
+    SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+    SELECT public.debit_user_credits('$user', 5, 'usage', NULL, NULL);
+    SELECT public.add_user_credits('$user', 5, 'refund', NULL, 'Failed');
+    SELECT public.add_user_credits('$user', 0.00000001, 'admin_adjustment', 'entry ' || max(id),
+                                   'Of the request before it')
+      FROM public.credit_transactions;
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
+            credits_used, success, error_message, created_at)
+    VALUES ('$user', 'first', 'm', 'p', 0, 0, 0, 0, false, 'x', now() - interval '5 days'),
+           ('$user', NULL, 'm', 'p', 9, 0, 9, 0, false, 'x', now() - interval '1 hour');
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour'";
+
+#[test]
+fn a_day_on_which_nothing_is_due_is_settled_with_the_least_credit() {
+    let database = Database::migrated();
+    database.execute(&RETURNED.replace("$user", USER));
+    assert_eq!(found(&database), ["usage-sum-per-day"]);
+    let audit = creditdb(["verify", "usage-sum-per-day", "--format=json"]).on(&database.url);
+    let audit = audit.exits(1).json();
+    let subject = &result(&audit, "usage-sum-per-day")["evidence"][0]["subject"];
+    let last_day = subject.as_str().unwrap().rsplit(' ').next().unwrap();
+    let settle = statement(
+        &remedy("usage-sum-per-day"),
+        "SELECT * FROM public.debit",
+        "<reason>)",
+    )
+    .replace("debit_user_credits", "add_user_credits")
+    .replace("<user>", &format!("'{USER}'"))
+    .replace("<owed>", "0.00000001")
+    .replace("<last day>", last_day)
+    .replace("<reason>", "'Given back'");
+    database.execute(&settle);
     assert_eq!(found(&database), [""; 0]);
 }

@@ -1,6 +1,7 @@
 //! What surrounds an audit: settings of the role, the encoding, the locks of others, and a schema
 //! that is newer than the program.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{LEDGER, check, own_check, result, verify_own};
@@ -142,4 +143,61 @@ fn constraints_that_the_upgrade_is_about_to_validate_only_inform() {
         assert_eq!(count("constraint-validation-due"), due, "V{version}");
     }
     assert_eq!(waiting, 0);
+}
+
+/// While it waits for others, a REINDEX has invalid indexes beside the old ones: the new ones for
+/// those who write, the old ones for those who read. What it leaves behind when it is cut off looks
+/// the same, but for its locks.
+#[test]
+fn a_reindex_under_way_is_no_finding_and_its_remains_are_one() {
+    let database = Database::migrated();
+    let mut lookout = database.connect();
+    let remains = "SELECT string_agg(format('DROP INDEX CONCURRENTLY public.%I', relname), ';')
+                     FROM pg_class
+                    WHERE relname ~ '_cc(new|old)$' AND relnamespace = 'public'::regnamespace";
+    let waiting = "SELECT pid FROM pg_stat_activity
+                    WHERE datname = current_database() AND query LIKE 'REINDEX %'
+                      AND wait_event_type = 'Lock' AND EXISTS (
+                          SELECT FROM pg_class WHERE relname = 'idx_llm_usage_log_model_cc$')";
+    for (mode, suffix) in [("ROW EXCLUSIVE", "new"), ("ACCESS SHARE", "old")] {
+        let mut other = database.connect();
+        let lock = format!("BEGIN; LOCK TABLE public.llm_usage_log IN {mode} MODE");
+        other.batch_execute(&lock).unwrap();
+        let waiting = waiting.replace('$', suffix);
+        let reindex = "REINDEX TABLE CONCURRENTLY public.llm_usage_log";
+        let mut builder = database.connect();
+        let under_way = thread::scope(|scope| {
+            let build = scope.spawn(|| builder.batch_execute(reindex));
+            let pid: i32 = loop {
+                match lookout.query_opt(&waiting, &[]).unwrap() {
+                    Some(row) => break row.get(0),
+                    None => thread::sleep(Duration::from_millis(10)),
+                }
+            };
+            let verify = creditdb(["verify", "index-invalid"]).on(&database.url);
+            let under_way = verify.run();
+            lookout
+                .execute("SELECT pg_cancel_backend($1)", &[&pid])
+                .unwrap();
+            assert!(build.join().unwrap().is_err());
+            under_way
+        });
+        assert_eq!(under_way.code, 0, "{mode}: {}", under_way.stdout);
+        other.batch_execute("COMMIT").unwrap();
+        let verify = creditdb(["verify", "index-invalid", "--format=json"]).on(&database.url);
+        let audit = verify.exits(1).json();
+        let found = result(&audit, "index-invalid");
+        let ours = format!("index public.idx_llm_usage_log_model_cc{suffix}");
+        let mut evidence = found["evidence"].as_array().unwrap().iter();
+        let ours = evidence.find(|e| e["subject"] == ours.as_str());
+        assert_eq!(ours.unwrap()["cause"], "failed-reindex");
+        let drop: String = lookout.query_one(remains, &[]).unwrap().get(0);
+        for statement in drop.split(';') {
+            database.execute(statement);
+        }
+        creditdb(["verify", "index-invalid"])
+            .on(&database.url)
+            .succeeds();
+        creditdb(["drift"]).on(&database.url).succeeds();
+    }
 }

@@ -7,10 +7,11 @@
 -- why: somebody changed a balance by hand, or a writer was cut off between the balance and the
 --   entry. The user can now spend credits that no entry gave, or lost credits that an entry gave.
 -- remedy: see whether the entries themselves are whole: "creditdb verify chain-continuity
---   balance-equals-sum". When they are, set the balance to the expected value under the row lock:
---   UPDATE public.user_credits SET balance = <expected>, updated_at = now() WHERE user_id =
---   <user>. When credits were meant to change, add an admin_adjustment entry instead. Never edit
---   an entry.
+--   chain-sequence". When they are, set the balance to the expected value: UPDATE
+--   public.user_credits SET balance = <expected>, updated_at = now() WHERE user_id = <user> AND
+--   balance = <actual>; when no row was changed, audit again. When credits were meant to change,
+--   do that first, and grant them in the same transaction with public.add_user_credits or
+--   public.debit_user_credits and type admin_adjustment. Never edit an entry.
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1, "amount": 5,
 --    "balance_after": 5},

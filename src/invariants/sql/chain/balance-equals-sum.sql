@@ -6,10 +6,12 @@
 -- guarded_by: nothing: no constraint can compare a row with a sum over another table
 -- why: whatever went wrong between balance and entries (a manual UPDATE, a lost update, a deleted
 --   entry, a clamp at zero) shows here as credits that appeared or vanished.
--- remedy: run "creditdb verify chain-continuity balance-equals-last" to see which entry the
---   difference starts at. When the entries are whole, set the balance to the expected value under
---   the row lock; when an entry is missing, append an admin_adjustment with
---   public.add_user_credits or public.debit_user_credits that names this finding.
+-- remedy: run "creditdb verify chain-continuity chain-sequence balance-equals-last" to see which
+--   entry the difference starts at. When the entries are whole, set the balance to the expected
+--   value: UPDATE public.user_credits SET balance = <expected>, updated_at = now() WHERE user_id =
+--   <user> AND balance = <actual>; when no row was changed, audit again. When an entry is missing
+--   or wrong, put it right from a backup, as the owner and on record: a further entry moves
+--   balance and sum alike and never ends this finding.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 5},
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 1}], "user_credits": [

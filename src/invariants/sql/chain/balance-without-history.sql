@@ -6,9 +6,10 @@
 -- guarded_by: nothing: no constraint can demand rows of another table
 -- why: a script granted starting credits with a plain INSERT or UPDATE, without an entry. Nobody
 --   can say later where the credits came from.
--- remedy: when the credits were meant, set the balance to 0 and grant them again in the same
---   transaction: SELECT * FROM public.add_user_credits(<user>, <actual>, 'bonus', <ticket>,
---   <reason>). When they were not, set the balance to 0.
+-- remedy: set the balance to 0: UPDATE public.user_credits SET balance = 0, updated_at = now()
+--   WHERE user_id = <user> AND balance = <actual>; when no row was changed, audit again. When the
+--   credits were meant, grant them again in the same transaction: SELECT * FROM
+--   public.add_user_credits(<user>, <actual>, 'bonus', <ticket>, <reason>).
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000002", "amount": 5}], "user_credits": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "balance": 5}]}

@@ -7,9 +7,12 @@
 -- guarded_by: nothing: a CHECK would refuse the debits of users whose cycle nobody renewed
 -- why: the job that begins cycles is dead. Usage still counts into last month's cycle, and users
 --   who pay for a new month find their allowance used up.
--- remedy: run the job. By hand, under the row lock: UPDATE public.user_credits SET
---   billing_cycle_start = now(), credits_used_this_month = 0, updated_at = now() WHERE user_id =
---   <user>; then let the job say when it did not run.
+-- remedy: run the job. By hand, take the row lock first, so that the new cycle begins after
+--   whatever was ahead in the queue: BEGIN; SELECT FROM public.user_credits WHERE user_id = <user>
+--   FOR NO KEY UPDATE; UPDATE public.user_credits SET billing_cycle_start = clock_timestamp(),
+--   credits_used_this_month = 0, updated_at = clock_timestamp() WHERE user_id = <user>; COMMIT;
+--   then let the job say when it did not run. A job needs the same lock, because now() is the
+--   moment before the wait.
 -- expected: format('before %s', billing_cycle_start + interval '1 month 3 days')
 -- actual: 'changed ' || updated_at
 -- canary: {"updated_at": "2026-06-01", "billing_cycle_start": "2026-01-01"}

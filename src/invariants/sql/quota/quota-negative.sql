@@ -7,8 +7,8 @@
 -- guarded_by: user_credits_quota_check, user_credits.credits_used_this_month not null
 -- why: a refund was counted back into a cycle in which it was not used, or a reset raced with a
 --   debit. A negative counter gives the user more than the allowance; NaN turns it off.
--- remedy: compare with the entries: "creditdb verify quota-equals-cycle-sum", and set the counter
---   to the value that it expects. Set a wrong allowance to that of the plan (NULL is unlimited).
+-- remedy: compare with the entries: "creditdb verify quota-equals-cycle-sum", whose remedy sets
+--   the counter. Set a wrong allowance to that of the plan (NULL is unlimited).
 -- expected: 'numbers, 0 or above'
 -- actual: format('used %s, allowance %s', coalesce(trim_scale(credits_used_this_month)::text,
 --   'NULL'), coalesce(trim_scale(monthly_allowance)::text, 'unlimited'))

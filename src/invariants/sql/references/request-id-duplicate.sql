@@ -6,9 +6,12 @@
 -- guarded_by: llm_usage_log_request_key
 -- why: the gateway retried, or two of its layers both log. Usage statistics count the request
 --   twice, and where the debit is repeated as well the user pays twice.
--- remedy: compare with the ledger: "creditdb verify usage-reference-duplicate". Give back what
---   was charged twice: SELECT * FROM public.add_user_credits(<user>, <difference>, 'refund',
---   <request_id>, 'charged twice'). Then delete the surplus log rows, all but the first.
+-- remedy: compare with the ledger: "creditdb verify usage-reference-duplicate". Give back what was
+--   charged twice: SELECT * FROM public.add_user_credits(<user>, <difference>, 'refund',
+--   <request_id>, 'charged twice'). Then keep one of the log rows, the one that was charged (its
+--   credits_used are those of the usage entry), else the successful one, else the first: DELETE
+--   FROM public.llm_usage_log WHERE user_id = <user> AND request_id = <request_id> AND id <>
+--   <kept>.
 -- canary: {"llm_usage_log": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"},
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "request_id": "a"}]}

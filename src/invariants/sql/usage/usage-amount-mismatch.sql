@@ -8,9 +8,10 @@
 --   used the user's own key was logged as free after it had been charged. Rows younger than 15
 --   minutes are not judged, because log, debit and refund are not written in one transaction.
 -- remedy: see which side is right (the price of the model times the tokens). Correct a wrong log
---   row: UPDATE public.llm_usage_log SET credits_used = <actual> WHERE id = <log row>. Correct a
---   wrong charge by its difference, with the request as reference: public.add_user_credits and
---   type refund, or public.debit_user_credits and type admin_adjustment.
+--   row: UPDATE public.llm_usage_log SET credits_used = <actual without its sign> WHERE id = <log
+--   row>. Correct a wrong charge by its difference, with the request as reference:
+--   public.add_user_credits and type refund, or public.debit_user_credits and type
+--   admin_adjustment.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
 --    "reference_id": "a"}], "llm_usage_log": [
@@ -26,11 +27,14 @@
 
 -- Judged are requests with one log row and one charge: none is usage-unbilled or
 -- charge-without-usage, several are request-id-duplicate or usage-reference-duplicate. A refund
--- of the request, or an adjustment with its reference, may be left out of the log or counted in.
+-- of the request, or an adjustment with its reference, may be left out of the log or counted in,
+-- one as well as the other: a log row that an adjustment made right stays right after a refund.
 -- "< 2" means one: of "= 1" the planner expects so few groups that it compares all with all.
 WITH charges AS (
     SELECT user_id, reference_id, -sum(amount) AS net,
            -sum(amount) FILTER (WHERE transaction_type = 'usage') AS gross,
+           -sum(amount) FILTER (WHERE transaction_type <> 'refund') AS adjusted,
+           -sum(amount) FILTER (WHERE transaction_type <> 'admin_adjustment') AS refunded,
            min(id) FILTER (WHERE transaction_type = 'usage') AS id
       FROM public.credit_transactions
      WHERE transaction_type IN ('usage', 'refund', 'admin_adjustment')
@@ -62,4 +66,6 @@ SELECT format('request %s of user %s', l.request_id, l.user_id) AS subject,
   FROM charges AS c
   JOIN requests AS l ON l.user_id = c.user_id AND l.request_id = c.reference_id
  WHERE l.credits IS DISTINCT FROM c.gross
+   AND l.credits IS DISTINCT FROM c.adjusted
+   AND l.credits IS DISTINCT FROM c.refunded
    AND l.credits IS DISTINCT FROM c.net;

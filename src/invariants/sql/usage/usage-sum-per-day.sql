@@ -6,9 +6,12 @@
 -- guarded_by: nothing: no constraint can compare sums of two tables
 -- why: the upstream sends no id, so no request can be compared with its charge. A debit that is
 --   missing, or came twice, shows only in the sums.
--- remedy: compare the rows of these days: SELECT * FROM public.llm_usage_log WHERE user_id = <user>
---   AND request_id IS NULL, and the usage entries without a reference. Settle the difference with
---   type admin_adjustment; let the gateway make ids of its own.
+-- remedy: compare the rows of these days: SELECT * FROM public.llm_usage_log WHERE user_id =
+--   <user> AND request_id IS NULL, and the usage entries without a reference. Settle the
+--   difference with an admin_adjustment that names the last of these days: SELECT * FROM
+--   public.debit_user_credits(<user>, <owed>, 'admin_adjustment', 'usage of <last day>',
+--   <reason>), or public.add_user_credits with what is due; with 0.00000001 where nothing is, as
+--   when a refund gave it back. Let the gateway make ids of its own.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
 --    "created_at": "2021-01-01T00:00:00Z"}], "llm_usage_log": [
@@ -21,6 +24,8 @@
 -- The log forgets old rows: only days after that of its oldest row are judged. What that day still
 -- holds is counted, and where it is uneven the uneven days that follow it are not judged, either: a
 -- request may lie on both sides of midnight.
+-- Settled by an admin_adjustment whose reference is 'usage of <day>' are the days up to that one.
+-- The last day is named, so that uneven days that come after it are a finding of their own.
 WITH oldest AS (
     SELECT min(created_at) AS at,
            ((least(min(created_at), current_setting('creditdb.now')::timestamptz)
@@ -45,9 +50,18 @@ WITH oldest AS (
        AND created_at >= (SELECT o.at FROM oldest AS o)
      GROUP BY 1, 2
     HAVING sum(charged) <> sum(logged)
-), runs AS (
-    SELECT d.*, d.day - (row_number() OVER (PARTITION BY user_id ORDER BY day))::integer AS run
+), settled AS (
+    SELECT d.*, EXISTS (
+               SELECT FROM public.credit_transactions AS n
+                WHERE n.user_id = d.user_id
+                  AND n.transaction_type = 'admin_adjustment'
+                  AND n.reference_id = 'usage of ' || to_char(d.day, 'YYYY-MM-DD')) AS is_settled
       FROM days AS d
+), runs AS (
+    SELECT s.*, s.day - (row_number() OVER by_day)::integer AS run,
+           count(*) FILTER (WHERE s.is_settled) OVER by_day - s.is_settled::integer AS part
+      FROM settled AS s
+    WINDOW by_day AS (PARTITION BY user_id ORDER BY day)
 )
 SELECT format('user %s from %s to %s', user_id, min(day), max(day)) AS subject,
        trim_scale(sum(logged))::text AS expected,
@@ -56,8 +70,9 @@ SELECT format('user %s from %s to %s', user_id, min(day), max(day)) AS subject,
        CASE WHEN sum(charged) < sum(logged) THEN 'not-debited' ELSE 'log-lost' END AS cause,
        format('entries and log rows without an id: %s', sum(number)) AS detail
   FROM runs
- GROUP BY user_id, run
+ GROUP BY user_id, run, part
 HAVING sum(charged) <> sum(logged)
+   AND NOT bool_or(is_settled)
    AND min(day) > (SELECT o.day FROM oldest AS o)
    AND max(last_at) < (SELECT current_setting('creditdb.now')::timestamptz)
                       - interval '15 minutes';

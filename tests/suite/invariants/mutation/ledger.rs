@@ -18,6 +18,17 @@ pub const TIERS: [(&str, Option<i64>); 4] = [
     ("professional", Some(10_000)),
 ];
 
+/// A day since 1970.
+pub fn date(day: i64) -> jiff::civil::Date {
+    let at = jiff::Timestamp::from_second(day * 86_400).unwrap();
+    at.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// The reference of what settles the requests without an id, up to a day.
+pub fn settlement(day: i64) -> String {
+    format!("usage of {}", date(day))
+}
+
 /// A tier or a type that is missing.
 pub const NULL: &str = "NULL";
 
@@ -159,7 +170,9 @@ impl Ledger {
 
     /// Log and debit are two calls: what is younger than the grace window may lack the other half.
     fn pending(&mut self, rng: &mut Rng) {
-        let user = rng.usize(0..self.users.len());
+        let solvent = (0..self.users.len()).filter(|n| self.users[*n].balance >= Num::ZERO);
+        let solvent: Vec<usize> = solvent.collect();
+        let user = solvent[rng.usize(0..solvent.len())];
         let at = self.now - 5 * MINUTE;
         self.book(user, at, "bonus", Num::from(30), Some("pending"), None);
         let charge = Num::Is(Decimal::new(125, 2));
@@ -221,6 +234,7 @@ impl Ledger {
                 );
                 self.log.last_mut().unwrap().byok = true;
             }
+            8 => self.unnamed(rng, user, at),
             _ => {
                 let tokens = rng.i64(20..4000);
                 let cost = Num::Is(Decimal::new(tokens * rng.i64(150_000..450_000), 8));
@@ -232,11 +246,39 @@ impl Ledger {
                     return self.purchase(rng, user, at);
                 }
                 let request = format!("req_{n}");
-                self.book(user, at, "usage", -cost, Some(&request), None);
+                // Some are charged too little, and corrected by the difference.
+                let is_short = rng.u8(0..6) == 0;
+                let short = Num::Is(Decimal::new(i64::from(is_short), 2));
+                self.book(user, at, "usage", short - cost, Some(&request), None);
+                if is_short {
+                    let (kind, why) = ("admin_adjustment", Some("Charged too little"));
+                    self.book(user, at + SECOND, kind, -short, Some(&request), why);
+                }
                 let id = self.users[user].id.clone();
                 self.log(at + 3 * SECOND, id, Some(request), tokens, cost);
                 self.log.last_mut().unwrap().model = ["gpt-4", "o9"][rng.usize(0..2)];
             }
+        }
+    }
+
+    /// A request without an id was charged and never logged. The day is settled once, whatever else
+    /// it brings.
+    fn unnamed(&mut self, rng: &mut Rng, user: usize, at: i64) {
+        let cost = Num::Is(Decimal::new(rng.i64(1..100), 3));
+        let row = &self.users[user];
+        let is_over = row
+            .allowance
+            .is_some_and(|most| row.used + cost > most.into());
+        if cost > row.balance || is_over {
+            return self.purchase(rng, user, at);
+        }
+        self.book(user, at, "usage", -cost, None, None);
+        let name = settlement(at.div_euclid(DAY));
+        let id = &self.users[user].id;
+        let is_it = |e: &Entry| e.user == *id && e.reference.as_ref() == Some(&name);
+        if !self.entries.iter().any(is_it) {
+            let (kind, why) = ("admin_adjustment", Some("Not served"));
+            self.book(user, at + SECOND, kind, cost, Some(&name), why);
         }
     }
 
@@ -255,6 +297,7 @@ impl Ledger {
         };
         let candidates: Vec<&Entry> = (self.entries.iter())
             .filter(|e| e.user == id && ["usage", "purchase"].contains(&e.kind) && !refunded(e))
+            .filter(|e| e.reference.is_some())
             .collect();
         if candidates.is_empty() {
             return;

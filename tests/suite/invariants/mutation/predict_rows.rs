@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND};
+use super::ledger::{
+    DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND, date, settlement,
+};
 use super::number::Num;
 use super::predict::{Findings, Predictor, grouped, is_missing, said};
 
@@ -114,11 +116,20 @@ impl Predictor<'_> {
             };
             let charges = Self::charges(ledger, &row.user, &row.request);
             let [charge] = charges[..] else { continue };
-            let related = (ledger.entries.iter())
-                .filter(|e| e.user == row.user && e.reference == row.request)
-                .filter(|e| ["usage", "refund", "admin_adjustment"].contains(&e.kind));
-            let net = -related.map(|e| e.amount).sum::<Num>();
-            if row.credits != -charge.amount && row.credits != net {
+            let with = |more: &[&str]| {
+                let related = (ledger.entries.iter())
+                    .filter(|e| e.user == row.user && e.reference == row.request)
+                    .filter(|e| e.kind == "usage" || more.contains(&e.kind));
+                -related.map(|e| e.amount).sum::<Num>()
+            };
+            // What came afterwards is counted in, or it is not.
+            let prices = [
+                -charge.amount,
+                with(&["refund"]),
+                with(&["admin_adjustment"]),
+                with(&["refund", "admin_adjustment"]),
+            ];
+            if !prices.contains(&row.credits) {
                 let subject = format!("request {request} of user {}", row.user);
                 self.add("usage-amount-mismatch", subject);
             }
@@ -187,22 +198,24 @@ impl Predictor<'_> {
             let last = group.iter().map(|(_, at, _)| *at).max()?;
             (sum != Num::ZERO).then_some((user, day, sum, last))
         });
+        // What was settled ends a run.
+        let is_settled = |user: &String, day: i64| {
+            let name = Some(settlement(day));
+            let names = |e: &Entry| e.kind == "admin_adjustment" && e.reference == name;
+            ledger.entries.iter().any(|e| e.user == *user && names(e))
+        };
         let mut runs: Vec<(&String, i64, i64, Num, i64)> = Vec::new();
         for (user, day, sum, last) in uneven {
             match runs.last_mut() {
-                Some(run) if run.0 == user && run.2 + 1 == day => {
+                Some(run) if run.0 == user && run.2 + 1 == day && !is_settled(user, run.2) => {
                     *run = (user, run.1, day, run.3 + sum, run.4.max(last));
                 }
                 _ => runs.push((user, day, day, sum, last)),
             }
         }
-        let date = |day: i64| {
-            let at = jiff::Timestamp::from_second(day * 86_400).unwrap();
-            at.to_zoned(jiff::tz::TimeZone::UTC).date()
-        };
         let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
         for (user, from, to, sum, last) in runs.into_iter().filter(|run| run.1 > cut_off) {
-            if sum != Num::ZERO && self.is_old(last) {
+            if sum != Num::ZERO && self.is_old(last) && !is_settled(user, to) {
                 let subject = format!("user {user} from {} to {}", date(from), date(to));
                 self.add("usage-sum-per-day", subject);
             }

@@ -23,22 +23,21 @@ SELECT 1 FROM (
 
 -- check: usage-amount-mismatch
 SELECT 1 FROM (
-    SELECT l.credits_used, l.created_at,
-           count(*) OVER (PARTITION BY l.user_id, l.request_id) AS rows,
+    SELECT l.*, count(*) OVER (PARTITION BY l.user_id, l.request_id) AS rows,
            (SELECT count(*) FROM credit_transactions AS ct
              WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type = 'usage') AS charges,
-           (SELECT -sum(ct.amount) FROM credit_transactions AS ct
-             WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type = 'usage') AS gross,
-           (SELECT -sum(ct.amount) FROM credit_transactions AS ct
-             WHERE ct.user_id = l.user_id AND ct.reference_id = l.request_id
-               AND ct.transaction_type IN ('usage', 'refund', 'admin_adjustment')) AS net
+               AND ct.transaction_type = 'usage') AS charges
       FROM llm_usage_log AS l
      WHERE trim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')) AS t
  WHERE rows = 1 AND charges = 1
-   AND credits_used IS DISTINCT FROM gross AND credits_used IS DISTINCT FROM net
    AND created_at < now() - interval '15 minutes'
+   AND NOT EXISTS (
+           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
+                                 ('usage refund admin_adjustment')) AS counted (types)
+            WHERE t.credits_used IS NOT DISTINCT FROM (
+                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                       WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
+                         AND ct.transaction_type = ANY (string_to_array(types, ' '))))
 
 -- check: usage-user-mismatch
 SELECT 1 FROM llm_usage_log AS l
@@ -69,25 +68,33 @@ WITH rows (user_id, at, difference) AS (
      WHERE success AND NOT byok_used AND credits_used > 0
        AND credits_used::text NOT IN ('NaN', 'Infinity')
        AND coalesce(trim(request_id), '') IN ('', 'None', 'null', 'undefined')
-), days AS (
+), uneven AS (
     SELECT user_id, (at AT TIME ZONE 'UTC')::date AS day, sum(difference) AS difference,
            max(at) AS last_at
       FROM rows
      WHERE isfinite(at)
        AND at >= (SELECT min(created_at) FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
      GROUP BY 1, 2 HAVING sum(difference) <> 0
+), days AS (
+    SELECT d.*, 'usage of ' || d.day IN (
+               SELECT reference_id FROM credit_transactions AS ct
+                WHERE ct.user_id = d.user_id
+                  AND ct.transaction_type = 'admin_adjustment') AS settled
+      FROM uneven AS d
 )
 SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.day
  CROSS JOIN LATERAL (SELECT count(*) AS number, sum(difference) AS difference,
-                            max(last_at) AS last_at
+                            max(last_at) AS last_at,
+                            count(*) FILTER (WHERE settled) AS settled
                        FROM days AS d
                       WHERE d.user_id = a.user_id AND d.day BETWEEN a.day AND z.day) AS run
- WHERE run.number = z.day - a.day + 1 AND run.difference <> 0
+ WHERE run.number = z.day - a.day + 1 AND run.difference <> 0 AND run.settled = 0
    AND run.last_at < now() - interval '15 minutes'
    AND a.day > (SELECT ((least(min(created_at), now()) + interval '15 minutes')
                         AT TIME ZONE 'UTC')::date
                   FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
-   AND NOT EXISTS (SELECT 1 FROM days AS d WHERE d.user_id = a.user_id AND d.day = a.day - 1)
+   AND NOT EXISTS (SELECT 1 FROM days AS d
+                    WHERE d.user_id = a.user_id AND d.day = a.day - 1 AND d.settled IS NOT TRUE)
    AND NOT EXISTS (SELECT 1 FROM days AS d WHERE d.user_id = a.user_id AND d.day = z.day + 1)
 
 -- check: failed-but-charged

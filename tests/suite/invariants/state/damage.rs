@@ -171,3 +171,43 @@ fn a_purchase_that_comes_after_its_refund_is_held_against_it() {
         (&"at most 100".into(), &"120".into())
     );
 }
+
+/// A day that was settled is no more than silent: what comes after it is found the next night.
+#[test]
+fn a_day_that_was_settled_hides_no_later_one() {
+    let night = Night::new();
+    let user = "'00000000-0000-4000-8000-000000000001'";
+    let lose = |credits: u32, days: u32| {
+        night.damage(&format!(
+            "SELECT public.debit_user_credits({user}, {credits}, 'usage', NULL, NULL);
+             UPDATE public.credit_transactions SET created_at = now() - interval '{days} days'
+              WHERE amount = -{credits};"
+        ));
+    };
+    night.damage(
+        "UPDATE public.credit_transactions SET created_at = created_at - interval '9 days';
+         UPDATE public.llm_usage_log SET created_at = created_at - interval '9 days';
+         UPDATE public.user_credits SET created_at = created_at - interval '10 days',
+                billing_cycle_start = billing_cycle_start - interval '9 days'",
+    );
+    lose(7, 4);
+    lose(6, 3);
+    assert_eq!(violated(&night.audit(&[], 1)), ["usage-sum-per-day"]);
+    night.damage(&format!(
+        "SELECT public.add_user_credits({user}, 13, 'admin_adjustment', 'usage of ' || to_char(
+                    created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'Not served')
+           FROM public.credit_transactions WHERE amount = -6;
+         UPDATE public.credit_transactions SET created_at = now() - interval '2 days 20 hours'
+          WHERE amount = 13"
+    ));
+    let settled = night.audit(&[], 0);
+    assert_eq!(night.ids(&settled), (21, 15));
+    let next = night.audit(&[], 0);
+    assert_eq!(next["state"]["mode"], "incremental");
+    lose(5, 2);
+    let new = night.audit(&[], 1);
+    assert_eq!(new["state"]["mode"], "incremental");
+    let evidence = &result(&new, "usage-sum-per-day")["evidence"];
+    assert_eq!(evidence.as_array().unwrap().len(), 1);
+    assert_eq!(evidence[0]["actual"], "5");
+}
