@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use postgres::Transaction;
 
 use super::board::{Board, Job};
-use super::hands::SIGN_OF_LIFE;
+use super::hands::{self, SIGN_OF_LIFE};
 use super::neighbours::Neighbours;
 use super::pieces::Pace;
 use super::relations;
@@ -180,16 +180,13 @@ impl<'a> Crew<'a> {
         snapshot: &mut Transaction<'_>,
         job: &Job,
     ) -> Result<super::board::Done> {
-        let mut savepoint = snapshot.transaction()?;
-        if let Some(deadline) = self.options.deadline {
-            let left = deadline.saturating_sub(self.started.elapsed());
-            let left = left.saturating_add(AFTER_DEADLINE);
-            let left = left.as_millis().min(i32::MAX as u128);
-            savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
-        }
+        let deadline = self.options.deadline;
+        let until = deadline.and_then(|limit| self.started.checked_add(limit));
+        let cut_off = until.and_then(|until| until.checked_add(AFTER_DEADLINE));
+        let mut savepoint = hands::savepoint(snapshot, cut_off)?;
         let pace = Pace {
             neighbours: self.neighbours,
-            until: (self.options.deadline).and_then(|limit| self.started.checked_add(limit)),
+            until,
         };
         let done = self.board.perform(&mut savepoint, job, pace)?;
         relations::confirm(&mut savepoint, &self.moved)?;

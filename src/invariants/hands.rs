@@ -4,12 +4,30 @@ use std::iter;
 use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Transaction;
 
+use crate::error::Result;
+
 /// A connection without work speaks this often, so that the server does not take it for dead.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// A savepoint, so that what fails in it leaves the snapshot usable; the server ends a statement that
+/// is not through by `until`.
+pub(super) fn savepoint<'a>(
+    hand: &'a mut Transaction<'_>,
+    until: Option<Instant>,
+) -> Result<Transaction<'a>> {
+    let mut savepoint = hand.transaction()?;
+    if let Some(until) = until {
+        let left = until.saturating_duration_since(Instant::now());
+        // None at all would be no limit.
+        let left = left.as_millis().clamp(1, i32::MAX as u128);
+        savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
+    }
+    Ok(savepoint)
+}
 
 /// Has some things done, each by the next connection that has nothing to do; what was made of them,
 /// in no order.

@@ -68,7 +68,7 @@ impl Course {
                     .hint(file.begin_anew("name another file, or begin anew")));
             }
             if probe(snapshot, state.key)? == state.probe {
-                let other = other_history(snapshot, state, &identity);
+                let other = other_history(snapshot, state, &identity, request.until);
                 if other.is_some() {
                     horizon.forget();
                 }
@@ -216,11 +216,7 @@ impl Course {
             None
         });
         let cycles = used.unwrap_or_default().groups;
-        let kept = match (&self.unreached, &failed) {
-            (Some(why), _) => Some(why.clone()),
-            (_, Some(why)) => Some(format!("the rows to be sealed were not read: {why}")),
-            (None, None) => self.why_kept(plan, checks),
-        };
+        let kept = self.why_kept(plan, checks, failed);
         if kept.is_none() {
             file.next = Some(self.next(plan, (&read, cycles), checks, taken_at));
         }
@@ -291,12 +287,20 @@ impl Course {
     }
 
     /// Why the state stays as it was: only what was looked at, and found to be right, is sealed.
-    fn why_kept(&self, plan: &Plan<'_>, checks: &[CheckResult]) -> Option<String> {
+    fn why_kept(
+        &self,
+        plan: &Plan<'_>,
+        checks: &[CheckResult],
+        failed: Option<String>,
+    ) -> Option<String> {
         if !self.request.whole {
             return Some("only some checks were asked for".to_owned());
         }
-        if let Some(blind) = &self.horizon.blind {
-            return Some(blind.clone());
+        if let Some(unknown) = self.horizon.blind.as_ref().or(self.unreached.as_ref()) {
+            return Some(unknown.clone());
+        }
+        if let Some(reason) = failed {
+            return Some(format!("the rows to be sealed were not read: {reason}"));
         }
         if checks
             .iter()

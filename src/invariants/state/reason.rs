@@ -6,7 +6,7 @@ use postgres::Transaction;
 
 use super::content::newest;
 use super::{Horizon, Identity, State, TABLES};
-use crate::error::Error;
+use crate::invariants::hands;
 
 /// What was asked for, besides the file.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +57,12 @@ pub(super) fn other_history(
     snapshot: &mut Transaction<'_>,
     state: &State,
     identity: &Identity,
+    until: Option<Instant>,
 ) -> Option<String> {
     let other = state.database.other_history(identity);
     other.or_else(|| {
         state.tables.iter().find_map(|(table, sealed)| {
-            let now = snapshot
-                .transaction()
-                .map_err(Error::from)
+            let now = hands::savepoint(snapshot, until)
                 .and_then(|mut savepoint| newest(&mut savepoint, (table, sealed.id), state.key));
             match now {
                 Ok(now) if now == sealed.newest => None,

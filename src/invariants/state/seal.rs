@@ -9,6 +9,7 @@ use super::{Number, Sealed};
 use crate::db::session::quote_identifier;
 use crate::error::Result;
 use crate::invariants::equations::GRACE;
+use crate::invariants::hands;
 
 /// What can be sealed of a table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,12 +42,7 @@ impl Seal {
         is_new: bool,
         (key, until): (i64, Option<Instant>),
     ) -> Result<Self> {
-        let mut savepoint = hand.transaction()?;
-        if let Some(until) = until {
-            let left = until.saturating_duration_since(Instant::now());
-            let left = left.as_millis().clamp(1, i32::MAX as u128);
-            savepoint.batch_execute(&format!("SET LOCAL statement_timeout = {left}"))?;
-        }
+        let mut savepoint = hands::savepoint(hand, until)?;
         let name = quote_identifier(table);
         let ids = format!("id > {sealed} AND id <= {complete}");
         // For a bare min() the planner walks the index up to the first young row. That is right for
