@@ -103,7 +103,7 @@ fn a_lock_ends_no_audit_that_keeps_a_state() {
         let mut somebody = night.database.connect();
         somebody.batch_execute(&format!("BEGIN; {lock}")).unwrap();
         let started = Instant::now();
-        let audit = night.audit(&["--deadline=8s", "--jobs=1"], 3);
+        let audit = night.audit(&["--deadline=4s", "--jobs=1"], 3);
         assert!(started.elapsed() < Duration::from_secs(30), "{lock}");
         let kept = audit["state"]["kept"].as_str().unwrap();
         assert!(kept.starts_with(why), "{lock}: {kept}");
