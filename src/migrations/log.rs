@@ -190,7 +190,7 @@ impl Log {
     }
 
     /// Records an event of a statement. A file may have set a role, which need not be allowed to
-    /// write here; until the end of the transaction it is taken back.
+    /// write here; until the end of the transaction it is the one that the session began with.
     ///
     /// # Errors
     /// What the server says.
@@ -209,7 +209,7 @@ impl Log {
         );
         let event = event.word();
         let mut transaction = client.transaction()?;
-        transaction.batch_execute("SET LOCAL ROLE NONE")?;
+        transaction.batch_execute("SET LOCAL role TO DEFAULT")?;
         transaction.execute(&sql, &[&version, &event, &number, &digest, &rows, &PROGRAM])?;
         transaction.commit()
     }

@@ -106,3 +106,25 @@ fn a_later_session_has_the_settings_and_the_role_of_the_first() {
     let by: i64 = database.connect().query_one(by, &[]).unwrap().get(0);
     assert_eq!(by, 0);
 }
+
+/// Deployers may have a role as a setting, and no rights of their own.
+#[test]
+fn the_role_that_a_session_begins_with_records() {
+    let database = Database::empty();
+    let [owner, deployer] =
+        ["owner_of", "deployer_of"].map(|what| format!("{what}_{}", database.name()));
+    database.execute(&format!(
+        "CREATE ROLE {owner}; CREATE ROLE {deployer} LOGIN NOINHERIT IN ROLE {owner};
+         ALTER ROLE {deployer} SET role = {owner}; GRANT ALL ON SCHEMA public TO {owner}"
+    ));
+    let folder = file("CREATE TABLE u (i int);\nCREATE INDEX CONCURRENTLY u_by_i ON u (i);");
+    let url = database
+        .url
+        .replacen("postgres@", &format!("{deployer}@"), 1);
+    let run = migrate(&folder, &database).on(&url).run();
+    let applied = (run.code == 0).then(|| history(&database));
+    database.execute(&format!(
+        "DROP OWNED BY {owner}; DROP ROLE {deployer}; DROP ROLE {owner}"
+    ));
+    assert_eq!(applied, Some(vec![1]), "{}", run.stderr);
+}
