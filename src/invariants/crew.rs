@@ -180,8 +180,7 @@ impl<'a> Crew<'a> {
         snapshot: &mut Transaction<'_>,
         job: &Job,
     ) -> Result<super::board::Done> {
-        let deadline = self.options.deadline;
-        let until = deadline.and_then(|limit| self.started.checked_add(limit));
+        let until = self.options.until(self.started);
         let cut_off = until.and_then(|until| until.checked_add(AFTER_DEADLINE));
         let mut savepoint = hands::savepoint(snapshot, cut_off)?;
         let pace = Pace {

@@ -132,7 +132,7 @@ impl Reader {
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default();
-        self.contract(area, &id, path, text.trim_start_matches('\u{feff}'));
+        self.contract(area, &id, path, &text);
     }
 
     fn contract(&mut self, area: &str, id: &str, path: &Path, text: &str) {

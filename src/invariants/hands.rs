@@ -38,9 +38,12 @@ pub(super) fn share<T: Sync, R: Send>(
 ) -> Vec<R> {
     let left = Mutex::new(things.iter());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let busy = Busy::all(hands.len());
+    let busy = Busy {
+        number: Mutex::new(hands.len()),
+        changed: Condvar::new(),
+    };
     let work = |hand: &mut Transaction<'_>| -> Vec<R> {
-        let mine = busy.me();
+        let mine = Me(&busy);
         let done = iter::from_fn(&next)
             .map(|thing| what(hand, thing))
             .collect();
@@ -71,17 +74,6 @@ struct Busy {
 struct Me<'a>(&'a Busy);
 
 impl Busy {
-    fn all(number: usize) -> Self {
-        Self {
-            number: Mutex::new(number),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn me(&self) -> Me<'_> {
-        Me(self)
-    }
-
     /// Waits for the others, for as long as a connection can be silent; whether there are any left.
     fn are_others(&self) -> bool {
         let number = self.number.lock().unwrap_or_else(PoisonError::into_inner);

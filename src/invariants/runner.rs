@@ -53,6 +53,13 @@ pub struct Options {
     pub partial: bool,
 }
 
+impl Options {
+    /// When the time of an audit that began then is over, where it has a deadline.
+    pub(super) fn until(&self, started: Instant) -> Option<Instant> {
+        self.deadline.and_then(|limit| started.checked_add(limit))
+    }
+}
+
 /// The connections of an audit, all to the same database.
 pub struct Connections<'a> {
     /// The one that takes the snapshot.
@@ -279,9 +286,7 @@ fn request(options: &Options, started: Instant) -> Request {
     Request {
         full,
         whole: !options.partial,
-        until: options
-            .deadline
-            .and_then(|limit| started.checked_add(limit)),
+        until: options.until(started),
     }
 }
 

@@ -68,9 +68,7 @@ pub(crate) enum Scope {
 pub(crate) fn of(statement: &Stmt) -> Step {
     match statement {
         Stmt::Set(_) | Stmt::Reset(_) | Stmt::SetRole(_) | Stmt::ResetRole(_) => Step::Setting,
-        Stmt::SetTransaction(set) if words(set.syntax()).contains("session characteristics") => {
-            Step::Setting
-        }
+        Stmt::SetTransaction(_) if sets_session(statement) => Step::Setting,
         Stmt::Select(select) if select.from_clause().is_none() && sets_session(statement) => {
             Step::Setting
         }
@@ -105,8 +103,12 @@ pub(crate) fn of(statement: &Stmt) -> Step {
     }
 }
 
-/// Whether a statement calls set_config() for longer than a transaction.
+/// Whether a statement sets something for longer than a transaction without being SET or RESET: it
+/// calls set_config(), or says what all transactions of the session are like.
 pub(crate) fn sets_session(statement: &Stmt) -> bool {
+    if let Stmt::SetTransaction(set) = statement {
+        return words(set.syntax()).contains("session characteristics");
+    }
     let mut calls = statement
         .syntax()
         .descendants()

@@ -153,7 +153,7 @@ impl Pass {
         let block = Block {
             rows: u64::try_from(row.try_get::<_, i64>("number")?).unwrap_or_default(),
             first: row.try_get("first")?,
-            content: Number(self.number(row.try_get("content")?)?),
+            content: Number(read_sum(&self.scan.table, row.try_get("content")?)?),
         };
         let blocks = if row.try_get("is_new")? {
             &mut contents.new
@@ -162,7 +162,7 @@ impl Pass {
         };
         blocks.entry(number).or_default().add(&block);
         for (at, name) in self.scan.sum_names().enumerate() {
-            let sum = self.number(row.try_get(format!("sum_{at}").as_str())?)?;
+            let sum = read_sum(&self.scan.table, row.try_get(format!("sum_{at}").as_str())?)?;
             add(&mut contents.sums, name, sum);
         }
         Ok(block.rows)
@@ -183,13 +183,6 @@ impl Pass {
             "SELECT {} FROM public.{table} WHERE id <= {upto}{place} GROUP BY 1, 2",
             columns.join(",\n")
         )
-    }
-
-    fn number(&self, text: &str) -> Result<i128> {
-        i128::from_str(text).map_err(|_| {
-            let table = &self.scan.table;
-            Error::undecided(format!("a sum over \"public.{table}\" is {text}"))
-        })
     }
 }
 
@@ -232,18 +225,21 @@ pub(super) fn newest(
     (table, sealed): (&str, i64),
     key: i64,
 ) -> Result<Number> {
-    let (hash, table) = (hash(table, key), quote_identifier(table));
+    let (hash, name) = (hash(table, key), quote_identifier(table));
     let row = snapshot.query_one(
         &format!(
             "SELECT coalesce(sum({hash}), 0)::text
-               FROM (SELECT * FROM public.{table} WHERE id <= $1 ORDER BY id DESC LIMIT 1) AS t"
+               FROM (SELECT * FROM public.{name} WHERE id <= $1 ORDER BY id DESC LIMIT 1) AS t"
         ),
         &[&sealed],
     )?;
-    let sum: String = row.get(0);
-    sum.parse()
-        .map(Number)
-        .map_err(|_| Error::undecided(format!("a sum over \"public.{table}\" is {sum}")))
+    Ok(Number(read_sum(table, row.get(0))?))
+}
+
+/// A sum over a table, which the server gives as text.
+fn read_sum(table: &str, text: &str) -> Result<i128> {
+    i128::from_str(text)
+        .map_err(|_| Error::undecided(format!("a sum over \"public.{table}\" is {text}")))
 }
 
 /// The sums as statements that a person can run, on two copies of a database for example.

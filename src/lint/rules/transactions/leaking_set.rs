@@ -1,13 +1,12 @@
 //! Settings that outlive the migration. In a file without transactions, SET LOCAL is the
 //! mistake.
 
-use squawk_syntax::ast::{self, AstNode, Stmt};
+use squawk_syntax::ast::{self, Stmt};
 
 use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
-use crate::syntax::facts::words;
 use crate::syntax::step::sets_session;
 
 pub(super) const RULE: Rule = Rule {
@@ -25,12 +24,6 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
         Stmt::Set(set) => set.set_scope(),
         Stmt::SetRole(set) => set.set_scope(),
         Stmt::SetSessionAuth(set) => set.set_scope(),
-        Stmt::SetTransaction(set) => {
-            if words(set.syntax()).contains("session characteristics") {
-                found.add(&statement.first_line(), LEAKS);
-            }
-            return;
-        }
         other => {
             if sets_session(other) {
                 found.add(&statement.first_line(), LEAKS);
