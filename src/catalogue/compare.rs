@@ -47,8 +47,9 @@ impl Difference {
 }
 
 /// The differences, those that are to be taken away first, then in the order in which objects are
-/// made. What belongs to a table that is missing or extra is not told beside it. `owner` is who
-/// should own everything; without one, owners are not compared.
+/// made, and last what changed objects may still use until then. What belongs to a table that is
+/// missing or extra is not told beside it. `owner` is who should own everything; without one, owners
+/// are not compared.
 pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) -> Vec<Difference> {
     let mut missing: Vec<&Object> = expected
         .iter()
@@ -73,10 +74,16 @@ pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) ->
         changes: Vec::new(),
     };
     extra.sort_by_key(|object| std::cmp::Reverse(order(object)));
-    let mut found: Vec<Difference> = extra
-        .iter()
-        .map(|object| whole(Nature::Extra, None, Some(object)))
-        .collect();
+    // A table is made with a type of its name.
+    let in_the_way = |object: &Object| {
+        let same = |other: &&Object| other.kind != Kind::Function && other.name == object.name;
+        object.kind == Kind::Type && missing.iter().any(same)
+    };
+    let (used, unused): (Vec<&Object>, Vec<&Object>) = extra
+        .into_iter()
+        .partition(|object| is_for_others(object.kind) && !in_the_way(object));
+    let surplus = |object: &&Object| whole(Nature::Extra, None, Some(object));
+    let mut found: Vec<Difference> = unused.iter().map(surplus).collect();
     let mut rest: Vec<Difference> = missing
         .iter()
         .map(|object| whole(Nature::Missing, Some(object), None))
@@ -107,7 +114,14 @@ pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) ->
         Some((kind, rank, label))
     });
     found.extend(rest);
+    found.extend(used.iter().map(surplus));
     found
+}
+
+/// Whether columns, defaults, checks, triggers and views use such objects: somebody may have made
+/// do so those that should be there. Sequences are set free by their own SQL.
+fn is_for_others(kind: Kind) -> bool {
+    matches!(kind, Kind::Type | Kind::Function)
 }
 
 /// Keys before checks before foreign keys, which need the keys.

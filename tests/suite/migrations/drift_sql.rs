@@ -189,3 +189,25 @@ fn a_foreign_key_that_was_switched_off_is_made_anew() {
     let orphan = "INSERT INTO entries VALUES (2, 2)";
     assert!(client.batch_execute(orphan).is_err());
 }
+
+/// A type or function that nobody should have goes once nothing is made of it any more.
+#[test]
+fn what_changed_objects_use_goes_after_they_are_changed() {
+    let file = "
+        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TABLE notes (note text, size int DEFAULT 1 CONSTRAINT small CHECK (size > 0));
+        CREATE TRIGGER keep BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION keep();
+        CREATE VIEW sizes AS SELECT size FROM notes;
+        CREATE TABLE parcels (id int);";
+    Made::of(file).repaired(
+        "CREATE DOMAIN short AS text CHECK (length(value) < 9);
+         CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE FUNCTION two() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2';
+         ALTER TABLE notes ALTER note TYPE short, ALTER size SET DEFAULT two(),
+                           DROP CONSTRAINT small, ADD CONSTRAINT small CHECK (size > two());
+         CREATE OR REPLACE TRIGGER keep BEFORE INSERT ON notes
+             FOR EACH ROW EXECUTE FUNCTION other();
+         CREATE OR REPLACE VIEW sizes AS SELECT size FROM notes WHERE size <> two();
+         DROP TABLE parcels; CREATE TYPE parcels AS ENUM ('small');",
+    );
+}
