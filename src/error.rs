@@ -107,6 +107,15 @@ impl Error {
         self
     }
 
+    /// Of a trial on another server: what it left there, such as a migration that was rolled back,
+    /// is no outcome for the database in question, and nothing that can be typed mends it there.
+    #[must_use]
+    pub fn of_trial(mut self, place: impl Into<String>) -> Self {
+        self.0.kind = Kind::Undecided;
+        self.0.hint = None;
+        self.detail(place)
+    }
+
     /// What the error means for the caller.
     pub fn kind(&self) -> Kind {
         self.0.kind

@@ -14,7 +14,8 @@ use crate::error::Result;
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// One moment for several questions, and no way to write, on a standby as well. Names are quoted
-/// where they have to be, whatever the role or the database has set.
+/// where they have to be, whatever the role or the database has set. Reading a definition takes a
+/// lock, which somebody who alters the table may keep from us for as long as he likes.
 ///
 /// # Errors
 /// What the server says.
@@ -25,7 +26,8 @@ pub fn read_only(client: &mut Client) -> Result<Transaction<'_>> {
         .read_only(true)
         .start()?;
     transaction.batch_execute(&format!(
-        "SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL quote_all_identifiers = off",
+        "SET LOCAL idle_in_transaction_session_timeout = {0}; SET LOCAL lock_timeout = {0};
+         SET LOCAL quote_all_identifiers = off",
         SILENCE.as_millis()
     ))?;
     Ok(transaction)
@@ -143,6 +145,29 @@ pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>>
         return Ok(None);
     }
     Ok(single(&rows(client, NEWEST_SCHEMA_VERSION)?))
+}
+
+/// Version and description of the rows of `public.schema_version`, the oldest first; none where
+/// there is no such table, or one that somebody else made for something else.
+///
+/// # Errors
+/// What the server says, such as a missing privilege.
+pub fn schema_versions(
+    client: &mut impl GenericClient,
+) -> Result<Option<Vec<(String, Option<String>)>>> {
+    let is_ours = "SELECT count(*) = 3 FROM pg_catalog.pg_attribute
+        WHERE attrelid = pg_catalog.to_regclass('public.schema_version') AND NOT attisdropped
+          AND (attname = 'applied_at' OR attname IN ('version', 'description')
+               AND atttypid IN ('text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype))";
+    if !client.query_one(is_ours, &[])?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let rows = "SELECT version::text, description::text FROM public.schema_version
+                 WHERE version IS NOT NULL ORDER BY applied_at";
+    let rows = client.query(rows, &[])?;
+    Ok(Some(
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    ))
 }
 
 /// The first value of the first row.

@@ -65,9 +65,11 @@ fn unknown(version: i32) -> Error {
 pub(super) struct Replayed {
     pub version: i32,
     pub catalogue: Catalogue,
-    /// Version and description of the rows of `schema_version`, where there is that table.
-    pub schema_versions: Vec<(String, String)>,
+    /// Of [`session::schema_versions`].
+    pub schema_versions: Option<Vec<(String, Option<String>)>>,
 }
+
+const TRIAL: &str = "all of this on the throw-away server: the database itself was not touched";
 
 /// Applies the migrations of a set on a private throw-away server, on the ground that the live
 /// database gives, and reads what is there after each of the given versions, ascending.
@@ -102,7 +104,8 @@ pub(super) fn replay(
             wait: Duration::ZERO,
             ..Options::default()
         };
-        migrate(&target, || Ok(set), &options, &Silent).map_err(|error| error.during(doing))?;
+        migrate(&target, || Ok(set), &options, &Silent)
+            .map_err(|error| error.during(doing).of_trial(TRIAL))?;
         let mut found = look(&mut client, *version)?;
         for schema in ground.schemas.iter().filter(|schema| *schema != "public") {
             found.catalogue.give(schema);
@@ -115,14 +118,7 @@ pub(super) fn replay(
 fn look(client: &mut Client, version: i32) -> Result<Replayed> {
     let mut transaction = session::read_only(client)?;
     let catalogue = catalogue::read(&mut transaction, None)?;
-    let exists = "SELECT to_regclass('public.schema_version') IS NOT NULL";
-    let mut schema_versions = Vec::new();
-    if transaction.query_one(exists, &[])?.get(0) {
-        let rows = "SELECT version, description FROM public.schema_version ORDER BY applied_at";
-        for row in transaction.query(rows, &[])? {
-            schema_versions.push((row.get(0), row.get(1)));
-        }
-    }
+    let schema_versions = session::schema_versions(&mut transaction)?;
     Ok(Replayed {
         version,
         catalogue,

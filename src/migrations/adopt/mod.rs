@@ -129,11 +129,12 @@ fn decide(
     mut survey: Survey,
     replayed: &Replayed,
 ) -> Result<Adoption> {
+    let tables = present(client, &replayed.catalogue)?;
     let mut transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
         .start()?;
-    hold(&mut transaction, &replayed.catalogue)?;
+    hold(&mut transaction, &tables)?;
     let history = History::read(&mut transaction, set.history_schema)?;
     if !history.rows.is_empty() {
         return Err(
@@ -181,28 +182,25 @@ fn decide(
     })
 }
 
+/// Those tables that are there, as SQL.
+fn present(client: &mut Client, expected: &Catalogue) -> Result<Vec<String>> {
+    let tables = expected.iter().filter(|object| object.kind == Kind::Table);
+    let names: Vec<&str> = tables.map(|table| &table.name[..]).collect();
+    let query = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL";
+    let rows = client.query(query, &[&names])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Keeps others from changing the tables between the comparison and the end; their readers and
-/// writers go on. The lock comes before the first query, which takes the snapshot.
-fn hold(transaction: &mut Transaction<'_>, expected: &Catalogue) -> Result<()> {
-    let list: Vec<String> = expected
-        .iter()
-        .filter(|object| object.kind == Kind::Table)
-        .map(|table| session::quote_literal(&table.name))
-        .collect();
-    if list.is_empty() {
+/// writers go on. SET and LOCK take no snapshot: that comes with the first query, so what somebody
+/// commits while we wait for the locks is seen.
+fn hold(transaction: &mut Transaction<'_>, tables: &[String]) -> Result<()> {
+    if tables.is_empty() {
         return Ok(());
     }
-    // In a DO block, so that tables that are missing can be left out without a query of our own.
     let lock = format!(
-        "SET LOCAL lock_timeout = '10s';
-         DO $$ DECLARE name text; BEGIN
-             FOREACH name IN ARRAY ARRAY[{}] LOOP
-                 IF to_regclass(name) IS NOT NULL THEN
-                     EXECUTE 'LOCK TABLE ' || to_regclass(name) || ' IN ACCESS SHARE MODE';
-                 END IF;
-             END LOOP;
-         END $$",
-        list.join(", ")
+        "SET LOCAL lock_timeout = '10s'; LOCK TABLE {} IN ACCESS SHARE MODE",
+        tables.join(", ")
     );
     transaction
         .batch_execute(&lock)

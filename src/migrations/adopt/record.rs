@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use postgres::Transaction;
 
 use super::check_membership;
-use crate::db::session::{quote_identifier, quote_literal};
+use crate::db::session::{self, quote_identifier, quote_literal};
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
 use crate::migrations::history::History;
@@ -64,28 +64,17 @@ pub(super) fn write(
 /// Rows of `schema_version` that are on one side only.
 #[derive(Default)]
 struct Lacking {
-    missing: Vec<(String, String)>,
+    missing: Vec<(String, Option<String>)>,
     extra: Vec<String>,
 }
 
 /// Nothing where there is no such table on one of the sides: that is a difference of its own.
 fn lacking(transaction: &mut Transaction<'_>, replayed: &Replayed) -> Result<Lacking> {
-    let columns = "SELECT count(*) FROM pg_catalog.pg_attribute
-                    WHERE attrelid = to_regclass($1) AND NOT attisdropped
-                      AND attname IN ('version', 'description', 'applied_at')";
-    let found: i64 = transaction.query_one(columns, &[&TABLE])?.get(0);
-    let of_replay = replayed.catalogue.iter().any(|object| object.name == TABLE);
-    if found < 3 || !of_replay {
+    let held = session::schema_versions(transaction)?;
+    let (Some(held), Some(wanted)) = (held, &replayed.schema_versions) else {
         return Ok(Lacking::default());
-    }
-    let rows = "SELECT version::text FROM public.schema_version
-                 WHERE version IS NOT NULL ORDER BY applied_at";
-    let held: Vec<String> = transaction
-        .query(rows, &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    let wanted = &replayed.schema_versions;
+    };
+    let held: Vec<String> = held.into_iter().map(|(version, _)| version).collect();
     let missing = wanted
         .iter()
         .filter(|(version, _)| !held.contains(version))

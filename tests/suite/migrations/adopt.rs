@@ -10,7 +10,7 @@ use super::{exists, schema_1_0_0};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
 use crate::support::server::Database;
-use crate::support::snapshots;
+use crate::support::{snapshots, wait_until};
 
 const HARMLESS: &str = include_str!("../../fixtures/legacy/harmless.sql");
 const BLOCKING: &str = include_str!("../../fixtures/legacy/blocking.sql");
@@ -349,4 +349,39 @@ fn an_earlier_version_is_detected_and_migrated_further() {
         .map(|d| &d["object"])
         .collect();
     assert_eq!(objects, ["public.c", "public.a.t"]);
+}
+
+/// What somebody commits while the tables' locks are waited for is part of what is compared. Another
+/// deployer keeps the adoption until the change is under way: it has looked once by then.
+#[test]
+fn a_change_that_was_under_way_is_seen() {
+    let database = legacy(schema_1_0_0(), "");
+    let mut deployer = database.connect();
+    let lock = format!("SELECT pg_advisory_lock({KEY})");
+    deployer.execute(&lock, &[]).unwrap();
+    let adopt = creditdb(["adopt", "--version", "5", "--format", "json"]);
+    let child = adopt.on(&database.url).spawn();
+    let asks = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                 WHERE datname = current_database() AND query LIKE '%pg_catalog.pg_locks l%'
+                       AND pid <> pg_backend_pid())";
+    wait_until("the adoption asks who holds the lock", || {
+        deployer.query_one(asks, &[]).unwrap().get(0)
+    });
+    let mut other = database.connect();
+    other
+        .batch_execute("BEGIN; ALTER TABLE user_credits DROP COLUMN tier")
+        .unwrap();
+    drop(deployer);
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks
+                  WHERE relation = 'user_credits'::regclass AND NOT granted)";
+    let mut client = database.connect();
+    wait_until("the adoption waits for the table", || {
+        client.query_one(waits, &[]).unwrap().get(0)
+    });
+    other.batch_execute("COMMIT").unwrap();
+    let run: Run = child.wait_with_output().unwrap().into();
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    let blocking = words(&run.json(), true).join("\n");
+    assert!(blocking.contains("user_credits.tier"), "{blocking}");
+    assert!(!exists(&database, "refinery_schema_history"));
 }

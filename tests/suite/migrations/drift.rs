@@ -87,6 +87,26 @@ fn every_change_is_found_and_taken_away_by_its_sql() {
     assert!(client.query_one(bonus, &[]).unwrap().get::<_, bool>(0));
 }
 
+/// What happens to a replay happens to nobody's database: exit codes 5 and 6 would say that.
+#[test]
+fn a_replay_that_fails_decides_nothing() {
+    let folder = Folder::with(&[
+        ("V1__a.sql", "CREATE TABLE a (i int);"),
+        ("V2__b.sql", "INSERT INTO b VALUES (1);"),
+    ]);
+    let database = Database::empty();
+    database.execute("CREATE TABLE b (i int)");
+    super::migrate(&folder, &database).succeeds();
+    let run = creditdb(["drift", "--migrations", folder.arg()]);
+    let run = run.on(&database.url).exits(3);
+    assert!(
+        run.stderr.contains("relation \"b\" does not exist"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("was not touched\n"), "{}", run.stderr);
+}
+
 /// A drifted database as a person sees it, and the SQL of all of it at once.
 #[test]
 fn text_json_and_exit_code_of_a_drifted_database() {

@@ -151,6 +151,31 @@ fn a_schema_version_table_of_other_columns_says_nothing() {
     }
 }
 
+/// A set that makes such a table is replayed like any other.
+#[test]
+fn sets_with_a_schema_version_table_of_their_own_are_compared_and_adopted() {
+    for columns in [
+        "version int, description text, applied_at timestamptz",
+        "version text",
+        "version text, description text, applied_at timestamptz",
+    ] {
+        let file = format!(
+            "CREATE TABLE schema_version ({columns}); INSERT INTO schema_version VALUES ('7');"
+        );
+        let folder = Folder::with(&[("V1__a.sql", file)]);
+        let database = Database::empty();
+        migrate(&folder, &database).succeeds();
+        let creditdb = |command: &[&str]| {
+            let run = creditdb(command).args(["--migrations", folder.arg()]);
+            run.on(&database.url).succeeds()
+        };
+        creditdb(&["drift"]);
+        database.execute("DROP TABLE refinery_schema_history; DELETE FROM schema_version");
+        creditdb(&["adopt", "--version", "1"]);
+        assert_eq!(history(&database), [1], "{columns}");
+    }
+}
+
 /// A row that was written again lies elsewhere in the table.
 #[test]
 fn the_order_of_the_history_is_that_of_its_versions() {
