@@ -63,10 +63,37 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 /// All files below a directory, as refinery finds them, in a stable order; hidden ones left out.
+/// Links to directories are not followed: one to a folder above would have no end.
 ///
 /// # Errors
 /// A directory that is missing or unreadable.
 pub fn below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for (path, is_directory) in entries(directory)? {
+        if is_directory {
+            found.extend(below(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The files in a directory itself, in a stable order; hidden ones left out.
+///
+/// # Errors
+/// A directory that is missing or unreadable.
+pub fn within(directory: &Path) -> Result<Vec<PathBuf>> {
+    let files = entries(directory)?.into_iter();
+    let files = files.filter(|(_, is_directory)| !is_directory);
+    let mut found: Vec<PathBuf> = files.map(|(path, _)| path).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// What is not hidden in a directory, and whether it is a directory.
+fn entries(directory: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let unreadable = |error: std::io::Error| {
         let message = format!(
             "cannot read the directory \"{}\": {error}",
@@ -80,20 +107,12 @@ pub fn below(directory: &Path) -> Result<Vec<PathBuf>> {
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(below(&path)?);
-        } else {
-            found.push(path);
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            let is_directory = entry.file_type().map_err(unreadable)?.is_dir();
+            found.push((entry.path(), is_directory));
         }
     }
-    found.sort();
     Ok(found)
 }
 

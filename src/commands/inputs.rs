@@ -68,7 +68,8 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
     let mut file = |option, path: Option<&PathBuf>| {
         found.extend(path.map(|path| (option, path.clone(), true)));
     };
-    let mut folders: Vec<Named<'_>> = Vec::new();
+    // A folder that cannot be listed is the command's affair.
+    let mut listed: Vec<(&'static str, Vec<PathBuf>)> = Vec::new();
     let source = |source: &'_ MigrationSource| source.migrations.clone();
     let migrations = match command {
         Command::Migrate(args) => {
@@ -84,13 +85,18 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
             for path in &args.files {
                 file("FILE", Some(path));
                 // Its siblings are the schema that it is judged by.
-                folders.push(("FILE", files::folder_of(path)));
+                let siblings = files::within(files::folder_of(path));
+                listed.push(("FILE", siblings.unwrap_or_default()));
             }
             source(&args.source)
         }
         _ => None,
     };
-    folders.extend(migrations.as_deref().map(|folder| ("--migrations", folder)));
+    let mut list = |option, folder: Option<&Path>| {
+        let files = folder.map(|folder| files::below(folder).unwrap_or_default());
+        listed.extend(files.map(|files| (option, files)));
+    };
+    list("--migrations", migrations.as_deref());
     let checks = match command {
         Command::Verify(args) => {
             file("--state", args.state.as_ref());
@@ -100,11 +106,9 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
         Command::Explain(args) => args.catalogue.checks.as_deref(),
         _ => None,
     };
-    folders.extend(checks.map(|folder| ("--checks", folder)));
-    for (option, folder) in folders {
-        // One that cannot be listed is the command's affair.
-        let below = files::below(folder).unwrap_or_default();
-        let sql = below.into_iter().filter(|path| looks_like_sql(path));
+    list("--checks", checks);
+    for (option, files) in listed {
+        let sql = files.into_iter().filter(|path| looks_like_sql(path));
         found.extend(sql.map(|path| (option, path, false)));
     }
     found

@@ -1,5 +1,6 @@
 //! `creditdb lint`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
@@ -132,11 +133,13 @@ fn with_earlier_siblings(named: &[PathBuf]) -> Result<Vec<Source>> {
     }
     // A file without a version comes after all others.
     let newest = sources.iter().map(order).max();
+    let place = |path: &Path| fs::canonicalize(path).ok();
+    let named: Vec<_> = named.iter().map(|path| place(path)).collect();
     for folder in folders {
-        for path in files::below(folder)? {
+        for path in files::within(folder)? {
             let path = path.strip_prefix("./").unwrap_or(&path);
             let earlier = files::version(path).is_some_and(|version| Some(version) < newest);
-            if earlier && is_sql(path) && !named.iter().any(|n| n == path) {
+            if earlier && is_sql(path) && !named.contains(&place(path)) {
                 sources.push(read(path, true)?);
             }
         }

@@ -99,6 +99,22 @@ fn a_file_in_the_working_directory_finds_its_siblings() {
     assert_eq!(run.json()["files"][0], "V10__c.sql");
 }
 
+/// A folder below is another project's, and may not be ours to read; a file has more than one path.
+#[test]
+fn siblings_are_those_in_the_folder_itself_and_each_is_read_once() {
+    let folder = three_files();
+    folder.write("deeper/V3__d.sql", b"SELECT '\xe9';");
+    folder.write("V11__e.sql", file("CREATE INDEX other_on_b ON b (i);"));
+    std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
+    lint(["./V2__b.sql", "./V11__e.sql"])
+        .within(folder.path())
+        .succeeds();
+    // A link to a folder above does not make a set of files endless.
+    folder.remove("deeper/V3__d.sql");
+    let run = lint(["--migrations", folder.arg(), "--format", "json"]).succeeds();
+    assert_eq!(run.json()["files"].as_array().unwrap().len(), 4);
+}
+
 #[test]
 fn what_only_informs_does_not_fail() {
     let sql = "DO $$ BEGIN SOMETHING odd; END $$;";
