@@ -35,13 +35,15 @@ pub struct Schema {
 }
 
 impl Dumper {
-    /// Finds one for a server's major version: beside the server binaries that are used for
-    /// throw-away servers, of Debian's folders, on `PATH`.
+    /// Finds one for a server's major version: in the folder that `CREDITDB_PG_BIN` names, beside the
+    /// server binaries that are used for throw-away servers, in Debian's folders, on `PATH`.
     ///
     /// # Errors
     /// When there is none, or only older ones: an older `pg_dump` cannot read a newer server.
     pub fn for_server(server_major: u32) -> Result<Self> {
-        let mut folders: Vec<PathBuf> = find_binaries().into_iter().collect();
+        // Named by hand, it need not have a server as well.
+        let named = env::var_os("CREDITDB_PG_BIN").map(PathBuf::from);
+        let mut folders: Vec<PathBuf> = named.into_iter().chain(find_binaries()).collect();
         let debian = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
