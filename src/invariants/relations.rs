@@ -8,6 +8,7 @@ use postgres::Transaction;
 use super::contract::Contract;
 use crate::db::session::{self, quote_literal};
 use crate::error::{Error, Result};
+use crate::syntax::words::blanked;
 
 const READ_RELATIONS: &str = include_str!("relations.sql");
 
@@ -137,7 +138,7 @@ pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
     let texts = expressions.into_iter().flatten().chain([&contract.sql]);
     let mut names: BTreeSet<String> = contract.tables.iter().cloned().collect();
     for text in texts {
-        let mentions = mentions(&without_literals(text), "public.");
+        let mentions = mentions(&blanked(text), "public.");
         names.extend(mentions.into_iter().map(|(_, name)| name));
     }
     names
@@ -145,7 +146,7 @@ pub(super) fn named_by(contract: &Contract) -> BTreeSet<String> {
 
 /// Names of the relations of the server's own catalogue that a check reads.
 pub(super) fn of_the_server(contract: &Contract) -> BTreeSet<String> {
-    let mentions = mentions(&without_literals(&contract.sql), "pg_catalog.");
+    let mentions = mentions(&blanked(&contract.sql), "pg_catalog.");
     mentions.into_iter().map(|(_, name)| name).collect()
 }
 
@@ -153,40 +154,13 @@ pub(super) fn of_the_server(contract: &Contract) -> BTreeSet<String> {
 pub(super) fn without_schema(sql: &str, schema: &str, relations: &BTreeSet<String>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut end = 0;
-    for (prefix, name) in mentions(&without_literals(sql), &format!("{schema}.")) {
+    for (prefix, name) in mentions(&blanked(sql), &format!("{schema}.")) {
         if relations.contains(&name) {
             text.push_str(&sql[end..prefix.start]);
             end = prefix.end;
         }
     }
     text + &sql[end..]
-}
-
-/// SQL text whose comments and string literals are blank; what is left keeps its place.
-fn without_literals(sql: &str) -> String {
-    let mut code = String::with_capacity(sql.len());
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let end = |from: usize, mark: &str| {
-            rest[from..]
-                .find(mark)
-                .map_or(rest.len(), |at| from + at + mark.len())
-        };
-        let skip = match first {
-            '-' if rest.starts_with("--") => end(2, "\n"),
-            '/' if rest.starts_with("/*") => end(2, "*/"),
-            '\'' => end(1, "'"),
-            _ => 0,
-        };
-        if skip == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-        } else {
-            code.push_str(&" ".repeat(skip));
-            rest = &rest[skip..];
-        }
-    }
-    code
 }
 
 /// Each `name` behind a prefix such as `public.` that is neither a function nor a type, and the
@@ -219,10 +193,11 @@ mod tests {
     fn finds_the_relations_of_a_query() {
         let sql = "-- public.comment\nSELECT public.f(x), 'é public.literal', y::public.kind\n\
                    FROM public.credit_transactions AS ct /* public.block */\n\
-                   JOIN public.\"Odd Name\" USING (id) WHERE nopublic.x = other.public.y";
-        let mentions = mentions(&without_literals(sql), "public.");
+                   JOIN public.\"Odd Name\" USING (id) WHERE nopublic.x = other.public.y\n\
+                   AND note ~ E'it\\'s' AND EXISTS (SELECT FROM public.late WHERE k = $$'$$)";
+        let mentions = mentions(&blanked(sql), "public.");
         let names: Vec<&str> = mentions.iter().map(|(_, name)| name.as_str()).collect();
-        assert_eq!(names, ["credit_transactions", "Odd Name"]);
+        assert_eq!(names, ["credit_transactions", "Odd Name", "late"]);
         let known = [
             "credit_transactions",
             "comment",

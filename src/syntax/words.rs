@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
+use squawk_lexer::TokenKind;
 use squawk_syntax::{SourceFile, SyntaxKind};
 
 /// A statement on one line, with each literal replaced by `?`: somebody else's query is shown in
@@ -24,6 +25,25 @@ pub(crate) fn without_literals(sql: &str) -> String {
         words.push_str(word);
     }
     words
+}
+
+/// SQL text, or a part of such, whose comments and string literals are blank; what is left keeps its
+/// place in bytes.
+pub(crate) fn blanked(sql: &str) -> String {
+    let mut code = String::with_capacity(sql.len());
+    for token in squawk_lexer::tokenize(sql) {
+        let end = code.len() + token.len as usize;
+        let is_blank = matches!(
+            token.kind,
+            TokenKind::Literal { .. } | TokenKind::LineComment | TokenKind::BlockComment { .. }
+        );
+        if is_blank {
+            code.extend(std::iter::repeat_n(' ', token.len as usize));
+        } else {
+            code.push_str(&sql[code.len()..end]);
+        }
+    }
+    code
 }
 
 /// A digest that stays the same when comments and white space change, and nothing else.
@@ -76,6 +96,23 @@ mod tests {
             without_literals(sql),
             "SELECT a.b, f(?, ?, ?, ?) FROM t WHERE k = ?"
         );
+    }
+
+    #[test]
+    fn blanks_take_the_place_of_literals_and_comments() {
+        let sql = "a E'it\\'s' /* x /* y */ z */ b $q$ é $q$ \"it's\" 'c''d' -- e\n'f";
+        let blank = |from: &str| " ".repeat(from.len());
+        let expected = [
+            "a ",
+            &blank("E'it\\'s' /* x /* y */ z */"),
+            " b ",
+            &blank("$q$ é $q$"),
+            " \"it's\" ",
+            &blank("'c''d' -- e"),
+            "\n",
+            &blank("'f"),
+        ];
+        assert_eq!(blanked(sql), expected.concat());
     }
 
     #[test]

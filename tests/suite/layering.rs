@@ -27,7 +27,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lint", &["header", "report", "syntax"]),
-    ("invariants", &["db", "error", "header", "report"]),
+    (
+        "invariants",
+        &["db", "error", "header", "report", "syntax"],
+    ),
     ("sample", &["db", "error", "header", "report"]),
     ("output", &["report"]),
     (
