@@ -35,6 +35,8 @@ start_daemon() {
     kill -0 "$pid" 2>/dev/null || return 1
   done
   kill "$pid"
+  # Until it is gone, its pid file and its locks stop the next one.
+  wait "$pid" || true
   return 1
 }
 
@@ -47,11 +49,13 @@ if ! is_root; then fail "no Docker daemon answers, and starting one takes root";
 if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
   root_on_debian || fail "Docker is not installed, and this script installs it on Debian only"
   # Debian 12 has the command in docker.io, later releases in docker-cli.
+  apt_update || fail "apt does not get its lists of packages"
   packages=(docker.io)
   if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then
     packages+=(docker-cli)
   fi
   apt_install "${packages[@]}" || exit 1
+  command -v docker >/dev/null || fail "there is no command docker in: ${packages[*]}"
 fi
 if [ -d /run/systemd/system ]; then
   systemctl start docker || true

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Purpose: bring generated text up to date: the parts of README.md and docs/ that are program
-#          output, and the expected catalogue of each schema version (src/migrations/expected/).
+#          output, the expected catalogue of each schema version (src/migrations/expected/), and
+#          the definitions of the guards (src/invariants/guards.txt).
 # Usage:   ci/generate.sh [--check] [PROGRAM]
-#            --check   write nothing; exit 1 with a diff when a part is out of date (the expected
-#                      catalogues are compared by the tests, on every major)
+#            --check   write nothing; exit 1 with a diff when a part is out of date
 #            PROGRAM   a built creditdb; without it, one is built
 # A part is what stands between these two lines, whatever the arguments:
 #   <!-- generated: creditdb list -->
@@ -19,16 +19,30 @@ fi
 program=${1:-}
 if [ -n "$program" ]; then program=$(realpath "$program"); fi
 cd "$repo_root"
-# A program has the expected catalogues in it, so they come first, and a program that was built
-# before is out of date.
-if [ -z "$check" ]; then
-  before=$(git hash-object src/migrations/expected/*.json | git hash-object --stdin)
-  newest=$(ci/postgres.sh "${all_majors##* }")
-  CREDITDB_UPDATE_EXPECTED=1 CREDITDB_PG_BIN=$newest \
-    cargo test --locked --test suite migrations::expected >&2
-  after=$(git hash-object src/migrations/expected/*.json | git hash-object --stdin)
-  if [ "$before" != "$after" ]; then
-    say 'wrote src/migrations/expected'
+stale=
+newest=$(ci/postgres.sh "${all_majors##* }")
+
+# What is recorded of a migrated database is compared by tests, which also write it when asked to.
+test_records() {
+  CREDITDB_PG_BIN=$newest \
+    cargo test --locked --test suite -- migrations::expected guards_are_recorded >&2
+}
+
+hash_records() {
+  git hash-object src/migrations/expected/*.json src/invariants/guards.txt |
+    git hash-object --stdin
+}
+
+# A program has the records in it, so they come first, and a program that was built before is out
+# of date.
+if [ -n "$check" ]; then
+  unset CREDITDB_REGENERATE
+  test_records || stale=' src/migrations/expected or src/invariants/guards.txt'
+else
+  before=$(hash_records)
+  CREDITDB_REGENERATE=1 test_records
+  if [ "$before" != "$(hash_records)" ]; then
+    say 'wrote src/migrations/expected or src/invariants/guards.txt'
     program=
   fi
 fi
@@ -63,7 +77,6 @@ regenerate() {
 
 fresh=$(mktemp)
 trap 'rm -f "$fresh"' EXIT
-stale=
 shopt -s nullglob globstar
 for file in README.md docs/**/*.md; do
   regenerate "$file" >"$fresh"

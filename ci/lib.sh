@@ -20,19 +20,32 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 
 root_on_debian() { is_root && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; }
 
-# Installs Debian packages; what apt says is shown only when it fails.
-apt_install() {
+# Runs apt-get; what it says is shown only when it fails.
+quiet_apt_get() {
   local log
   log=$(mktemp)
-  say "installing $* with apt"
-  if DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 &&
-    DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1; then
+  if DEBIAN_FRONTEND=noninteractive apt-get "$@" >"$log" 2>&1; then
     rm -f "$log"
     return
   fi
   cat "$log" >&2
   rm -f "$log"
+  return 1
+}
+
+# Fetches the lists of packages, once in a run. A fresh container has none, and without them
+# apt-cache knows no package.
+apt_updated=
+apt_update() {
+  [ -z "$apt_updated" ] || return 0
+  quiet_apt_get update || return 1
+  apt_updated=yes
+}
+
+# Installs Debian packages.
+apt_install() {
+  say "installing $* with apt"
+  if apt_update && quiet_apt_get install -y --no-install-recommends "$@"; then return; fi
   say "apt could not install $*"
   return 1
 }

@@ -7,19 +7,18 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # Debian puts it where only root's PATH leads.
 PATH=$PATH:/usr/sbin
 
-# The package would start a service of its own; ours run on ports and folders of a test.
-install_package() {
-  local policy=/usr/sbin/policy-rc.d status=0
-  if [ -e "$policy" ]; then
-    apt_install pgbouncer
-    return
+# The package would start a service of its own; ours run on ports and folders of a test. Nothing
+# else on this machine would start any more with our policy left behind, so a subshell takes it
+# away however the installation ends, by Ctrl-C too.
+install_package() (
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
   fi
-  printf '#!/bin/sh\nexit 101\n' >"$policy"
-  chmod 755 "$policy"
-  apt_install pgbouncer || status=$?
-  rm -f "$policy"
-  return "$status"
-}
+  apt_install pgbouncer
+)
 
 if ! command -v pgbouncer; then
   root_on_debian || fail 'PgBouncer is not installed, and this script installs it on Debian as root only'

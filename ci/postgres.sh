@@ -26,14 +26,14 @@ path_bin() {
 }
 
 # Our servers are private ones; Debian's package would start a cluster of its own on port 5432.
-install_package() {
-  local conf=/etc/postgresql-common/createcluster.d/creditdb.conf status=0
+# A subshell, so that the setting goes however the installation ends, by Ctrl-C too.
+install_package() (
+  conf=/etc/postgresql-common/createcluster.d/creditdb.conf
+  trap 'rm -f "$conf"' EXIT
   mkdir -p "$(dirname "$conf")"
   echo 'create_main_cluster = false' >"$conf"
-  apt_install postgresql || status=$?
-  rm -f "$conf"
-  return "$status"
-}
+  apt_install postgresql
+)
 
 # A Python that has pip. The system's own is tried too: a pyenv or venv may come without.
 python_with_pip() {

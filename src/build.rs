@@ -1,5 +1,6 @@
 //! Build script: lists `migrations/`, the check files, the native checks and the rules of `lint`,
-//! so that nothing is registered by hand, and refuses to build when one of them breaks its contract.
+//! so that nothing is registered by hand, and refuses to build when one of them breaks its
+//! contract.
 
 // Cargo reads what a build script prints.
 #![allow(clippy::print_stdout)]
@@ -178,7 +179,8 @@ fn checks(folder: &Path, natives: &[(String, PathBuf)]) -> io::Result<String> {
             };
             let _ = writeln!(
                 code,
-                "Embedded {{ area: {area:?}, id: {id:?}, text: include_str!({file:?}), native: {function} }},"
+                "Embedded {{ area: {area:?}, id: {id:?}, text: include_str!({file:?}), \
+                 native: {function} }},"
             );
         }
     }

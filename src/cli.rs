@@ -18,8 +18,9 @@ pub use plan::{PlanArgs, RehearseArgs};
     name = "creditdb",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done and all holds · 1 findings · 2 wrong usage · 3 could not decide · \
-                  4 refused, nothing changed · 5 a migration failed and was rolled back · \
+    after_help = "Exit codes: 0 done and all holds · 1 findings · 2 wrong usage · \
+                  3 could not decide · 4 refused, nothing changed · \
+                  5 a migration failed and was rolled back · \
                   6 a step without a transaction was cut off: migrate completes it\n\n\
                   Example: creditdb demo"
 )]
@@ -43,7 +44,13 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "Output")]
     pub format: Format,
     /// Write the result to a file as well; may be repeated.
-    #[arg(long, global = true, value_name = "FORMAT=FILE", value_parser = format_and_file, help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT=FILE",
+        value_parser = format_and_file,
+        help_heading = "Output"
+    )]
     pub output: Vec<(Format, PathBuf)>,
     /// Say more on stderr about what is done.
     #[arg(long, short, global = true, help_heading = "Output")]
@@ -191,7 +198,8 @@ pub struct DriftArgs {
                   history is written only when no blocking difference remains; a refused database \
                   stays as it was. Data is not judged: run creditdb verify afterwards.\n\n\
                   Exit codes: 0 adopted, or managed already · 3 could not decide · 4 refused\n\n\
-                  Example: creditdb adopt --detect --database-url postgres://owner@db.example/credits"
+                  Example: creditdb adopt --detect \
+                  --database-url postgres://owner@db.example/credits"
 )]
 #[command(group = clap::ArgGroup::new("which").required(true).args(["version", "detect"]))]
 pub struct AdoptArgs {
@@ -269,7 +277,12 @@ pub struct VerifyArgs {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SampleSize {
     /// Number of users.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub users: u32,
     /// Number of requests in the usage log.
     #[arg(long, value_name = "M", default_value_t = 20_000)]

@@ -120,8 +120,8 @@ pub fn is_true(
     Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
 }
 
-/// Whether there is a table `public.schema_version`. Its columns are not looked up: that costs a new
-/// session more than all else that `migrate` asks when there is nothing to do.
+/// Whether there is a table `public.schema_version`. Its columns are not looked up: that costs a
+/// new session more than all else that `migrate` asks when there is nothing to do.
 pub const HAS_SCHEMA_VERSION: &str =
     "SELECT pg_catalog.to_regclass('public.schema_version') IS NOT NULL";
 

@@ -3,8 +3,8 @@
 //! A name proves nothing: a constraint that was dropped and added again under its name, but wider,
 //! would let the audit skip the very rows that it was widened for. So the definitions of the
 //! guards that our checks name are recorded in `guards.txt`, as a migrated database has them (a
-//! test compares, and `CREDITDB_REGENERATE=1` writes them), and a guard with another definition
-//! does not count: the check is evaluated.
+//! test compares them, and `ci/generate.sh` writes them), and a guard with another definition does
+//! not count: the check is evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 //! replay on a private throw-away server for any set.
 //!
 //! The embedded steps are in `expected/V<N>.json`. A test compares them with a real run on every
-//! major, and writes them with `CREDITDB_UPDATE_EXPECTED=1`.
+//! major, and `ci/generate.sh` writes them.
 
 use std::time::Duration;
 

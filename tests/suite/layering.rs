@@ -89,27 +89,52 @@ fn files() -> Vec<(String, PathBuf, String)> {
     found.collect()
 }
 
-/// The top-level modules that a file names: after `crate::` (in the library) or `creditdb::` (in
-/// `main`), single or in braces.
-fn imports(text: &str) -> Vec<String> {
+/// How often a file has to say `super::` to be at the root: once in `files.rs` and `db/mod.rs`.
+fn depth(path: &Path) -> usize {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inside = path.strip_prefix(root).unwrap();
+    let own_name = usize::from(!inside.ends_with("mod.rs"));
+    inside.components().count() - 1 + own_name
+}
+
+/// What stands after a path: all of it, or the parts of a list in braces. A part may be such a list
+/// again, whose commas and braces separate and end nothing here.
+fn parts(rest: &str) -> Vec<&str> {
+    let Some(list) = rest.strip_prefix('{') else {
+        return vec![rest];
+    };
+    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                parts.push(&list[begin..at]);
+                begin = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// The top-level modules that a file names: after `crate::` (in the library), `creditdb::` (in
+/// `main`) or as many `super::` as its depth; single or in braces. The tests inside of a file are
+/// one deeper: their `super::*` is the file itself, and names nothing.
+fn imports(text: &str, depth: usize) -> Vec<String> {
     let mut found = Vec::new();
-    for prefix in ["crate::", "creditdb::"] {
+    for prefix in ["crate::", "creditdb::", &"super::".repeat(depth)] {
         for (at, _) in text.match_indices(prefix) {
             let before = text[..at].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
                 continue;
             }
             let rest = &text[at + prefix.len()..];
-            let list = rest
-                .strip_prefix('{')
-                .map_or(rest, |r| r.split('}').next().unwrap());
-            let items: Vec<&str> = if rest.starts_with('{') {
-                list.split(',').collect()
-            } else {
-                vec![list]
-            };
-            for item in items {
-                let word: String = item
+            for part in parts(rest) {
+                let word: String = part
                     .trim()
                     .chars()
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
@@ -134,7 +159,7 @@ fn imports_point_one_way() {
             ));
             continue;
         };
-        for import in imports(&text) {
+        for import in imports(&text, depth(&path)) {
             seen += 1;
             if import != module && !allowed.contains(&import.as_str()) {
                 wrong.push(format!(
@@ -182,5 +207,18 @@ fn the_readers_of_this_test_see_what_they_should() {
     let text =
         "use crate::db::Target;\nuse crate::{cli, error::Error};\nlet x = crate::report::A;\n
                 use creditdb::exit::Exit; use mycrate::nothing;";
-    assert_eq!(imports(text), ["db", "cli", "error", "report", "exit"]);
+    assert_eq!(imports(text, 1), ["db", "cli", "error", "report", "exit"]);
+    let nested = "use crate::{db::{A, b::{C, d}}, output, lint::E};\nuse crate::sample::F;";
+    assert_eq!(imports(nested, 1), ["db", "output", "lint", "sample"]);
+    let outwards = "use super::output::{self, text};\nuse super::{cli, error::Error};\n
+                    mod tests { use super::*; } fn f() { super::report::g() }";
+    assert_eq!(imports(outwards, 1), ["output", "cli", "error", "report"]);
+    assert!(imports(outwards, 2).is_empty());
+    assert_eq!(
+        imports("use super::super::{db::A, lint};", 2),
+        ["db", "lint"]
+    );
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let depths = ["files.rs", "db/mod.rs", "cli/plan.rs"].map(|file| depth(&src.join(file)));
+    assert_eq!(depths, [1, 1, 2]);
 }

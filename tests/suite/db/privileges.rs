@@ -1,18 +1,15 @@
 //! What a role is told to be given, for each privilege that it can lack.
 
 use crate::support::program::creditdb;
+use crate::support::role::Role;
 use crate::support::server::Database;
 
 /// What `creditdb` says to a role that may log in and nothing else, after some SQL.
 fn told(arguments: &[&str], sql: &str) -> String {
     let database = Database::migrated();
-    let role = format!("lacking_{}", database.name());
-    let sql = sql.replace("ROLE", &role);
-    database.execute(&format!("CREATE ROLE {role} LOGIN; {sql}"));
-    let url = database.url.replacen("postgres@", &format!("{role}@"), 1);
-    let run = creditdb(arguments).on(&url).run();
-    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
-    assert_eq!(run.code, 3, "{}", run.stderr);
+    let role = Role::new(&database, "");
+    database.execute(sql);
+    let run = creditdb(arguments).on(&role.url()).exits(3);
     assert!(run.stderr.contains("sqlstate: 42501"), "{}", run.stderr);
     run.stderr
 }
@@ -46,14 +43,11 @@ fn whoever_may_not_connect_is_told_so_only_when_it_is_that() {
         "{at_login}"
     );
     let database = Database::migrated();
-    let role = format!("setting_{}", database.name());
-    database.execute(&format!("CREATE ROLE {role} LOGIN"));
-    let url = database.url.replacen("postgres@", &format!("{role}@"), 1);
+    let role = Role::new(&database, "");
     let run = creditdb(["status"])
-        .on(&url)
+        .on(&role.url())
         .env("PGOPTIONS", "-c session_replication_role=replica")
         .run();
-    database.execute(&format!("DROP ROLE {role}"));
     assert!(run.stderr.contains("sqlstate: 42501"), "{}", run.stderr);
     assert!(!run.stderr.contains("hint:"), "{}", run.stderr);
 }

@@ -161,10 +161,7 @@ fn guards_are_recorded() {
         std::fs::write(&file, &text).unwrap();
     }
     let recorded = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(
-        recorded, text,
-        "run the test with CREDITDB_REGENERATE=1 and commit guards.txt"
-    );
+    assert_eq!(recorded, text, "{}: run ci/generate.sh", file.display());
 }
 
 /// A constraint of the same name that allows everything lets no check off.

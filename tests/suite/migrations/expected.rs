@@ -1,5 +1,5 @@
 //! The embedded catalogues against a real run of the migrations, on the major under test. To write
-//! them after a new migration: `ci/generate.sh`, or this test with `CREDITDB_UPDATE_EXPECTED=1`.
+//! them after a new migration: `ci/generate.sh`, or this test with `CREDITDB_REGENERATE=1`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,7 +55,7 @@ fn steps() -> BTreeMap<String, String> {
 fn each_version_has_its_expected_catalogue_on_every_major() {
     let steps = steps();
     let files = || fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
-    if std::env::var_os("CREDITDB_UPDATE_EXPECTED").is_some() {
+    if std::env::var_os("CREDITDB_REGENERATE").is_some() {
         files().for_each(|file| fs::remove_file(file).unwrap());
         for (name, text) in &steps {
             fs::write(folder().join(name), text).unwrap();
