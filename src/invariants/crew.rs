@@ -42,6 +42,16 @@ struct Queue {
     rows: u64,
 }
 
+/// A job in hand, until it is dropped: also by a panic, for which the others must not wait.
+struct InHand<'a, 'b>(&'b Crew<'a>);
+
+impl Drop for InHand<'_, '_> {
+    fn drop(&mut self) {
+        self.0.queue().running -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 /// What the connections share.
 pub(super) struct Crew<'a> {
     board: &'a Board<'a>,
@@ -154,6 +164,7 @@ impl<'a> Crew<'a> {
     /// Does one job, and hands on what follows from it. An error is returned when the connection is
     /// lost.
     fn perform(&self, snapshot: &mut Transaction<'_>, job: Job) -> Option<Error> {
+        let _in_hand = InHand(self);
         let done = self
             .throttle(snapshot, &job)
             .and_then(|()| self.in_savepoint(snapshot, &job));
@@ -165,12 +176,11 @@ impl<'a> Crew<'a> {
         let (more, error) = self.board.finish(&job, done, lost || cut_off);
         let mut queue = self.queue();
         queue.rows += rows;
-        queue.running -= 1;
         queue.done += self.board.pages_of(&job);
         queue.pages += more.iter().map(|job| self.board.pages_of(job)).sum::<u64>();
         queue.jobs.extend(more);
         self.progress.at(queue.done, queue.pages);
-        self.changed.notify_all();
+        drop(queue);
         error.filter(|_| lost)
     }
 

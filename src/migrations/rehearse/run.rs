@@ -1,6 +1,7 @@
 //! Running the statements of a file under observation, as its header asks.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -169,15 +170,14 @@ impl<'a> Stage<'a> {
         let client = &mut self.client;
         let (outcome, elapsed, holds) = thread::scope(|scope| {
             let running = scope.spawn(|| {
+                let _end = End(&ended);
                 let started = Instant::now();
                 let outcome = client.batch_execute(&plan.sql);
-                let elapsed = started.elapsed();
-                ended.store(true, Ordering::SeqCst);
-                (outcome, elapsed)
+                (outcome, started.elapsed())
             });
             // Dropped on an error as well, so that the statement is not kept waiting for ever.
             let holds = watch.run(pid, &ended);
-            let (outcome, elapsed) = running.join().unwrap_or((Ok(()), Duration::ZERO));
+            let (outcome, elapsed) = running.join().unwrap_or_else(|panic| resume_unwind(panic));
             (outcome, elapsed, holds)
         });
         outcome.map_err(Stop::Statement)?;
@@ -199,6 +199,15 @@ impl<'a> Stage<'a> {
             ..Sight::default()
         };
         Ok((sight, elapsed))
+    }
+}
+
+/// Sets the mark when it is dropped: also by a panic, or nobody would ever end the watch.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -152,6 +152,27 @@ fn a_table_with_a_foreign_part_is_not_believed() {
     assert!(run.stdout.contains(words), "{}", run.stdout);
 }
 
+/// Without the constraints of a ledger, anything of a row may be missing.
+#[test]
+fn rows_without_an_id_or_a_user_are_judged() {
+    let database = Database::at("1.0.0");
+    let user = "'11111111-1111-4111-8111-111111111111'";
+    database.execute(&format!(
+        "SELECT add_user_credits({user}, 9, 'purchase', 'pi_1', 'x');
+         SELECT debit_user_credits({user}, 5, 'usage', 'r1', 'x');
+         SELECT debit_user_credits({user}, 1, 'usage', 'r2', 'x');
+         ALTER TABLE credit_transactions DROP CONSTRAINT credit_transactions_pkey CASCADE;
+         ALTER TABLE credit_transactions ALTER id DROP NOT NULL, ALTER user_id DROP NOT NULL;
+         UPDATE credit_transactions SET id = NULL, balance_after = 7 WHERE reference_id = 'r1';
+         UPDATE credit_transactions SET user_id = NULL, balance_after = 8
+          WHERE reference_id = 'r2';"
+    ));
+    let run = creditdb(["verify", "--jobs", "2", "--format", "json"]);
+    let audit = run.on(&database.url).exits(1).json();
+    let breaks = result(&audit, "chain-continuity");
+    assert_eq!(breaks["status"], "violated", "{breaks}");
+}
+
 #[test]
 fn a_view_in_the_place_of_a_table_is_not_believed() {
     let database = Database::migrated();

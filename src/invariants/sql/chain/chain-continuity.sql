@@ -69,7 +69,7 @@ WITH numbered AS NOT MATERIALIZED (
      WHERE uc.user_id IN (SELECT b.user_id FROM broken_users AS b)
      GROUP BY uc.user_id
 )
-SELECT c.user_id::text, c.id::text, c.created_at::text,
+SELECT c.user_id::text, coalesce(c.id::text, 'NULL') AS id, c.created_at::text,
        c.amount::text,
        c.balance_after::text,
        (c.previous_balance + c.amount)::text AS expected,
