@@ -19,7 +19,7 @@ use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::db::{Target, session};
 use crate::error::Result;
-use crate::header::{Header, Mode};
+use crate::header::Mode;
 use crate::report::{
     Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk, StatusState,
 };
@@ -87,17 +87,13 @@ pub(super) fn work<'a>(set: &'a Set, standing: &Standing, to: Option<i32>) -> Ve
         .collect()
 }
 
-/// How the statements of a file are run.
-pub(super) fn mode(file: &File) -> Mode {
-    Mode::of(&Header::parse(file.sql())).unwrap_or_default()
-}
-
 /// Each statement with its 1-based line.
 pub(super) fn statements(file: &File) -> Vec<(&str, usize)> {
     let text = file.sql();
-    let ranges = Script::parse(text).statements();
-    let located = ranges.into_iter().map(|range| {
-        let line = text[..range.start].matches('\n').count() + 1;
+    let script = Script::parse(text);
+    let ranges = script.statements().into_iter();
+    let located = ranges.map(|range| {
+        let line = script.line(&range);
         (text[range].trim_end(), line)
     });
     located.collect()
@@ -105,7 +101,7 @@ pub(super) fn statements(file: &File) -> Vec<(&str, usize)> {
 
 /// Describes a file, and carries the world over it.
 pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
-    let mode = mode(file);
+    let mode = file.mode;
     let path = world.path();
     // In one transaction nobody else sees what the file makes.
     let seen = match mode {

@@ -13,7 +13,7 @@ use postgres::Client;
 
 use super::apply::check_to;
 use super::locks::World;
-use super::plan::{describe, mode, work};
+use super::plan::{describe, work};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::catalogue::HISTORY;
@@ -195,7 +195,7 @@ fn perform(
                  'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{}')",
             plan.version, plan.name, plan.checksum
         );
-        let course = stage.file(file, plan, mode(file), &row)?;
+        let course = stage.file(file, plan, file.mode, &row)?;
         progress.advance(1);
         if let Some(error) = course.failure {
             let at = plan.statements.get(course.statements.len());
