@@ -15,6 +15,7 @@ use super::apply::check_to;
 use super::lock;
 use super::locks::{self, Effects, Level, Scan, TableLock, World};
 use super::precheck::Precheck;
+use super::session::{history_row_sql, history_table_sql};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::db::{Target, session};
@@ -56,8 +57,10 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
         standing.status.problems = found.problems;
         remarks = found.remarks;
     }
+    let table = &standing.history.table;
+    let files = work.iter().map(|file| describe(&mut world, file, table));
     Ok(Plan {
-        files: work.iter().map(|file| describe(&mut world, file)).collect(),
+        files: files.collect(),
         to,
         state: standing.status.state,
         schema_version: standing.status.schema_version,
@@ -65,6 +68,7 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
         remarks,
         unfinished: standing.status.unfinished,
         history: PlannedHistory {
+            creation: history_table_sql(table),
             table: standing.history.table,
             rows: standing
                 .history
@@ -99,8 +103,8 @@ pub(super) fn statements(file: &File) -> Vec<(&str, usize)> {
     located.collect()
 }
 
-/// Describes a file, and carries the world over it.
-pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
+/// Describes a file that is to be recorded in a table, and carries the world over it.
+pub(super) fn describe(world: &mut World, file: &File, table: &str) -> PlannedFile {
     let mode = file.mode;
     let path = world.path();
     // In one transaction nobody else sees what the file makes.
@@ -135,6 +139,7 @@ pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
         checksum: file.migration.checksum(),
         transaction: mode.word(),
         statements: described,
+        record: history_row_sql(table, &file.migration),
     }
 }
 
