@@ -111,7 +111,7 @@ impl Check {
         CheckSummary {
             id: contract.id.clone(),
             area: contract.area.clone(),
-            severity: contract.severity.word(),
+            severity: contract.severity,
             kind: contract.kind.word(),
             title: contract.title.clone(),
             remedy: contract.remedy.clone(),
