@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report, StatusState};
 
-/// How long DDL may wait for a lock: everybody behind it waits as well.
-const LOCK_TIMEOUT: &str = "2s";
+/// How long DDL may wait for a lock, as in `migrate`: everybody behind it waits as well.
+pub(crate) const LOCK_TIMEOUT: &str = "2s";
 
 /// Tenths of a second: the session of a deployer that has ended takes a moment to let go. Not more,
 /// because an index that the holder builds concurrently waits for this statement.
