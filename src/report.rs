@@ -3,6 +3,7 @@
 mod drift;
 mod lint;
 mod plan;
+mod severity;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -10,11 +11,12 @@ use rust_decimal::Decimal;
 pub use drift::{
     Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
 };
-pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
+pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place};
 pub use plan::{
     Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
     Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
 };
+pub use severity::Severity;
 
 /// The result of one command.
 #[derive(Clone, Debug)]
@@ -251,8 +253,8 @@ pub struct CheckSummary {
     pub id: String,
     /// Folder of the check.
     pub area: String,
-    /// `error`, `warning` or `info`.
-    pub severity: &'static str,
+    /// How bad a violation is.
+    pub severity: Severity,
     /// `row`, `query` or `native`.
     pub kind: &'static str,
     /// The invariant, as a statement.

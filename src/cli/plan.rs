@@ -46,8 +46,10 @@ pub struct RehearseArgs {
     /// Rehearse up to this version.
     #[arg(long, value_name = "N")]
     pub to: Option<i32>,
-    /// Copy up to N sampled rows of each table; they keep to the foreign keys.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Copy up to N sampled rows of each table, 100000 at most; they keep to the foreign keys.
+    // The keys of what was sampled stand in the query for the rows that refer to them.
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(0..=100_000))]
     pub rows: u64,
     /// Server for the scratch database. A password belongs into ~/.pgpass or into this variable.
     #[arg(

@@ -96,3 +96,30 @@ fn stop_on_signals() -> Result<Stop> {
     }
     Ok(stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::output::sql::LOCK_TIMEOUT;
+
+    /// The help tells the first, and a script for psql has to wait like `migrate`.
+    #[test]
+    fn the_limits_of_the_command_line_are_those_of_the_library_and_of_scripts() {
+        let cli = Cli::try_parse_from(["creditdb", "migrate"]).unwrap();
+        let Command::Migrate(args) = cli.command else {
+            panic!("not migrate: {:?}", cli.command);
+        };
+        let (limits, default) = (args.limits, Options::default());
+        assert_eq!(args.wait, default.wait);
+        assert_eq!(limits.lock_timeout, default.lock_timeout);
+        assert_eq!(limits.retry_for, default.retry_for);
+        assert_eq!(limits.build_limit, default.build_limit);
+        assert_eq!(limits.batch_timeout, default.batch_timeout);
+        assert_eq!(limits.max_lag, default.max_lag);
+        let of_scripts = humantime::parse_duration(LOCK_TIMEOUT).unwrap();
+        assert_eq!(of_scripts, default.lock_timeout);
+    }
+}

@@ -75,6 +75,14 @@ pub struct Throwaway {
 /// # Errors
 /// When there is none.
 pub fn find_binaries() -> Result<PathBuf> {
+    find_binaries_preferring(None)
+}
+
+/// The same, with those of a major version before Debian's newest.
+///
+/// # Errors
+/// When there is none.
+pub fn find_binaries_preferring(major: Option<u32>) -> Result<PathBuf> {
     let complete = |folder: &PathBuf| {
         ["initdb", "postgres"]
             .iter()
@@ -96,7 +104,7 @@ pub fn find_binaries() -> Result<PathBuf> {
         .filter_map(|e| Some((e.file_name().to_str()?.parse().ok()?, e.path().join("bin"))))
         .filter(|(_, folder)| complete(folder))
         .collect();
-    debian.sort();
+    debian.sort_by_key(|(version, _)| (Some(*version) == major, *version));
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = || env::split_paths(&path).find(complete);
     debian

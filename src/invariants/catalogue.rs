@@ -6,6 +6,7 @@ use postgres::Transaction;
 
 use super::contract::{Contract, Kind, SchemaVersion};
 use super::evidence::Violations;
+use super::runner::ALL;
 use super::{folder, native, select};
 use crate::error::{Error, Result};
 use crate::report::{CheckSummary, Explanation};
@@ -111,7 +112,7 @@ impl Check {
         CheckSummary {
             id: contract.id.clone(),
             area: contract.area.clone(),
-            severity: contract.severity.word(),
+            severity: contract.severity,
             kind: contract.kind.word(),
             title: contract.title.clone(),
             remedy: contract.remedy.clone(),
@@ -143,9 +144,10 @@ impl Check {
         };
         // An audit sets the moment that it is about, and how far it looks back for some checks; by
         // hand it is the present one, and back to the beginning.
+        let all = format!("'{ALL}'");
         let settings = [
             ("creditdb.now", "clock_timestamp()::text"),
-            ("creditdb.recent", "'4611686018427387904'"),
+            ("creditdb.recent", all.as_str()),
         ];
         let named = settings
             .iter()

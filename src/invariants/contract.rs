@@ -9,7 +9,8 @@ mod words;
 use std::fmt;
 
 use crate::header::{Header, Key, Problem};
-pub use words::{Kind, Scope, Severity};
+use crate::report::Severity;
+pub use words::{Kind, Scope};
 
 /// Header keys of a check file, in their order.
 pub const CHECK_KEYS: &[Key] = &[

@@ -114,7 +114,7 @@ const RECONCILIATION_SHAPE: &[Shape] = &[
     ),
 ];
 
-/// Rows younger than this are not judged by the checks of the reconciliation.
+/// Rows younger than this are not judged by the checks of the reconciliation, nor sealed.
 pub(super) const GRACE: &str =
     "(SELECT current_setting('creditdb.now')::timestamptz - interval '15 minutes')";
 

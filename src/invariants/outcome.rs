@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 
 use super::catalogue::Check;
-use super::contract::Severity;
 use super::evidence::Violations;
 use crate::error::{Error, masked};
 use crate::report::{CheckResult, CheckStatus, Evidence, Verdict};
@@ -70,9 +69,7 @@ pub(super) fn words(error: &Error) -> String {
 /// nothing was audited.
 pub(super) fn verdict(checks: &[CheckResult]) -> Verdict {
     let failed = |c: &CheckResult| matches!(c.status, CheckStatus::Error(_));
-    let found = |c: &CheckResult| {
-        c.status == CheckStatus::Violated && c.check.severity != Severity::Info.word()
-    };
+    let found = |c: &CheckResult| c.status == CheckStatus::Violated && c.check.severity.fails();
     let skipped = |c: &CheckResult| matches!(c.status, CheckStatus::Skipped(_));
     if checks.iter().any(failed) || checks.iter().all(skipped) {
         Verdict::Incomplete

@@ -20,10 +20,10 @@ use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
 /// Of what is only worth knowing, the newest rows are enough, this many: they were new once in every
 /// audit, and the ledger grows without end.
-const RECENT: &str = "SET LOCAL creditdb.recent = '100000';";
+const RECENT: &str = "100000";
 
 /// Of a table that is distrusted, all rows; as a number, far from the ends of its range.
-const ALL: &str = "SET LOCAL creditdb.recent = '4611686018427387904';";
+pub(super) const ALL: &str = "4611686018427387904";
 
 /// Without indexes a scan reads the rows that are stored, not those that an index finds.
 const READ_THE_HEAP: &str = "SET LOCAL enable_indexscan = off;
@@ -135,13 +135,12 @@ pub fn audit(
         ));
     }
     let mut plan = plan::plan(&mut hands[0], selection, version, options.distrust)?;
-    let setup = if options.distrust {
-        &[READ_THE_HEAP, ALL][..]
-    } else {
-        &[RECENT]
-    };
+    let recent = if options.distrust { ALL } else { RECENT };
+    let recent = format!("SET LOCAL creditdb.recent = '{recent}';");
+    let mut setup = vec![recent.as_str()];
+    setup.extend(options.distrust.then_some(READ_THE_HEAP));
     neighbours.make_room(&mut hands);
-    tell(&mut hands, setup)?;
+    tell(&mut hands, &setup)?;
     canary::sing(&mut hands, &mut plan)?;
     let course = file.as_deref().zip(horizon).map(|(file, horizon)| {
         let schema = &database.schema_version;

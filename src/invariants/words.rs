@@ -48,18 +48,6 @@ words! {
 }
 
 words! {
-    /// How bad a violation is.
-    Severity {
-        /// Money wrong, secret exposed, evidence lost.
-        Error = "error",
-        /// A risk of the above.
-        Warning = "warning",
-        /// Worth knowing.
-        Info = "info",
-    }
-}
-
-words! {
     /// Which rows one violation needs to see; decides how a check runs on a distributed database.
     Scope {
         /// Rows of one user.

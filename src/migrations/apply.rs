@@ -61,12 +61,7 @@ pub fn migrate<S: Borrow<Set>>(
     let to = options.to.or(saved.and_then(plan::SavedPlan::to));
     plan::check(&mut client, set, &standing, saved, to)?;
     let to = check_to(to, set, &standing.history)?;
-    let work: Vec<&File> = set
-        .files
-        .iter()
-        .filter(|file| standing.pending.contains(&file.version()))
-        .filter(|file| to.is_none_or(|to| file.version() <= to))
-        .collect();
+    let work = plan::work(set, &standing, to);
     if work.is_empty() {
         return report(&mut client, &standing, Vec::new(), None);
     }

@@ -93,8 +93,8 @@ fn describe(transaction: &mut Transaction<'_>, file: &File, progress: &Progress)
         return Ok(message + " between two batches or in one; its rows say what is left to do");
     }
     let steps = Script::parse(file.sql()).steps().unwrap_or_default();
-    let done = progress.finished.len();
-    message = format!("{message}: {done} of {} statements are done", steps.len());
+    let done = run::done(progress.finished.len(), &steps);
+    message = format!("{message}: {done}");
     let open = progress
         .open
         .and_then(|number| usize::try_from(number - 1).ok());

@@ -8,6 +8,7 @@ use postgres::Client;
 use refinery::{Migrate, Migration};
 use refinery_core::traits::sync::{Query, Transaction};
 
+use crate::db::session::quote_literal;
 use crate::error::ServerError;
 use crate::syntax::Script;
 
@@ -130,4 +131,16 @@ impl Migrate for Session<'_> {
 /// refinery's statement that makes the history table where there is none.
 pub(super) fn history_table_sql(table: &str) -> String {
     Session::assert_migrations_table_query(table)
+}
+
+/// The statement that records a migration where refinery does not run it: its row, with the time of
+/// the server.
+pub(super) fn history_row_sql(table: &str, migration: &Migration) -> String {
+    let (version, name) = (migration.version(), quote_literal(migration.name()));
+    let checksum = migration.checksum();
+    format!(
+        "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ({version}, {name},
+    pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC',
+                       'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}');"
+    )
 }

@@ -126,12 +126,9 @@ impl Set {
                 .into_owned();
             let shown = path.display().to_string();
             if name.ends_with(".rs") && name.contains("__") {
-                set.problem(
-                    "misnamed",
-                    None,
-                    format!("\"{shown}\" is a migration in Rust"),
-                )
-                .hint("run it with the program that it is part of, or rewrite it as SQL");
+                let message = format!("\"{shown}\" is a migration in Rust");
+                let hint = "run it with the program that it is part of, or rewrite it as SQL";
+                set.problem("misnamed", None, message, hint);
             } else if name.ends_with(".sql") {
                 let text = files::read(&path)?;
                 set.add(&name, shown, &text);
@@ -177,21 +174,16 @@ impl Set {
     fn add(&mut self, name: &str, path: String, text: &str) {
         let stem = name.strip_suffix(".sql").unwrap_or(name);
         if !files::follows_convention(stem) {
-            self.problem(
-                "misnamed",
-                None,
-                format!("\"{path}\" is not named like a migration"),
-            )
-            .hint("rename it to V<number>__<words>.sql, such as V7__add_index.sql, or remove it");
+            let message = format!("\"{path}\" is not named like a migration");
+            let hint =
+                "rename it to V<number>__<words>.sql, such as V7__add_index.sql, or remove it";
+            self.problem("misnamed", None, message, hint);
             return;
         }
         let Ok(migration) = Migration::unapplied(stem, text) else {
-            self.problem(
-                "misnamed",
-                None,
-                format!("the version of \"{path}\" is not a number"),
-            )
-            .hint(format!("use a whole number up to {}", i32::MAX));
+            let message = format!("the version of \"{path}\" is not a number");
+            let hint = format!("use a whole number up to {}", i32::MAX);
+            self.problem("misnamed", None, message, &hint);
             return;
         };
         let version = migration.version();
@@ -200,8 +192,8 @@ impl Set {
                 "\"{}\" and \"{path}\" both have version {version}",
                 twin.path
             );
-            self.problem("duplicate", Some(version), message)
-                .hint("give the one that is not applied yet the next free number");
+            let hint = "give the one that is not applied yet the next free number";
+            self.problem("duplicate", Some(version), message, hint);
         }
         let mode = Mode::of(&Header::parse(text)).unwrap_or_default();
         self.files.push(File {
@@ -211,14 +203,13 @@ impl Set {
         });
     }
 
-    fn problem(&mut self, code: &'static str, version: Option<i32>, message: String) -> Hint<'_> {
+    fn problem(&mut self, code: &'static str, version: Option<i32>, message: String, hint: &str) {
         self.problems.push(Problem {
             code,
             version,
             message,
-            hint: String::new(),
+            hint: hint.to_owned(),
         });
-        Hint(self.problems.last_mut())
     }
 
     fn sort(&mut self) {
@@ -267,17 +258,6 @@ fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
         )
     };
     refused.into_iter().map(told).collect()
-}
-
-/// Gives the problem that was just added its hint.
-struct Hint<'a>(Option<&'a mut Problem>);
-
-impl Hint<'_> {
-    fn hint(self, hint: impl Into<String>) {
-        if let Some(problem) = self.0 {
-            problem.hint = hint.into();
-        }
-    }
 }
 
 #[cfg(test)]

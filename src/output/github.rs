@@ -182,12 +182,7 @@ fn audit(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let check = &result.check;
         match &result.status {
             CheckStatus::Violated => {
-                let severity = match check.severity {
-                    "error" => Severity::Error,
-                    "warning" => Severity::Warning,
-                    _ => Severity::Info,
-                };
-                annotate(out, severity, &check.id, &violation(result))?;
+                annotate(out, check.severity, &check.id, &violation(result))?;
             }
             CheckStatus::Error(reason) => {
                 let message = format!("could not be evaluated: {reason}");

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report, StatusState};
 
-/// How long DDL may wait for a lock: everybody behind it waits as well.
-const LOCK_TIMEOUT: &str = "2s";
+/// How long DDL may wait for a lock, as in `migrate`: everybody behind it waits as well.
+pub(crate) const LOCK_TIMEOUT: &str = "2s";
 
 /// Tenths of a second: the session of a deployer that has ended takes a moment to let go. Not more,
 /// because an index that the holder builds concurrently waits for this statement.
@@ -51,7 +51,7 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     }
     begin(&plan.history, out)?;
     for file in &plan.files {
-        self::file(file, &plan.history.table, out)?;
+        self::file(file, out)?;
     }
     writeln!(
         out,
@@ -72,6 +72,7 @@ fn raise(message: &str, out: &mut dyn Write) -> io::Result<()> {
 fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
     let PlannedHistory {
         table,
+        creation,
         rows,
         lock_key,
     } = history;
@@ -115,22 +116,15 @@ BEGIN
 END"
     );
     writeln!(out, "DO {};\n", dollar_quoted(&guard))?;
-    // As refinery writes it.
-    writeln!(
-        out,
-        "CREATE TABLE IF NOT EXISTS {table}(
-    version INT4 PRIMARY KEY,
-    name VARCHAR(255),
-    applied_on VARCHAR(255),
-    checksum VARCHAR(255));"
-    )
+    writeln!(out, "{}", terminated(creation))
 }
 
-fn file(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> {
+fn file(file: &PlannedFile, out: &mut dyn Write) -> io::Result<()> {
     let PlannedFile {
         version,
         name,
         transaction,
+        record,
         ..
     } = file;
     writeln!(out, "\n-- V{version}__{name}, transaction: {transaction}")?;
@@ -152,11 +146,11 @@ fn file(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> 
             for statement in &file.statements {
                 writeln!(out, "{}", terminated(&statement.sql))?;
             }
-            row(file, table, out)?;
+            writeln!(out, "{}", terminated(record))?;
             return writeln!(out, "COMMIT;");
         }
     }
-    row(file, table, out)
+    writeln!(out, "{}", terminated(record))
 }
 
 /// A statement that is repeated until it changes no row, each time in a transaction of its own.
@@ -187,23 +181,6 @@ BEGIN
 END"
     );
     writeln!(out, "DO {};", dollar_quoted(&body))
-}
-
-/// The row of the history, as refinery writes it; the time is that of the server.
-fn row(file: &PlannedFile, table: &str, out: &mut dyn Write) -> io::Result<()> {
-    let PlannedFile {
-        version,
-        name,
-        checksum,
-        ..
-    } = file;
-    let name = literal(name);
-    writeln!(
-        out,
-        "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ({version}, {name},
-    pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC',
-                       'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{checksum}');"
-    )
 }
 
 /// A statement with the semicolon that psql waits for; on a line of its own, because the statement

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::Severity;
+
 /// Of `lint`.
 #[derive(Clone, Debug)]
 pub struct Lint {
@@ -20,28 +22,6 @@ pub struct LintedFile {
     pub path: String,
     /// Its whole text.
     pub text: String,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// It would hurt.
-    Error,
-    /// It can hurt, or will hurt later.
-    Warning,
-    /// Worth knowing; nothing fails because of it.
-    Info,
-}
-
-impl Severity {
-    /// Its word in every format.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
 }
 
 /// One violation of a rule.

@@ -61,6 +61,8 @@ impl Plan {
 pub struct PlannedHistory {
     /// Qualified and quoted name of its table.
     pub table: String,
+    /// The statement that makes the table where there is none.
+    pub creation: String,
     /// Version and checksum of each row.
     pub rows: Vec<(i32, u64)>,
     /// Key of the advisory lock of deployers.
@@ -82,6 +84,8 @@ pub struct PlannedFile {
     pub transaction: &'static str,
     /// Its statements, in order.
     pub statements: Vec<PlannedStatement>,
+    /// The statement that writes its row of the history.
+    pub record: String,
 }
 
 /// A statement of a pending file.

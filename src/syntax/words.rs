@@ -1,8 +1,6 @@
 //! Texts of statements in other forms: without literals for people to read, without comments and
 //! white space to be compared.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 use squawk_lexer::TokenKind;
 use squawk_syntax::{SourceFile, SyntaxKind};
@@ -53,10 +51,12 @@ pub(crate) fn digest(sql: &str) -> String {
         hash.update(text.len().to_le_bytes());
         hash.update(text);
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hexadecimal(&hash.finalize())
+}
+
+/// A hash in hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All tokens but comments and white space.

@@ -102,25 +102,30 @@ impl Course {
             reach: BTreeMap::new(),
             unreached: None,
         };
+        course.find_reach(hands);
+        Ok(course)
+    }
+
+    /// Finds up to where each table can be sealed now, the tables side by side.
+    fn find_reach(&mut self, hands: &mut [Transaction<'_>]) {
         let reaches = hands::share(hands, &TABLES, |hand, table| {
-            let before = course.sealed(table).map(Seal::of).unwrap_or_default();
-            let known = course.horizon.tables.get(table);
+            let before = self.sealed(table).map(Seal::of).unwrap_or_default();
+            let known = self.horizon.tables.get(table);
             let Some(complete) = known.and_then(|reach| reach.complete) else {
                 return (*table, before, None);
             };
             let ids = (before.upto, complete);
-            let is_new = course.since.is_some();
-            match Seal::find(hand, table, ids, is_new, (key, course.request.until)) {
+            let is_new = self.since.is_some();
+            match Seal::find(hand, table, ids, is_new, (self.key, self.request.until)) {
                 Ok(seal) => (*table, seal, None),
                 Err(error) => (*table, before, Some(error)),
             }
         });
         for (table, seal, error) in reaches {
-            course.reach.insert(table, seal);
-            course.unreached = course.unreached.or(error
-                .map(|error| format!("how far \"{table}\" can be sealed is not known: {error}")));
+            self.reach.insert(table, seal);
+            let why = |error| format!("how far \"{table}\" can be sealed is not known: {error}");
+            self.unreached = self.unreached.take().or(error.map(why));
         }
-        Ok(course)
     }
 
     /// What new rows are judged by; none in a full audit.
@@ -311,7 +316,7 @@ impl Course {
         // Findings elsewhere are found again by the next audit, of whatever kind it is.
         let violated = plan.steps.iter().zip(checks).find(|((check, _), result)| {
             result.status == CheckStatus::Violated
-                && result.check.severity != "info"
+                && result.check.severity.fails()
                 && reads_sealed_tables(&check.contract)
         });
         violated.map(|(_, result)| format!("{} is violated", result.check.id))

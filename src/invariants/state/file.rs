@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::State;
+use super::{State, hexadecimal};
 use crate::error::{Error, Result, shell_quoted};
 
 /// Rises when a program could misread what another one wrote.
@@ -171,6 +171,5 @@ impl StateFile {
 }
 
 fn digest(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text.as_bytes()))
 }

@@ -64,3 +64,65 @@ impl Seal {
         Ok(Self { upto, newest })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::catalogue::Catalogue;
+    use crate::invariants::contract::Contract;
+
+    /// Intervals of checks that ask for the moment of the audit, but are no time to wait for a row.
+    const OTHERS: [(&str, &str); 8] = [
+        // Clocks may be ahead, and rows may differ in order.
+        ("entry-order-disagrees", "1 second"),
+        ("entry-order-disagrees", "5 minutes"),
+        ("id-time-inversion", "1 day"),
+        ("id-time-inversion", "5 minutes"),
+        ("cycle-start-future", "5 minutes"),
+        ("timestamp-future", "5 minutes"),
+        // How long an empty log is taken to keep its rows.
+        ("charge-without-usage", "30 days"),
+        // Of prepared transactions, which nobody seals.
+        ("wraparound-age", "1 hour"),
+    ];
+
+    fn intervals(sql: &str) -> impl Iterator<Item = &str> {
+        let after = sql.split("interval").skip(1);
+        after.map(|rest| rest.split('\'').nth(1).unwrap_or(rest))
+    }
+
+    fn texts(contract: &Contract) -> impl Iterator<Item = &str> {
+        let texts = [
+            &contract.expected,
+            &contract.actual,
+            &contract.difference,
+            &contract.suspects,
+            &contract.question,
+            &contract.incremental,
+        ];
+        let texts = texts.into_iter().flatten().map(String::as_str);
+        texts.chain([contract.sql.as_str()])
+    }
+
+    /// A row that is sealed before some check has judged it would not be judged by the next audit.
+    #[test]
+    fn no_check_waits_for_rows_longer_than_they_stay_unsealed() {
+        let grace: Vec<&str> = intervals(GRACE).collect();
+        assert_eq!(grace.len(), 1);
+        let mut others = Vec::new();
+        for check in Catalogue::load(None).unwrap().checks() {
+            let id = check.contract.id.clone();
+            let texts: Vec<&str> = texts(&check.contract).collect();
+            if texts.iter().any(|text| text.contains("creditdb.now")) {
+                let found = texts.iter().flat_map(|text| intervals(text));
+                let found = found.filter(|interval| !grace.contains(interval));
+                others.extend(found.map(|interval| (id.clone(), interval.to_owned())));
+            }
+        }
+        others.sort();
+        others.dedup();
+        let mut expected = OTHERS.map(|(id, interval)| (id.to_owned(), interval.to_owned()));
+        expected.sort();
+        assert_eq!(others, expected);
+    }
+}

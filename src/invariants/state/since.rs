@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{State, TABLES};
+use super::{State, TABLES, hexadecimal};
 use crate::invariants::catalogue::Check;
 use crate::invariants::contract::{Contract, FULL_AUDITS_ONLY, INCREMENTAL_ROWS, Kind};
 use crate::invariants::equations::{ENTRIES, LOG, Sums};
@@ -129,11 +129,7 @@ pub(super) fn digest(contract: &Contract) -> String {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
-    let bytes = digest.finalize();
-    bytes[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(&digest.finalize()[..8])
 }
 
 #[cfg(test)]

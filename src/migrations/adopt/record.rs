@@ -52,11 +52,11 @@ pub(super) fn write(
     let lacking = lacking(transaction, replayed)?;
     for (version, description) in lacking.missing {
         // The clock, as the migration does it: rows of one transaction must differ in time.
-        transaction.execute(
-            "INSERT INTO public.schema_version (version, description, applied_at)
-             VALUES ($1, $2, clock_timestamp())",
-            &[&version, &description],
-        )?;
+        let row = format!(
+            "INSERT INTO {TABLE} (version, description, applied_at)
+             VALUES ($1, $2, clock_timestamp())"
+        );
+        transaction.execute(&row, &[&version, &description])?;
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! What a plan was made from, as hashes: the definitions of all objects, the history, the files.
 
-use std::fmt::Write;
-
 use postgres::Transaction;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::migrations::history::History;
 use crate::migrations::set::File;
 use crate::report::Fingerprint;
+use crate::syntax::words::hexadecimal;
 
 /// Hexadecimal digits that tell the definitions of one object apart.
 const SHORT: usize = 16;
@@ -68,12 +67,4 @@ fn entries<'a>(entries: impl Iterator<Item = (i32, &'a str, u64)>) -> String {
         hash.update(format!("{version} {} {name} {checksum}\n", name.len()));
     }
     hexadecimal(&hash.finalize())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -15,11 +15,12 @@ use super::apply::check_to;
 use super::lock;
 use super::locks::{self, Effects, Level, Scan, TableLock, World};
 use super::precheck::Precheck;
+use super::session::{history_row_sql, history_table_sql};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::db::{Target, session};
 use crate::error::Result;
-use crate::header::{Header, Mode};
+use crate::header::Mode;
 use crate::report::{
     Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk, StatusState,
 };
@@ -56,8 +57,10 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
         standing.status.problems = found.problems;
         remarks = found.remarks;
     }
+    let table = &standing.history.table;
+    let files = work.iter().map(|file| describe(&mut world, file, table));
     Ok(Plan {
-        files: work.iter().map(|file| describe(&mut world, file)).collect(),
+        files: files.collect(),
         to,
         state: standing.status.state,
         schema_version: standing.status.schema_version,
@@ -65,6 +68,7 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
         remarks,
         unfinished: standing.status.unfinished,
         history: PlannedHistory {
+            creation: history_table_sql(table),
             table: standing.history.table,
             rows: standing
                 .history
@@ -87,25 +91,21 @@ pub(super) fn work<'a>(set: &'a Set, standing: &Standing, to: Option<i32>) -> Ve
         .collect()
 }
 
-/// How the statements of a file are run.
-pub(super) fn mode(file: &File) -> Mode {
-    Mode::of(&Header::parse(file.sql())).unwrap_or_default()
-}
-
 /// Each statement with its 1-based line.
 pub(super) fn statements(file: &File) -> Vec<(&str, usize)> {
     let text = file.sql();
-    let ranges = Script::parse(text).statements();
-    let located = ranges.into_iter().map(|range| {
-        let line = text[..range.start].matches('\n').count() + 1;
+    let script = Script::parse(text);
+    let ranges = script.statements().into_iter();
+    let located = ranges.map(|range| {
+        let line = script.line(&range);
         (text[range].trim_end(), line)
     });
     located.collect()
 }
 
-/// Describes a file, and carries the world over it.
-pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
-    let mode = mode(file);
+/// Describes a file that is to be recorded in a table, and carries the world over it.
+pub(super) fn describe(world: &mut World, file: &File, table: &str) -> PlannedFile {
+    let mode = file.mode;
     let path = world.path();
     // In one transaction nobody else sees what the file makes.
     let seen = match mode {
@@ -139,6 +139,7 @@ pub(super) fn describe(world: &mut World, file: &File) -> PlannedFile {
         checksum: file.migration.checksum(),
         transaction: mode.word(),
         statements: described,
+        record: history_row_sql(table, &file.migration),
     }
 }
 

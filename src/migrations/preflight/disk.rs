@@ -5,8 +5,8 @@ use std::path::Path;
 
 use postgres::{Client, Statement};
 
+use super::privileges::quoted;
 use crate::db::Target;
-use crate::db::session::quote_identifier;
 use crate::error::{Error, Result, shell_quoted};
 use crate::migrations::set::File;
 use crate::syntax::Script;
@@ -93,8 +93,7 @@ const ESTIMATE: &str = "
      WHERE c.oid = pg_catalog.to_regclass($1)";
 
 fn estimate(client: &mut Client, statement: &Statement, index: &Index) -> Result<u64> {
-    let parts: Vec<String> = index.table.split('.').map(quote_identifier).collect();
-    let row = client.query_opt(statement, &[&parts.join("."), &index.columns])?;
+    let row = client.query_opt(statement, &[&quoted(&index.table), &index.columns])?;
     let bytes = row.map_or(0, |row| row.get::<_, i64>(0));
     Ok(u64::try_from(bytes).unwrap_or_default())
 }

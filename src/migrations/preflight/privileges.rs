@@ -118,7 +118,7 @@ impl Needs {
 }
 
 /// Facts have names without quotes.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let parts: Vec<String> = name.split('.').map(quote_identifier).collect();
     parts.join(".")
 }

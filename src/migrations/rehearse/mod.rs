@@ -13,7 +13,8 @@ use postgres::Client;
 
 use super::apply::check_to;
 use super::locks::World;
-use super::plan::{describe, mode, work};
+use super::plan::{describe, work};
+use super::session::history_table_sql;
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
 use crate::catalogue::HISTORY;
@@ -100,9 +101,10 @@ pub fn rehearse(
     }
     drop(target);
 
+    let table = &standing.history.table;
     let planned: Vec<PlannedFile> = files
         .iter()
-        .map(|file| describe(&mut world, file))
+        .map(|file| describe(&mut world, file, table))
         .collect();
     let mut rehearsal = Rehearsal {
         server: scratch.server.clone(),
@@ -111,7 +113,6 @@ pub fn rehearse(
         files: Vec::new(),
         failure: None,
     };
-    let table = &standing.history.table;
     perform(&scratch, &files, &planned, table, &mut rehearsal, progress)?;
     Ok(rehearsal)
 }
@@ -182,20 +183,12 @@ fn perform(
     progress: &dyn Progress,
 ) -> Result<()> {
     let mut client = scratch.target.connect()?;
-    client.batch_execute(&format!(
-        "CREATE TABLE IF NOT EXISTS {table}(version INT4 PRIMARY KEY, name VARCHAR(255),
-             applied_on VARCHAR(255), checksum VARCHAR(255))"
-    ))?;
+    client.batch_execute(&history_table_sql(table))?;
     drop(client);
     let mut stage = Stage::new(&scratch.target, scratch.major)?;
     progress.begin("rehearsing", files.len() as u64);
     for (file, plan) in files.iter().zip(planned) {
-        let row = format!(
-            "INSERT INTO {table} VALUES ({}, '{}', to_char(clock_timestamp() AT TIME ZONE 'UTC',
-                 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '{}')",
-            plan.version, plan.name, plan.checksum
-        );
-        let course = stage.file(file, plan, mode(file), &row)?;
+        let course = stage.file(file, plan, file.mode, &plan.record)?;
         progress.advance(1);
         if let Some(error) = course.failure {
             let at = plan.statements.get(course.statements.len());

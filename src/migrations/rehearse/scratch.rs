@@ -7,7 +7,7 @@ use postgres::Client;
 
 use crate::db::Target;
 use crate::db::session::quote_identifier;
-use crate::db::throwaway::{Options, Throwaway, find_binaries};
+use crate::db::throwaway::{Options, Throwaway, find_binaries_preferring};
 use crate::error::{Error, Result};
 
 /// Begins the name of every scratch database, so that a person finds one that was left behind.
@@ -160,17 +160,8 @@ impl Drop for Scratch {
 
 /// Binaries of the live server's own major where Debian has them, else what is there.
 fn options(live_major: u32) -> Result<Options> {
-    let own = std::path::PathBuf::from(format!("/usr/lib/postgresql/{live_major}/bin"));
-    let complete = ["initdb", "postgres"]
-        .iter()
-        .all(|program| own.join(program).exists());
-    let binaries = if complete && std::env::var_os("CREDITDB_PG_BIN").is_none() {
-        own
-    } else {
-        find_binaries()?
-    };
     Ok(Options {
-        binaries: Some(binaries),
+        binaries: Some(find_binaries_preferring(Some(live_major))?),
         // Its work would be taken for that of the migrations.
         settings: vec![("autovacuum".to_owned(), "off".to_owned())],
         durable: false,

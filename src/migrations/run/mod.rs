@@ -8,6 +8,7 @@ mod one;
 mod separate;
 
 pub(super) use concurrent::unfinished;
+pub(super) use separate::done;
 
 use std::ops::Range;
 use std::sync::mpsc::Receiver;

@@ -19,15 +19,22 @@ use crate::syntax::step::Step;
 
 pub(super) fn run(deployer: &mut Deployer<'_>, file: &File) -> Result<()> {
     let steps = Script::parse(file.sql()).steps().unwrap_or_default();
-    let total = steps.len();
     deployer.progress.begin(file.migration.name(), 0);
-    let result = run_steps(deployer, file, steps);
+    let result = run_steps(deployer, file, &steps);
     deployer.progress.end();
     let finished = result.map_err(|(stuck, finished)| {
-        let done = format!("{finished} of {total} statements are done");
+        let done = done(finished, &steps);
         explain(deployer, file, stuck, finished, &done)
     });
     finished.and_then(|()| deployer.record(file))
+}
+
+/// How many statements are done, in words. Settings are none of them: each session makes them anew,
+/// so they are never done.
+pub(in crate::migrations) fn done(finished: usize, steps: &[(Range<usize>, Step)]) -> String {
+    let is_setting = |step: &Step| matches!(step, Step::Setting);
+    let total = steps.iter().filter(|(_, step)| !is_setting(step)).count();
+    format!("{finished} of {total} statements are done")
 }
 
 /// Why a statement did not come to its end.
@@ -43,12 +50,12 @@ enum Stuck {
 fn run_steps(
     deployer: &mut Deployer<'_>,
     file: &File,
-    steps: Vec<(Range<usize>, Step)>,
+    steps: &[(Range<usize>, Step)],
 ) -> std::result::Result<(), (Stuck, usize)> {
     let before = deployer.log.progress(file.version());
     let mut finished = before.finished.len();
-    for (index, (range, step)) in steps.into_iter().enumerate() {
-        let statement = Numbered::new(index, range, file.sql());
+    for (index, (range, step)) in steps.iter().enumerate() {
+        let statement = Numbered::new(index, range.clone(), file.sql());
         if let Some(digest) = before.finished.get(&statement.number) {
             same_statement(file, &statement, digest)
                 .map_err(|error| (Stuck::Trouble(Trouble::Other(error)), finished))?;
@@ -58,7 +65,7 @@ fn run_steps(
             return Err((Stuck::Stopped, finished));
         }
         let resumed = before.open == Some(statement.number);
-        let result = match &step {
+        let result = match step {
             Step::Setting => setting(deployer, file, &statement),
             Step::Atomic => atomic(deployer, file, &statement).map_err(Stuck::Trouble),
             step => concurrent(deployer, file, (&statement, step), resumed),

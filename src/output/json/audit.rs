@@ -127,7 +127,7 @@ impl<'a> From<&'a report::CheckResult> for Check<'a> {
         Self {
             id: &result.check.id,
             area: &result.check.area,
-            severity: result.check.severity,
+            severity: result.check.severity.word(),
             status,
             reason,
             violations: result.violations,

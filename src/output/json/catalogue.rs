@@ -45,7 +45,7 @@ impl<'a> From<&'a report::CheckSummary> for Check<'a> {
         Self {
             id: &check.id,
             area: &check.area,
-            severity: check.severity,
+            severity: check.severity.word(),
             kind: check.kind,
             since: &check.since,
             title: &check.title,

@@ -24,11 +24,7 @@ pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         course(state, out)?;
     }
     let mut violated: Vec<&CheckResult> = audit.checks.iter().filter(|c| is_violated(c)).collect();
-    violated.sort_by_key(|c| match c.check.severity {
-        "error" => 0,
-        "warning" => 1,
-        _ => 2,
-    });
+    violated.sort_by_key(|c| c.check.severity);
     for result in violated {
         finding(result, out)?;
     }

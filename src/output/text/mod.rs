@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::report::Report;
+use crate::report::{Report, Severity};
 
 /// Writes a report as text.
 ///
@@ -43,11 +43,11 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 const WIDTH: usize = 100;
 
 /// The colour of a severity.
-fn severity_style(severity: &str) -> Style {
+fn severity_style(severity: Severity) -> Style {
     let colour = match severity {
-        "error" => AnsiColor::Red,
-        "warning" => AnsiColor::Yellow,
-        _ => AnsiColor::Cyan,
+        Severity::Error => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Info => AnsiColor::Cyan,
     };
     Style::new().bold().fg_color(Some(colour.into()))
 }

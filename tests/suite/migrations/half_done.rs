@@ -49,6 +49,23 @@ fn what_is_half_done_is_completed_before_the_next_is_rehearsed() {
     assert_eq!(history(&database), [1]);
 }
 
+/// They are repeated, so they are never done; nor are they left to do.
+#[test]
+fn settings_are_not_counted() {
+    let database = with_table();
+    let folder = file(
+        "SET maintenance_work_mem = '64MB';
+         CREATE INDEX CONCURRENTLY t_by_i ON t (i);
+         RESET maintenance_work_mem;
+         SELECT 1 / (SELECT count(*) - 1000 FROM t);",
+    );
+    let told = migrate(&folder, &database).exits(6).stderr;
+    assert!(told.contains("1 of 2 statements are done"), "{told}");
+    let status = creditdb(["status", "--migrations", folder.arg()]);
+    let told = status.on(&database.url).exits(6).stdout;
+    assert!(told.contains("1 of 2 statements are done"), "{told}");
+}
+
 /// Run in another way, what is done would be done again.
 #[test]
 fn a_file_that_was_cut_off_keeps_to_its_mode() {

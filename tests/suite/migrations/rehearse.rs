@@ -222,6 +222,12 @@ fn samples_keep_to_foreign_keys_also_to_those_to_come() {
 }
 
 #[test]
+fn a_sample_has_its_limit() {
+    let run = creditdb(["rehearse", "--rows", "100001"]).exits(2);
+    assert!(run.stderr.contains("0..=100000"), "{}", run.stderr);
+}
+
+#[test]
 fn the_scratch_database_is_gone_afterwards() {
     let folder = Folder::with(&[("V1__t.sql", "CREATE TABLE t (i int);")]);
     let database = Database::empty();
