@@ -11,7 +11,7 @@ use crate::files;
 use crate::lint::{self, Source};
 use crate::migrations::Set;
 use crate::output::progress::Terminal;
-use crate::report::{LintRule, Progress, Report, Severity};
+use crate::report::{LintRule, Progress, Report};
 
 pub(super) fn run(args: &LintArgs) -> Result<Outcome> {
     if args.rules {
@@ -34,8 +34,7 @@ pub(super) fn run(args: &LintArgs) -> Result<Outcome> {
         }
     }
     let report = lint::lint(&sources);
-    let fails = |severity| matches!(severity, Severity::Error | Severity::Warning);
-    let exit = if report.findings.iter().any(|f| fails(f.severity)) {
+    let exit = if report.findings.iter().any(|found| found.severity.fails()) {
         Exit::Findings
     } else {
         Exit::Done

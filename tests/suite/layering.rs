@@ -27,10 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lint", &["header", "report", "syntax"]),
-    (
-        "invariants",
-        &["db", "error", "header", "report", "syntax"],
-    ),
+    ("invariants", &["db", "error", "header", "report", "syntax"]),
     ("sample", &["db", "error", "header", "report"]),
     ("output", &["report"]),
     (

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{State, hexadecimal};
+use super::State;
 use crate::error::{Error, Result, shell_quoted};
+use crate::syntax::words::hexadecimal;
 
 /// Rises when a program could misread what another one wrote.
 const FORMAT: u32 = 3;

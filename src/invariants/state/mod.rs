@@ -135,8 +135,3 @@ impl Block {
         self.content = Number(self.content.0.wrapping_add(other.content.0));
     }
 }
-
-/// A digest in hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

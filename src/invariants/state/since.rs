@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{State, TABLES, hexadecimal};
+use super::{State, TABLES};
 use crate::invariants::catalogue::Check;
 use crate::invariants::contract::{Contract, FULL_AUDITS_ONLY, INCREMENTAL_ROWS, Kind};
 use crate::invariants::equations::{ENTRIES, LOG, Sums};
@@ -18,6 +18,7 @@ use crate::invariants::plan::{Decision, Plan};
 use crate::invariants::range::Extent;
 use crate::invariants::relations::{self, Relation};
 use crate::invariants::scan::Scan;
+use crate::syntax::words::hexadecimal;
 
 /// What the rows before are known to hold.
 #[derive(Debug)]
