@@ -1,0 +1,84 @@
+//! Remedies that ask the ledger first: nobody gets back what was never paid.
+
+use super::remedies::{USER, found, remedy, statement};
+use crate::support::server::Database;
+
+/// A number that a statement prints; nothing for NULL.
+fn printed(database: &Database, sql: &str) -> Option<f64> {
+    let sql = format!("SELECT ({sql})::float8");
+    database.connect().query_one(&sql, &[]).unwrap().get(0)
+}
+
+fn balance(database: &Database) -> f64 {
+    printed(database, "SELECT balance FROM public.user_credits").unwrap()
+}
+
+/// The credits of a user, and older than the grace window what was done with them.
+fn ledger(schema: &str, entries_and_rows: &str) -> Database {
+    let database = Database::at(schema);
+    database.execute(
+        &format!(
+            "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+             {entries_and_rows};
+             UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+             SET session_replication_role = replica;
+             UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+             UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'"
+        )
+        .replace("$user", USER),
+    );
+    database
+}
+
+/// What should have cost nothing, as it is logged.
+const FREE: [(&str, &str); 2] = [
+    ("failed-but-charged", "false, 'time-out', false"),
+    ("byok-charged", "true, NULL, true"),
+];
+
+#[test]
+fn what_was_logged_with_a_price_is_given_back_only_as_far_as_it_was_charged() {
+    let charge = "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL)";
+    let part = "SELECT public.add_user_credits('$user', 2, 'refund', 'req_a', 'In part')";
+    for (id, how) in FREE {
+        let row = format!(
+            "INSERT INTO public.llm_usage_log
+                    (user_id, request_id, model, provider, prompt_tokens, completion_tokens,
+                     total_tokens, credits_used, success, error_message, byok_used)
+             VALUES ('$user', 'req_a', 'm', 'p', 40, 10, 50, 5, {how})"
+        );
+        for done in ["SELECT", charge, &format!("{charge}; {part}")] {
+            let database = ledger("1.2.0", &format!("{done}; {row}"));
+            assert_eq!(found(&database), [id], "{done}");
+            follow(&database, &remedy(id));
+            assert_eq!(balance(&database), 100.0, "{id}: {done}");
+            assert_eq!(found(&database), [""; 0], "{id}: {done}");
+        }
+    }
+}
+
+/// Asks what was charged, gives it back, and corrects the log.
+fn follow(database: &Database, remedy: &str) {
+    let user = format!("'{USER}'");
+    let with = |sql: &str| {
+        sql.replace("<user>", &user)
+            .replace("<request_id>", "'req_a'")
+    };
+    let ask = statement(remedy, "SELECT -sum(amount)", "'admin_adjustment')");
+    let charged = printed(database, &with(ask)).unwrap_or_default();
+    // "Give that back where it is above 0"
+    if charged > 0.0 {
+        let give = statement(remedy, "SELECT * FROM public.add_user_credits", "')");
+        let give = with(give).replace("<charged>", &charged.to_string());
+        // "with type admin_adjustment where a part was refunded before"
+        let kind = if charged < 5.0 {
+            "admin_adjustment"
+        } else {
+            "refund"
+        };
+        database.execute(&give.replace("'refund'", &format!("'{kind}'")));
+    }
+    let correct = statement(remedy, "UPDATE ", "<log row>");
+    let id = "(SELECT id FROM public.llm_usage_log)";
+    database.execute(&correct.replace("<log row>", id));
+}
