@@ -1,6 +1,10 @@
 //! Remedies that ask the ledger first: nobody gets back what was never paid.
 
+use serde_json::Value;
+
 use super::remedies::{USER, found, remedy, statement};
+use super::result;
+use crate::support::program::creditdb;
 use crate::support::server::Database;
 
 /// A number that a statement prints; nothing for NULL.
@@ -81,4 +85,42 @@ fn follow(database: &Database, remedy: &str) {
     let correct = statement(remedy, "UPDATE ", "<log row>");
     let id = "(SELECT id FROM public.llm_usage_log)";
     database.execute(&correct.replace("<log row>", id));
+}
+
+/// Log rows of a request, each with its price.
+fn logged(request: &str, prices: &[u32]) -> String {
+    let row = |price: &u32| format!("('$user', '{request}', 'm', 'p', 40, 10, 50, {price}, true)");
+    let rows: Vec<String> = prices.iter().map(row).collect();
+    format!(
+        "INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, prompt_tokens, completion_tokens,
+                 total_tokens, credits_used, success)
+         VALUES {}",
+        rows.join(", ")
+    )
+}
+
+/// The first finding of a check, key by key.
+fn finding(database: &Database, id: &str) -> Value {
+    let audit = creditdb(["verify", id, "--format", "json"]).on(&database.url);
+    result(&audit.run().json(), id)["evidence"][0].clone()
+}
+
+#[test]
+fn a_request_that_is_logged_twice_and_was_charged_once_is_not_free() {
+    let charge = "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL)";
+    let database = ledger("1.0.0", &format!("{charge}; {}", logged("req_a", &[5, 5])));
+    assert_eq!(found(&database), ["request-id-duplicate"]);
+    let said = finding(&database, "request-id-duplicate");
+    assert_eq!(said["cause"], "logged-twice");
+    assert!(said["difference"].is_null(), "{said}");
+    let remedy = remedy("request-id-duplicate");
+    assert!(!remedy.contains("add_user_credits"), "{remedy}");
+    let keep = statement(&remedy, "DELETE FROM", "<kept>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<request_id>", "'req_a'")
+        .replace("<kept>", "(SELECT min(id) FROM public.llm_usage_log)");
+    database.execute(&keep);
+    assert_eq!(balance(&database), 95.0);
+    assert_eq!(found(&database), [""; 0]);
 }
