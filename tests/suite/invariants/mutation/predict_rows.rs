@@ -204,8 +204,17 @@ impl Predictor<'_> {
             let names = |e: &Entry| e.kind == "admin_adjustment" && e.reference == name;
             ledger.entries.iter().any(|e| e.user == *user && names(e))
         };
+        // The oldest day may have lost rows, and a request may lie on both sides of its midnight.
+        let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
+        let mut edges: BTreeSet<&String> = BTreeSet::new();
         let mut runs: Vec<(&String, i64, i64, Num, i64)> = Vec::new();
         for (user, day, sum, last) in uneven {
+            if day == cut_off && !is_settled(user, day) {
+                edges.insert(user);
+            }
+            if day <= cut_off || day == cut_off + 1 && edges.contains(user) {
+                continue;
+            }
             match runs.last_mut() {
                 Some(run) if run.0 == user && run.2 + 1 == day && !is_settled(user, run.2) => {
                     *run = (user, run.1, day, run.3 + sum, run.4.max(last));
@@ -213,8 +222,7 @@ impl Predictor<'_> {
                 _ => runs.push((user, day, day, sum, last)),
             }
         }
-        let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
-        for (user, from, to, sum, last) in runs.into_iter().filter(|run| run.1 > cut_off) {
+        for (user, from, to, sum, last) in runs {
             if sum != Num::ZERO && self.is_old(last) && !is_settled(user, to) {
                 let subject = format!("user {user} from {} to {}", date(from), date(to));
                 self.add("usage-sum-per-day", subject);
