@@ -124,3 +124,39 @@ fn a_request_that_is_logged_twice_and_was_charged_once_is_not_free() {
     assert_eq!(balance(&database), 95.0);
     assert_eq!(found(&database), [""; 0]);
 }
+
+/// Two charges of a request, what was given back of them, and the price in the log.
+#[test]
+fn of_several_charges_the_price_in_the_log_remains() {
+    for (charges, back, price) in [([50, 50], 50, 5), ([5, 3], 0, 5), ([5, 3], 0, 3)] {
+        let charges = charges.map(|charge| {
+            format!("SELECT public.debit_user_credits('$user', {charge}, 'usage', 'req_a', NULL)")
+        });
+        let back = match back {
+            0 => "SELECT".to_owned(),
+            _ => format!("SELECT public.add_user_credits('$user', {back}, 'refund', 'req_a', 'x')"),
+        };
+        let log = logged("req_a", &[price]);
+        let database = ledger("1.0.0", &format!("{}; {back}; {log}", charges.join("; ")));
+        let checks = found(&database);
+        assert!(
+            checks.contains(&"usage-reference-duplicate".to_owned()),
+            "{checks:?}"
+        );
+        assert!(
+            !checks.contains(&"usage-amount-mismatch".to_owned()),
+            "{checks:?}"
+        );
+        let difference = finding(&database, "usage-reference-duplicate")["difference"].clone();
+        let difference = difference.as_str().unwrap().trim_start_matches('-');
+        let remedy = remedy("usage-reference-duplicate");
+        let give = statement(&remedy, "SELECT * FROM public.add_user_credits", "')")
+            .replace("<user>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'")
+            .replace("<difference without its sign>", difference);
+        database.execute(&give);
+        assert_eq!(balance(&database), f64::from(100 - price));
+        // What remains is information: the reference is used twice.
+        assert_eq!(found(&database), ["reference-reused"]);
+    }
+}

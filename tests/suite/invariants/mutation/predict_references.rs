@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{Entry, MINUTE, PACKAGES};
+use super::ledger::{Entry, Logged, MINUTE, PACKAGES};
 use super::number::{Num, extremes};
 use super::predict::{Predictor, grouped, is_forced, said};
 
@@ -28,16 +28,7 @@ impl Predictor<'_> {
                 self.add("purchase-reference-duplicate", format!("payment {payment}"));
             }
         }
-        let credits =
-            of(&["usage", "refund"]).filter(|e| e.kind == "usage" || e.amount > Num::ZERO);
-        for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
-            let charges = group.iter().filter(|e| e.kind == "usage").map(|e| e.amount);
-            let sum: Num = group.iter().map(|e| e.amount).sum();
-            if count(&group, "usage") > 1 && extremes(charges).is_some_and(|(_, once)| sum < once) {
-                let subject = format!("request {request} of user {user}");
-                self.add("usage-reference-duplicate", subject);
-            }
-        }
+        self.repeated_charges();
         let all = ledger.entries.iter();
         for ((user, _, reference), group) in
             grouped(all, |e| Some((&e.user, e.kind, said(&e.reference)?)))
@@ -58,6 +49,38 @@ impl Predictor<'_> {
             }
         }
         self.twins();
+    }
+
+    /// Requests that are charged several times, and more than they cost.
+    fn repeated_charges(&mut self) {
+        let ledger = self.ledger;
+        let credits = (ledger.entries.iter())
+            .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO);
+        for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
+            let charges = group.iter().filter(|e| e.kind == "usage");
+            let charges: Vec<Num> = charges.map(|e| e.amount).collect();
+            if charges.len() < 2 {
+                continue;
+            }
+            let net: Num = group.iter().map(|e| e.amount).sum();
+            let is_of_it =
+                |row: &&Logged| row.user == *user && row.request.as_deref() == Some(request);
+            let rows: Vec<&Logged> = ledger.log.iter().filter(is_of_it).collect();
+            let price = match rows[..] {
+                [row] if self.is_old(row.created) => row.credits,
+                _ => Num::Null,
+            };
+            let is_surplus = if price == Num::Null || price.is_nan() {
+                let smallest = extremes(charges.iter().copied()).map(|(_, smallest)| smallest);
+                smallest.is_some_and(|smallest| net < smallest) && !charges.contains(&net)
+            } else {
+                net < -price
+            };
+            if is_surplus {
+                let subject = format!("request {request} of user {user}");
+                self.add("usage-reference-duplicate", subject);
+            }
+        }
     }
 
     /// Two purchases of one amount, shortly after each other, those aside that are settled.

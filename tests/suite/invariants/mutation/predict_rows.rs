@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::ledger::{
     DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND, date, settlement,
 };
-use super::number::Num;
+use super::number::{Num, extremes};
 use super::predict::{Findings, Predictor, grouped, is_missing, said};
 
 /// The first moment that counts.
@@ -45,7 +45,7 @@ fn is_huge(number: Num) -> bool {
 }
 
 impl Predictor<'_> {
-    fn is_old(&self, at: i64) -> bool {
+    pub fn is_old(&self, at: i64) -> bool {
         at < self.ledger.now - 15 * MINUTE
     }
 
@@ -115,7 +115,9 @@ impl Predictor<'_> {
                 continue;
             };
             let charges = Self::charges(ledger, &row.user, &row.request);
-            let [charge] = charges[..] else { continue };
+            if charges.is_empty() {
+                continue;
+            }
             let with = |more: &[&str]| {
                 let related = (ledger.entries.iter())
                     .filter(|e| e.user == row.user && e.reference == row.request)
@@ -124,12 +126,15 @@ impl Predictor<'_> {
             };
             // What came afterwards is counted in, or it is not.
             let prices = [
-                -charge.amount,
+                with(&[]),
                 with(&["refund"]),
                 with(&["admin_adjustment"]),
                 with(&["refund", "admin_adjustment"]),
             ];
-            if !prices.contains(&row.credits) {
+            // Too much by several charges is a duplicate.
+            let (_, most) = extremes(prices.into_iter()).unwrap_or((Num::Null, Num::Null));
+            let is_duplicate = charges.len() > 1 && row.credits <= most;
+            if !prices.contains(&row.credits) && !is_duplicate {
                 let subject = format!("request {request} of user {}", row.user);
                 self.add("usage-amount-mismatch", subject);
             }

@@ -37,16 +37,26 @@ WITH credits AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)
+), prices AS (
+    SELECT l.* FROM llm_usage_log AS l
+     WHERE created_at < now() - interval '15 minutes' AND credits_used <> 'NaN'
+       AND NOT EXISTS (SELECT 1 FROM llm_usage_log AS m WHERE m.user_id = l.user_id
+                          AND m.request_id = l.request_id AND m.id <> l.id)
+), nets AS (
+    SELECT c.*, (SELECT sum(d.amount) FROM credits AS d WHERE d.user_id = c.user_id
+                    AND d.reference_id = c.reference_id) AS net
+      FROM credits AS c
+     WHERE c.transaction_type = 'usage'
+       AND EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = c.user_id AND d.id <> c.id
+                      AND d.reference_id = c.reference_id AND d.transaction_type = 'usage')
 )
-SELECT 1 FROM credits AS c
- WHERE c.transaction_type = 'usage'
-   AND (SELECT count(*) FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage') > 1
-   AND NOT EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage'
-           AND d.amount > c.amount)
-   AND (SELECT sum(d.amount) FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id) < c.amount
+SELECT 1 FROM nets AS n LEFT JOIN prices AS p
+    ON p.user_id = n.user_id AND p.request_id = n.reference_id
+ WHERE net < coalesce(-p.credits_used, n.amount)
+   AND (p.id IS NOT NULL
+        OR NOT EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = n.user_id
+                          AND d.reference_id = n.reference_id AND d.transaction_type = 'usage'
+                          AND (d.amount > n.amount OR d.amount = n.net)))
 
 -- check: reference-reused
 SELECT 1 FROM credit_transactions AS a JOIN credit_transactions AS b

@@ -29,7 +29,7 @@ SELECT 1 FROM (
                AND ct.transaction_type = 'usage') AS charges
       FROM llm_usage_log AS l
      WHERE trim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')) AS t
- WHERE rows = 1 AND charges = 1
+ WHERE rows = 1 AND charges >= 1
    AND created_at < now() - interval '15 minutes'
    AND NOT EXISTS (
            SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
@@ -38,6 +38,14 @@ SELECT 1 FROM (
                       SELECT -sum(ct.amount) FROM credit_transactions AS ct
                        WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
                          AND ct.transaction_type = ANY (string_to_array(types, ' '))))
+   AND (charges = 1
+        OR NOT EXISTS (
+           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
+                                 ('usage refund admin_adjustment')) AS counted (types)
+            WHERE t.credits_used <= (
+                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                       WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
+                         AND ct.transaction_type = ANY (string_to_array(types, ' ')))))
 
 -- check: usage-user-mismatch
 SELECT 1 FROM llm_usage_log AS l
