@@ -160,3 +160,32 @@ fn of_several_charges_the_price_in_the_log_remains() {
         assert_eq!(found(&database), ["reference-reused"]);
     }
 }
+
+#[test]
+fn each_user_gives_back_what_was_credited_to_that_user() {
+    let credit = |n: u32| {
+        let user = format!("00000000-0000-4000-8000-00000000000{n}");
+        format!("SELECT public.add_user_credits('{user}', 500, 'purchase', 'pi_1', NULL)")
+    };
+    let database = ledger("1.1.0", &[2, 3, 4].map(credit).join("; "));
+    let remedy = remedy("purchase-reference-duplicate");
+    let take = statement(&remedy, "SELECT * FROM public.debit_user_credits", "')");
+    for findings in [2, 1] {
+        assert_eq!(
+            found(&database),
+            ["purchase-reference-duplicate"],
+            "{findings}"
+        );
+        let said = finding(&database, "purchase-reference-duplicate");
+        let word = |key: &str| said[key].as_str().unwrap();
+        let user = word("subject").rsplit(' ').next().unwrap();
+        let take = take
+            .replace("<user>", &format!("'{user}'"))
+            .replace("<difference>", word("difference"))
+            .replace("<payment>", "'pi_1'");
+        database.execute(&take);
+    }
+    assert_eq!(found(&database), [""; 0]);
+    let least = "SELECT min(balance) FROM public.user_credits";
+    assert_eq!(printed(&database, least), Some(0.0));
+}

@@ -11,24 +11,14 @@ use super::predict::{Predictor, grouped, is_forced, said};
 impl Predictor<'_> {
     pub fn references(&mut self) {
         let ledger = self.ledger;
+        self.payments();
+        self.repeated_charges();
         let of = |kinds: &'static [&'static str]| {
             ledger
                 .entries
                 .iter()
                 .filter(move |e| kinds.contains(&e.kind))
         };
-        let count = |group: &[&Entry], kind: &str| group.iter().filter(|e| e.kind == kind).count();
-        let money =
-            of(&["purchase", "refund"]).filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
-        for (payment, group) in grouped(money, |e| said(&e.reference)) {
-            let credited = group.iter().map(|e| e.amount).filter(|a| *a > Num::ZERO);
-            let once = extremes(credited).map(|(least, _)| least);
-            let sum: Num = group.iter().map(|e| e.amount).sum();
-            if count(&group, "purchase") > 1 && once.is_some_and(|once| sum > once) {
-                self.add("purchase-reference-duplicate", format!("payment {payment}"));
-            }
-        }
-        self.repeated_charges();
         let all = ledger.entries.iter();
         for ((user, _, reference), group) in
             grouped(all, |e| Some((&e.user, e.kind, said(&e.reference)?)))
@@ -49,6 +39,38 @@ impl Predictor<'_> {
             }
         }
         self.twins();
+    }
+
+    /// Payments that are credited to several users, or several times to one.
+    fn payments(&mut self) {
+        let money = (self.ledger.entries.iter())
+            .filter(|e| e.kind == "purchase" || e.kind == "refund" && e.amount < Num::ZERO);
+        for (payment, group) in grouped(money, |e| said(&e.reference)) {
+            let is_purchase = |e: &&&Entry| e.kind == "purchase";
+            let bought: Vec<Num> = (group.iter().filter(is_purchase).map(|e| e.amount)).collect();
+            let credits = bought.iter().copied().filter(|a| *a > Num::ZERO);
+            let Some((once, _)) = extremes(credits).filter(|_| bought.len() > 1) else {
+                continue;
+            };
+            let by_user = grouped(&group, |e| Some(&e.user)).into_iter();
+            let mut holders: Vec<(i64, &String, Num)> = by_user
+                .filter_map(|(user, part)| {
+                    let purchases = part.iter().filter(|e| e.kind == "purchase");
+                    let net: Num = part.iter().map(|e| e.amount).sum();
+                    Some((purchases.map(|e| e.id).min()?, user, net))
+                })
+                .filter(|(_, _, net)| *net > Num::ZERO)
+                .collect();
+            holders.sort_by_key(|(first, ..)| *first);
+            let total: Num = holders.iter().map(|(_, _, net)| *net).sum();
+            let is_surplus = total > once && !bought.contains(&total);
+            for (place, (_, user, net)) in holders.into_iter().enumerate() {
+                if is_surplus && (place > 0 || net > once) {
+                    let subject = format!("payment {payment} of user {user}");
+                    self.add("purchase-reference-duplicate", subject);
+                }
+            }
+        }
     }
 
     /// Requests that are charged several times, and more than they cost.

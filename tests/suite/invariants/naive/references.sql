@@ -23,14 +23,23 @@ WITH money AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND (transaction_type = 'purchase' OR transaction_type = 'refund' AND amount < 0)
+), nets AS (
+    SELECT m.user_id, m.reference_id,
+           (SELECT sum(n.amount) FROM money AS n
+             WHERE n.user_id = m.user_id AND n.reference_id = m.reference_id) AS net
+      FROM (SELECT DISTINCT user_id, reference_id FROM money
+             WHERE transaction_type = 'purchase') AS m
+), totals AS (
+    SELECT reference_id, sum(net) AS total FROM nets WHERE net > 0 GROUP BY reference_id
 )
-SELECT 1 FROM money AS p
- WHERE p.amount > 0
-   AND (SELECT count(*) FROM money AS q
-         WHERE q.reference_id = p.reference_id AND q.transaction_type = 'purchase') > 1
-   AND NOT EXISTS (SELECT 1 FROM money AS q
-                    WHERE q.reference_id = p.reference_id AND q.amount > 0 AND q.amount < p.amount)
-   AND (SELECT sum(q.amount) FROM money AS q WHERE q.reference_id = p.reference_id) > p.amount
+SELECT 1 FROM totals AS t
+ WHERE 1 < (SELECT count(*) FROM money AS m
+             WHERE m.reference_id = t.reference_id AND m.transaction_type = 'purchase')
+   AND total > (SELECT min(m.amount) FROM money AS m
+                 WHERE m.reference_id = t.reference_id AND m.amount > 0)
+   AND NOT EXISTS (SELECT 1 FROM money AS m
+                    WHERE m.reference_id = t.reference_id AND m.transaction_type = 'purchase'
+                      AND m.amount = t.total)
 
 -- check: usage-reference-duplicate
 WITH credits AS (
