@@ -189,3 +189,50 @@ fn each_user_gives_back_what_was_credited_to_that_user() {
     let least = "SELECT min(balance) FROM public.user_credits";
     assert_eq!(printed(&database, least), Some(0.0));
 }
+
+#[test]
+fn a_refund_for_nothing_and_an_id_of_two_users_are_settled_as_printed() {
+    let refund = "SELECT public.add_user_credits('$user', 7, 'refund', NULL, 'Good will')";
+    let database = ledger("1.1.0", &format!("{refund}; {}", logged("req_a", &[0])));
+    database.execute(
+        "SELECT public.add_user_credits(u, 1, 'bonus', 'b', NULL)
+           FROM (SELECT '00000000-0000-4000-8000-000000000002'::uuid AS u) AS users;
+         INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, credits_used, success, error_message)
+         SELECT user_id, 'req_a', 'm', 'p', 0, false, 'x'
+           FROM public.credit_transactions WHERE transaction_type = 'bonus'",
+    );
+    let ids = ["request-id-collision", "refund-has-origin"];
+    assert_eq!(
+        found(&database),
+        [
+            "request-id-collision",
+            "refund-has-origin",
+            "success-but-free"
+        ]
+    );
+    let id = printed(
+        &database,
+        "SELECT max(id) FROM public.credit_transactions WHERE amount = 7",
+    );
+    let id = id.unwrap().to_string();
+    for name in ids {
+        let remedy = remedy(name);
+        let taken = remedy.find("SELECT * FROM public.debit_user_credits");
+        for from in remedy
+            .find("SELECT * FROM public.add_user_credits")
+            .into_iter()
+            .chain(taken)
+        {
+            let settled = database.copy();
+            let sql = statement(&remedy[from..], "SELECT", "<reason>)")
+                .replace("<user>", &format!("'{USER}'"))
+                .replace("'entry <id>'", &format!("'entry {id}'"))
+                .replace("'request <id>'", "'request req_a'")
+                .replace("<difference>", "7")
+                .replace("<reason>", "'Found out'");
+            settled.execute(&sql);
+            assert!(!found(&settled).contains(&name.to_owned()), "{sql}");
+        }
+    }
+}

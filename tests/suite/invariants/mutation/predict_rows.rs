@@ -153,7 +153,17 @@ impl Predictor<'_> {
                 );
             }
         }
-        for (request, group) in grouped(&ledger.log, |row| said(&row.request)) {
+        let is_noted = |row: &Logged| {
+            let note = row.request.as_ref().map(|id| format!("request {id}"));
+            let notes = |e: &Entry| e.kind == "admin_adjustment" && e.reference == note;
+            note.is_some()
+                && ledger
+                    .entries
+                    .iter()
+                    .any(|e| e.user == row.user && notes(e))
+        };
+        let open = ledger.log.iter().filter(|row| !is_noted(row));
+        for (request, group) in grouped(open, |row| said(&row.request)) {
             let users: BTreeSet<&String> = group.iter().map(|row| &row.user).collect();
             if users.len() > 1 {
                 self.add("request-id-collision", format!("request {request}"));

@@ -4,7 +4,14 @@ SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
  WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
 
 -- check: request-id-collision
-SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
+WITH open AS (
+    SELECT id, user_id, request_id FROM llm_usage_log
+    EXCEPT
+    SELECT l.id, l.user_id, l.request_id FROM llm_usage_log AS l JOIN credit_transactions AS n
+        ON n.user_id = l.user_id AND n.transaction_type = 'admin_adjustment'
+       AND n.reference_id = concat('request ', l.request_id)
+)
+SELECT 1 FROM open AS a JOIN open AS b
     ON b.user_id <> a.user_id AND b.request_id = a.request_id
  WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
 
