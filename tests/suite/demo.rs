@@ -38,7 +38,7 @@ fn a_clean_audit_then_the_planted_damage_found_with_evidence() {
     let checks = report(4)["checks"].as_array().unwrap();
     for (id, cause) in [
         ("chain-continuity", "edited-balance"),
-        ("request-id-duplicate", "billed-twice"),
+        ("request-id-duplicate", "logged-twice"),
         ("balance-row-missing", "row-missing"),
     ] {
         let check = checks.iter().find(|check| check["id"] == id).unwrap();

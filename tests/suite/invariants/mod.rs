@@ -13,6 +13,7 @@ mod neighbours;
 mod output;
 mod remedies;
 mod settings;
+mod settlements;
 mod state;
 mod surroundings;
 mod suspects;

@@ -7,7 +7,7 @@ use super::{LEDGER, result};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
-const USER: &str = "00000000-0000-4000-8000-000000000001";
+pub(super) const USER: &str = "00000000-0000-4000-8000-000000000001";
 
 /// A request that was charged twice, logged once and given back once, and one that was given back
 /// in two parts, before the functions booked a reference once.
@@ -28,7 +28,7 @@ const REUSED: &str = "
     UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'";
 
 /// What is found, by check.
-fn found(database: &Database) -> Vec<String> {
+pub(super) fn found(database: &Database) -> Vec<String> {
     let run = creditdb(["verify", "--format", "json"]).on(&database.url);
     let audit = run.run().json();
     let checks = audit["checks"].as_array().unwrap().iter();
@@ -39,13 +39,13 @@ fn found(database: &Database) -> Vec<String> {
 }
 
 /// What a check tells to do.
-fn remedy(id: &str) -> String {
+pub(super) fn remedy(id: &str) -> String {
     let list = creditdb(["list", "--format", "json"]).succeeds().json();
     result(&list, id)["remedy"].as_str().unwrap().to_owned()
 }
 
 /// The statement of a remedy that begins with some words, up to others.
-fn statement<'a>(remedy: &'a str, begin: &str, end: &str) -> &'a str {
+pub(super) fn statement<'a>(remedy: &'a str, begin: &str, end: &str) -> &'a str {
     let from = remedy.find(begin).unwrap_or_else(|| panic!("{remedy}"));
     let length = remedy[from..].find(end);
     &remedy[from..from + length.unwrap_or_else(|| panic!("{remedy}")) + end.len()]

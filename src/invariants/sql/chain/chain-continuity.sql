@@ -9,8 +9,9 @@
 --   Credits appeared or vanished between two entries, and the finding names which.
 -- remedy: never edit or delete an entry. Compare both entries with the requests or payments that
 --   they reference; when credits are owed or due, append an admin_adjustment with
---   public.add_user_credits or public.debit_user_credits that names the finding. Then look for the
---   writer that the cause points at: it will do it again.
+--   public.add_user_credits or public.debit_user_credits whose description names the finding. Look
+--   for the writer that the cause points at: it will do it again. The finding stays, as the entries
+--   do: no later entry mends a break, which is the evidence that it happened.
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1, "amount": 5,
 --    "balance_after": 5},

@@ -6,10 +6,12 @@
 -- guarded_by: nothing: a reference may name any of many entries, so no foreign key can hold it
 -- why: credits that come back for nothing that was charged are credits from nowhere, and money
 --   that went back for no purchase cannot be told from a theft.
--- remedy: find what was given back, and put its reference on record with an admin_adjustment of
---   0.00000001 that says so; credits that were not due are taken back with
---   public.debit_user_credits and type admin_adjustment. Let the refund job pass the reference of
---   the origin: the payment of a purchase, the request_id of a usage.
+-- remedy: find what was given back, and put it on record: SELECT * FROM
+--   public.add_user_credits(<user>, 0.00000001, 'admin_adjustment', 'entry <id>', <reason>).
+--   Credits that were not due are taken back under the same reference: SELECT * FROM
+--   public.debit_user_credits(<user>, <difference>, 'admin_adjustment', 'entry <id>', <reason>).
+--   Either ends the finding. Let the refund job pass the reference of the origin: the payment of a
+--   purchase, the request_id of a usage.
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
 --    "transaction_type": "refund", "amount": 5, "reference_id": "a"},

@@ -7,8 +7,13 @@
 -- guarded_by: nothing: a fee for such requests could be agreed
 -- why: the flag got lost between the router and the price: the user pays the provider and pays
 --   here as well.
--- remedy: give the credits back, SELECT * FROM public.add_user_credits(<user>, <credits>,
---   'refund', <request_id>, 'own key'), and then set credits_used of the log row to 0.
+-- remedy: settle request-id-duplicate first, where it names the request. Ask the ledger what was
+--   charged and not given back: SELECT -sum(amount) FROM public.credit_transactions WHERE user_id =
+--   <user> AND reference_id = <request_id> AND transaction_type IN ('usage', 'refund',
+--   'admin_adjustment'). Give that back where it is above 0: SELECT * FROM
+--   public.add_user_credits(<user>, <charged>, 'refund', <request_id>, 'own key'), with type
+--   admin_adjustment where a part was refunded before. Then correct the log: UPDATE
+--   public.llm_usage_log SET credits_used = 0 WHERE id = <log row>.
 -- expected: '0'
 -- actual: trim_scale(credits_used)::text
 -- difference: credits_used

@@ -7,8 +7,13 @@
 -- guarded_by: nothing: a failed stream may be charged by agreement, so no constraint forbids it
 -- why: the error came after the debit, and nobody gave the credits back. Users pay for errors,
 --   most of all while a provider is down.
--- remedy: give the credits back, SELECT * FROM public.add_user_credits(<user>, <credits>,
---   'refund', <request_id>, 'failed request'), and then set credits_used of the log row to 0.
+-- remedy: settle request-id-duplicate first, where it names the request. Ask the ledger what was
+--   charged and not given back: SELECT -sum(amount) FROM public.credit_transactions WHERE user_id =
+--   <user> AND reference_id = <request_id> AND transaction_type IN ('usage', 'refund',
+--   'admin_adjustment'). Give that back where it is above 0: SELECT * FROM
+--   public.add_user_credits(<user>, <charged>, 'refund', <request_id>, 'failed request'), with type
+--   admin_adjustment where a part was refunded before. Then correct the log: UPDATE
+--   public.llm_usage_log SET credits_used = 0 WHERE id = <log row>.
 -- expected: '0'
 -- actual: trim_scale(credits_used)::text
 -- difference: credits_used

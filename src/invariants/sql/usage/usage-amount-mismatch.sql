@@ -25,23 +25,25 @@
 --   public.credit_transactions AS c ON c.user_id = n.user_id AND c.reference_id = n.request_id AND
 --   c.transaction_type = 'usage' WHERE n.id > $log AND n.credits_used IS DISTINCT FROM -c.amount
 
--- Judged are requests with one log row and one charge: none is usage-unbilled or
--- charge-without-usage, several are request-id-duplicate or usage-reference-duplicate. A refund
--- of the request, or an adjustment with its reference, may be left out of the log or counted in,
--- one as well as the other: a log row that an adjustment made right stays right after a refund.
+-- Judged are requests with one log row and a charge: no charge is usage-unbilled, no log row is
+-- charge-without-usage, several are request-id-duplicate. A refund of the request, or an adjustment
+-- with its reference, may be left out of the log or counted in, one as well as the other: a log row
+-- that an adjustment made right stays right after a refund. Of several charges, a refund may have
+-- given back one and a part of another, so that only too little is told here, whatever is counted
+-- in; too much is usage-reference-duplicate.
 -- "< 2" means one: of "= 1" the planner expects so few groups that it compares all with all.
 WITH charges AS (
     SELECT user_id, reference_id, -sum(amount) AS net,
            -sum(amount) FILTER (WHERE transaction_type = 'usage') AS gross,
            -sum(amount) FILTER (WHERE transaction_type <> 'refund') AS adjusted,
            -sum(amount) FILTER (WHERE transaction_type <> 'admin_adjustment') AS refunded,
+           count(*) FILTER (WHERE transaction_type = 'usage') AS charges,
            min(id) FILTER (WHERE transaction_type = 'usage') AS id
       FROM public.credit_transactions
      WHERE transaction_type IN ('usage', 'refund', 'admin_adjustment')
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
      GROUP BY user_id, reference_id
     HAVING bool_or(transaction_type = 'usage')
-       AND count(*) FILTER (WHERE transaction_type = 'usage') < 2
 ), requests AS (
     SELECT user_id, request_id, max(credits_used) AS credits, min(id) AS id,
            bool_and(success) AS success, bool_or(byok_used) AS byok_used
@@ -61,11 +63,15 @@ SELECT format('request %s of user %s', l.request_id, l.user_id) AS subject,
                  IN (0.001, 0.01, 0.1, 10, 100, 1000) THEN 'unit-mix'
             WHEN abs(c.net - l.credits) < 0.01 THEN 'truncation'
             ELSE 'unknown' END AS cause,
-       format('log row %s has %s, entry %s took %s', l.id, trim_scale(l.credits), c.id,
+       format('log row %s has %s, %s took %s', l.id, trim_scale(l.credits),
+              CASE WHEN c.charges > 1 THEN c.charges || ' charges from entry ' || c.id || ' on'
+                   ELSE 'entry ' || c.id END,
               trim_scale(c.gross)) AS detail
   FROM charges AS c
   JOIN requests AS l ON l.user_id = c.user_id AND l.request_id = c.reference_id
  WHERE l.credits IS DISTINCT FROM c.gross
    AND l.credits IS DISTINCT FROM c.adjusted
    AND l.credits IS DISTINCT FROM c.refunded
-   AND l.credits IS DISTINCT FROM c.net;
+   AND l.credits IS DISTINCT FROM c.net
+   AND (c.charges > 1
+        AND l.credits <= greatest(c.gross, c.adjusted, c.refunded, c.net)) IS NOT TRUE;

@@ -22,8 +22,9 @@
 -- A debit just before midnight is logged after it, so days that follow each other are judged
 -- together: their differences must come out even. Days with rows younger than 15 minutes wait.
 -- The log forgets old rows: only days after that of its oldest row are judged. What that day still
--- holds is counted, and where it is uneven the uneven days that follow it are not judged, either: a
--- request may lie on both sides of midnight.
+-- holds is counted, and where it is uneven the day that follows it is not judged, either: a request
+-- may lie on both sides of midnight. The days after that one are judged by their own sum, or a user
+-- whose every day is uneven would never be found.
 -- Settled by an admin_adjustment whose reference is 'usage of <day>' are the days up to that one.
 -- The last day is named, so that uneven days that come after it are a finding of their own.
 WITH oldest AS (
@@ -59,20 +60,23 @@ WITH oldest AS (
       FROM days AS d
 ), runs AS (
     SELECT s.*, s.day - (row_number() OVER by_day)::integer AS run,
-           count(*) FILTER (WHERE s.is_settled) OVER by_day - s.is_settled::integer AS part
+           count(*) FILTER (WHERE s.is_settled) OVER by_day - s.is_settled::integer AS part,
+           lag(CASE WHEN NOT s.is_settled THEN s.day END) OVER by_day AS open_before
       FROM settled AS s
     WINDOW by_day AS (PARTITION BY user_id ORDER BY day)
 )
-SELECT format('user %s from %s to %s', user_id, min(day), max(day)) AS subject,
+SELECT format('user %s from %s to %s', user_id, min(runs.day), max(runs.day)) AS subject,
        trim_scale(sum(logged))::text AS expected,
        trim_scale(sum(charged))::text AS actual,
        sum(logged) - sum(charged) AS difference,
        CASE WHEN sum(charged) < sum(logged) THEN 'not-debited' ELSE 'log-lost' END AS cause,
        format('entries and log rows without an id: %s', sum(number)) AS detail
   FROM runs
+ CROSS JOIN oldest
+ WHERE runs.day > oldest.day
+   AND (runs.day > oldest.day + 1 OR open_before IS DISTINCT FROM oldest.day)
  GROUP BY user_id, run, part
 HAVING sum(charged) <> sum(logged)
    AND NOT bool_or(is_settled)
-   AND min(day) > (SELECT o.day FROM oldest AS o)
    AND max(last_at) < (SELECT current_setting('creditdb.now')::timestamptz)
                       - interval '15 minutes';

@@ -12,6 +12,7 @@ mod number;
 mod objects;
 mod operators;
 mod predict;
+mod predict_references;
 mod predict_rows;
 mod predict_users;
 mod store;

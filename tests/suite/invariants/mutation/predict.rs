@@ -1,13 +1,12 @@
 //! What an audit must find in a ledger, in plain Rust: written from the catalogue, with maps and
-//! loops, so that it shares nothing with the SQL of the checks. Here is the chain and its
-//! references; the usage log and the rows on their own are in [`super::predict_rows`].
+//! loops, so that it shares nothing with the SQL of the checks. Here are the chain and its refunds;
+//! references are in [`super::predict_references`], the usage log and the rows on their own in
+//! [`super::predict_rows`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rust_decimal::Decimal;
-
-use super::ledger::{DAY, Entry, Ledger, MINUTE, PACKAGES, SECOND};
-use super::number::{Num, extremes};
+use super::ledger::{DAY, Entry, Ledger, MINUTE, SECOND};
+use super::number::Num;
 use super::predict_rows::YEAR_2020;
 
 /// Subjects by check, sorted; a subject may come twice.
@@ -46,7 +45,7 @@ pub fn grouped<K: Ord, T>(
 }
 
 /// What is debited whether the balance covers it or not.
-fn is_forced(entry: &Entry) -> bool {
+pub fn is_forced(entry: &Entry) -> bool {
     ["refund", "admin_adjustment"].contains(&entry.kind) && entry.amount < Num::ZERO
 }
 
@@ -245,90 +244,6 @@ impl Predictor<'_> {
             for _ in [credits, money].iter().filter(|surplus| **surplus) {
                 let subject = format!("reference {reference} of user {user}");
                 self.add("refund-within-origin", subject);
-            }
-        }
-    }
-
-    pub fn references(&mut self) {
-        let ledger = self.ledger;
-        let of = |kinds: &'static [&'static str]| {
-            ledger
-                .entries
-                .iter()
-                .filter(move |e| kinds.contains(&e.kind))
-        };
-        let count = |group: &[&Entry], kind: &str| group.iter().filter(|e| e.kind == kind).count();
-        let money =
-            of(&["purchase", "refund"]).filter(|e| e.kind == "purchase" || e.amount < Num::ZERO);
-        for (payment, group) in grouped(money, |e| said(&e.reference)) {
-            let credited = group.iter().map(|e| e.amount).filter(|a| *a > Num::ZERO);
-            let once = extremes(credited).map(|(least, _)| least);
-            let sum: Num = group.iter().map(|e| e.amount).sum();
-            if count(&group, "purchase") > 1 && once.is_some_and(|once| sum > once) {
-                self.add("purchase-reference-duplicate", format!("payment {payment}"));
-            }
-        }
-        let credits =
-            of(&["usage", "refund"]).filter(|e| e.kind == "usage" || e.amount > Num::ZERO);
-        for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
-            let charges = group.iter().filter(|e| e.kind == "usage").map(|e| e.amount);
-            let sum: Num = group.iter().map(|e| e.amount).sum();
-            if count(&group, "usage") > 1 && extremes(charges).is_some_and(|(_, once)| sum < once) {
-                let subject = format!("request {request} of user {user}");
-                self.add("usage-reference-duplicate", subject);
-            }
-        }
-        let all = ledger.entries.iter();
-        for ((user, _, reference), group) in
-            grouped(all, |e| Some((&e.user, e.kind, said(&e.reference)?)))
-        {
-            if group.len() > 1 {
-                self.add(
-                    "reference-reused",
-                    format!("reference {reference} of user {user}"),
-                );
-            }
-        }
-        let payments: BTreeSet<&str> = of(&["purchase"])
-            .filter_map(|e| said(&e.reference))
-            .collect();
-        for usage in of(&["usage"]) {
-            if let Some(reference) = usage.reference.as_deref().filter(|r| payments.contains(r)) {
-                self.add("reference-type-collision", format!("reference {reference}"));
-            }
-        }
-        self.twins();
-    }
-
-    /// Two purchases of one amount, shortly after each other, those aside that are settled.
-    fn twins(&mut self) {
-        let ledger = self.ledger;
-        let is_settled = |purchase: &Entry| {
-            ledger.entries.iter().any(|e| {
-                let settles = e.kind == "admin_adjustment" || e.kind == "refund" && is_forced(e);
-                e.user == purchase.user && e.reference == purchase.reference && settles
-            })
-        };
-        let purchases = (ledger.entries.iter())
-            .filter(|e| e.kind == "purchase" && said(&e.reference).is_some() && !is_settled(e));
-        for mut group in grouped(purchases, |e| Some((&e.user, e.amount.rank()))).into_values() {
-            group.sort_by_key(|e| (e.created, e.id));
-            for pair in group.windows(2) {
-                let (first, second) = (pair[0], pair[1]);
-                if first.reference != second.reference
-                    && second.created <= first.created.saturating_add(10 * MINUTE)
-                {
-                    let subject = format!("user {} entry {}", second.user, second.id);
-                    self.add("near-duplicate-credit", subject);
-                }
-            }
-        }
-        let bought =
-            (ledger.entries.iter()).filter(|e| e.kind == "purchase" && e.amount > Num::ZERO);
-        for amount in grouped(bought, |e| e.amount.finite()).into_keys() {
-            if !PACKAGES.iter().any(|size| Decimal::from(*size) == amount) {
-                let amount = amount.normalize();
-                self.add("purchase-matches-package", format!("purchases of {amount}"));
             }
         }
     }

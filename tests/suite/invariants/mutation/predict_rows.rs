@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::ledger::{
     DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND, date, settlement,
 };
-use super::number::Num;
+use super::number::{Num, extremes};
 use super::predict::{Findings, Predictor, grouped, is_missing, said};
 
 /// The first moment that counts.
@@ -45,7 +45,7 @@ fn is_huge(number: Num) -> bool {
 }
 
 impl Predictor<'_> {
-    fn is_old(&self, at: i64) -> bool {
+    pub fn is_old(&self, at: i64) -> bool {
         at < self.ledger.now - 15 * MINUTE
     }
 
@@ -115,7 +115,9 @@ impl Predictor<'_> {
                 continue;
             };
             let charges = Self::charges(ledger, &row.user, &row.request);
-            let [charge] = charges[..] else { continue };
+            if charges.is_empty() {
+                continue;
+            }
             let with = |more: &[&str]| {
                 let related = (ledger.entries.iter())
                     .filter(|e| e.user == row.user && e.reference == row.request)
@@ -124,12 +126,15 @@ impl Predictor<'_> {
             };
             // What came afterwards is counted in, or it is not.
             let prices = [
-                -charge.amount,
+                with(&[]),
                 with(&["refund"]),
                 with(&["admin_adjustment"]),
                 with(&["refund", "admin_adjustment"]),
             ];
-            if !prices.contains(&row.credits) {
+            // Too much by several charges is a duplicate.
+            let (_, most) = extremes(prices.into_iter()).unwrap_or((Num::Null, Num::Null));
+            let is_duplicate = charges.len() > 1 && row.credits <= most;
+            if !prices.contains(&row.credits) && !is_duplicate {
                 let subject = format!("request {request} of user {}", row.user);
                 self.add("usage-amount-mismatch", subject);
             }
@@ -148,7 +153,17 @@ impl Predictor<'_> {
                 );
             }
         }
-        for (request, group) in grouped(&ledger.log, |row| said(&row.request)) {
+        let is_noted = |row: &Logged| {
+            let note = row.request.as_ref().map(|id| format!("request {id}"));
+            let notes = |e: &Entry| e.kind == "admin_adjustment" && e.reference == note;
+            note.is_some()
+                && ledger
+                    .entries
+                    .iter()
+                    .any(|e| e.user == row.user && notes(e))
+        };
+        let open = ledger.log.iter().filter(|row| !is_noted(row));
+        for (request, group) in grouped(open, |row| said(&row.request)) {
             let users: BTreeSet<&String> = group.iter().map(|row| &row.user).collect();
             if users.len() > 1 {
                 self.add("request-id-collision", format!("request {request}"));
@@ -204,8 +219,17 @@ impl Predictor<'_> {
             let names = |e: &Entry| e.kind == "admin_adjustment" && e.reference == name;
             ledger.entries.iter().any(|e| e.user == *user && names(e))
         };
+        // The oldest day may have lost rows, and a request may lie on both sides of its midnight.
+        let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
+        let mut edges: BTreeSet<&String> = BTreeSet::new();
         let mut runs: Vec<(&String, i64, i64, Num, i64)> = Vec::new();
         for (user, day, sum, last) in uneven {
+            if day == cut_off && !is_settled(user, day) {
+                edges.insert(user);
+            }
+            if day <= cut_off || day == cut_off + 1 && edges.contains(user) {
+                continue;
+            }
             match runs.last_mut() {
                 Some(run) if run.0 == user && run.2 + 1 == day && !is_settled(user, run.2) => {
                     *run = (user, run.1, day, run.3 + sum, run.4.max(last));
@@ -213,8 +237,7 @@ impl Predictor<'_> {
                 _ => runs.push((user, day, day, sum, last)),
             }
         }
-        let cut_off = (oldest.min(ledger.now) + 15 * MINUTE).div_euclid(DAY);
-        for (user, from, to, sum, last) in runs.into_iter().filter(|run| run.1 > cut_off) {
+        for (user, from, to, sum, last) in runs {
             if sum != Num::ZERO && self.is_old(last) && !is_settled(user, to) {
                 let subject = format!("user {user} from {} to {}", date(from), date(to));
                 self.add("usage-sum-per-day", subject);

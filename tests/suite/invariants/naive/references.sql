@@ -4,7 +4,14 @@ SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
  WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
 
 -- check: request-id-collision
-SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b
+WITH open AS (
+    SELECT id, user_id, request_id FROM llm_usage_log
+    EXCEPT
+    SELECT l.id, l.user_id, l.request_id FROM llm_usage_log AS l JOIN credit_transactions AS n
+        ON n.user_id = l.user_id AND n.transaction_type = 'admin_adjustment'
+       AND n.reference_id = concat('request ', l.request_id)
+)
+SELECT 1 FROM open AS a JOIN open AS b
     ON b.user_id <> a.user_id AND b.request_id = a.request_id
  WHERE trim(a.request_id) NOT IN ('', 'None', 'null', 'undefined')
 
@@ -23,30 +30,49 @@ WITH money AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND (transaction_type = 'purchase' OR transaction_type = 'refund' AND amount < 0)
+), nets AS (
+    SELECT m.user_id, m.reference_id,
+           (SELECT sum(n.amount) FROM money AS n
+             WHERE n.user_id = m.user_id AND n.reference_id = m.reference_id) AS net
+      FROM (SELECT DISTINCT user_id, reference_id FROM money
+             WHERE transaction_type = 'purchase') AS m
+), totals AS (
+    SELECT reference_id, sum(net) AS total FROM nets WHERE net > 0 GROUP BY reference_id
 )
-SELECT 1 FROM money AS p
- WHERE p.amount > 0
-   AND (SELECT count(*) FROM money AS q
-         WHERE q.reference_id = p.reference_id AND q.transaction_type = 'purchase') > 1
-   AND NOT EXISTS (SELECT 1 FROM money AS q
-                    WHERE q.reference_id = p.reference_id AND q.amount > 0 AND q.amount < p.amount)
-   AND (SELECT sum(q.amount) FROM money AS q WHERE q.reference_id = p.reference_id) > p.amount
+SELECT 1 FROM totals AS t
+ WHERE 1 < (SELECT count(*) FROM money AS m
+             WHERE m.reference_id = t.reference_id AND m.transaction_type = 'purchase')
+   AND total > (SELECT min(m.amount) FROM money AS m
+                 WHERE m.reference_id = t.reference_id AND m.amount > 0)
+   AND NOT EXISTS (SELECT 1 FROM money AS m
+                    WHERE m.reference_id = t.reference_id AND m.transaction_type = 'purchase'
+                      AND m.amount = t.total)
 
 -- check: usage-reference-duplicate
 WITH credits AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)
+), prices AS (
+    SELECT l.* FROM llm_usage_log AS l
+     WHERE created_at < now() - interval '15 minutes' AND credits_used <> 'NaN'
+       AND NOT EXISTS (SELECT 1 FROM llm_usage_log AS m WHERE m.user_id = l.user_id
+                          AND m.request_id = l.request_id AND m.id <> l.id)
+), nets AS (
+    SELECT c.*, (SELECT sum(d.amount) FROM credits AS d WHERE d.user_id = c.user_id
+                    AND d.reference_id = c.reference_id) AS net
+      FROM credits AS c
+     WHERE c.transaction_type = 'usage'
+       AND EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = c.user_id AND d.id <> c.id
+                      AND d.reference_id = c.reference_id AND d.transaction_type = 'usage')
 )
-SELECT 1 FROM credits AS c
- WHERE c.transaction_type = 'usage'
-   AND (SELECT count(*) FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage') > 1
-   AND NOT EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id AND d.transaction_type = 'usage'
-           AND d.amount > c.amount)
-   AND (SELECT sum(d.amount) FROM credits AS d WHERE d.user_id = c.user_id
-           AND d.reference_id = c.reference_id) < c.amount
+SELECT 1 FROM nets AS n LEFT JOIN prices AS p
+    ON p.user_id = n.user_id AND p.request_id = n.reference_id
+ WHERE net < coalesce(-p.credits_used, n.amount)
+   AND (p.id IS NOT NULL
+        OR NOT EXISTS (SELECT 1 FROM credits AS d WHERE d.user_id = n.user_id
+                          AND d.reference_id = n.reference_id AND d.transaction_type = 'usage'
+                          AND (d.amount > n.amount OR d.amount = n.net)))
 
 -- check: reference-reused
 SELECT 1 FROM credit_transactions AS a JOIN credit_transactions AS b

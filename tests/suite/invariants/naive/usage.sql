@@ -29,7 +29,7 @@ SELECT 1 FROM (
                AND ct.transaction_type = 'usage') AS charges
       FROM llm_usage_log AS l
      WHERE trim(l.request_id) NOT IN ('', 'None', 'null', 'undefined')) AS t
- WHERE rows = 1 AND charges = 1
+ WHERE rows = 1 AND charges >= 1
    AND created_at < now() - interval '15 minutes'
    AND NOT EXISTS (
            SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
@@ -38,6 +38,14 @@ SELECT 1 FROM (
                       SELECT -sum(ct.amount) FROM credit_transactions AS ct
                        WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
                          AND ct.transaction_type = ANY (string_to_array(types, ' '))))
+   AND (charges = 1
+        OR NOT EXISTS (
+           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
+                                 ('usage refund admin_adjustment')) AS counted (types)
+            WHERE t.credits_used <= (
+                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                       WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
+                         AND ct.transaction_type = ANY (string_to_array(types, ' ')))))
 
 -- check: usage-user-mismatch
 SELECT 1 FROM llm_usage_log AS l
@@ -75,12 +83,22 @@ WITH rows (user_id, at, difference) AS (
      WHERE isfinite(at)
        AND at >= (SELECT min(created_at) FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
      GROUP BY 1, 2 HAVING sum(difference) <> 0
-), days AS (
+), oldest AS (
+    SELECT ((least(min(created_at), now()) + interval '15 minutes') AT TIME ZONE 'UTC')::date AS day
+      FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC'
+), marked AS (
     SELECT d.*, 'usage of ' || d.day IN (
                SELECT reference_id FROM credit_transactions AS ct
                 WHERE ct.user_id = d.user_id
                   AND ct.transaction_type = 'admin_adjustment') AS settled
       FROM uneven AS d
+), days AS (
+    SELECT d.* FROM marked AS d, oldest AS o
+     WHERE d.day > o.day
+       AND NOT (d.day - 1 = o.day
+                AND EXISTS (SELECT 1 FROM marked AS e
+                             WHERE e.user_id = d.user_id AND e.day = o.day
+                               AND e.settled IS NOT TRUE))
 )
 SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.day
  CROSS JOIN LATERAL (SELECT count(*) AS number, sum(difference) AS difference,
@@ -90,9 +108,6 @@ SELECT 1 FROM days AS a JOIN days AS z ON z.user_id = a.user_id AND z.day >= a.d
                       WHERE d.user_id = a.user_id AND d.day BETWEEN a.day AND z.day) AS run
  WHERE run.number = z.day - a.day + 1 AND run.difference <> 0 AND run.settled = 0
    AND run.last_at < now() - interval '15 minutes'
-   AND a.day > (SELECT ((least(min(created_at), now()) + interval '15 minutes')
-                        AT TIME ZONE 'UTC')::date
-                  FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
    AND NOT EXISTS (SELECT 1 FROM days AS d
                     WHERE d.user_id = a.user_id AND d.day = a.day - 1 AND d.settled IS NOT TRUE)
    AND NOT EXISTS (SELECT 1 FROM days AS d WHERE d.user_id = a.user_id AND d.day = z.day + 1)

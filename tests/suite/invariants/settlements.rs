@@ -1,0 +1,238 @@
+//! Remedies that ask the ledger first: nobody gets back what was never paid.
+
+use serde_json::Value;
+
+use super::remedies::{USER, found, remedy, statement};
+use super::result;
+use crate::support::program::creditdb;
+use crate::support::server::Database;
+
+/// A number that a statement prints; nothing for NULL.
+fn printed(database: &Database, sql: &str) -> Option<f64> {
+    let sql = format!("SELECT ({sql})::float8");
+    database.connect().query_one(&sql, &[]).unwrap().get(0)
+}
+
+fn balance(database: &Database) -> f64 {
+    printed(database, "SELECT balance FROM public.user_credits").unwrap()
+}
+
+/// The credits of a user, and older than the grace window what was done with them.
+fn ledger(schema: &str, entries_and_rows: &str) -> Database {
+    let database = Database::at(schema);
+    database.execute(
+        &format!(
+            "SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+             {entries_and_rows};
+             UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+             SET session_replication_role = replica;
+             UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+             UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'"
+        )
+        .replace("$user", USER),
+    );
+    database
+}
+
+/// What should have cost nothing, as it is logged.
+const FREE: [(&str, &str); 2] = [
+    ("failed-but-charged", "false, 'time-out', false"),
+    ("byok-charged", "true, NULL, true"),
+];
+
+#[test]
+fn what_was_logged_with_a_price_is_given_back_only_as_far_as_it_was_charged() {
+    let charge = "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL)";
+    let part = "SELECT public.add_user_credits('$user', 2, 'refund', 'req_a', 'In part')";
+    for (id, how) in FREE {
+        let row = format!(
+            "INSERT INTO public.llm_usage_log
+                    (user_id, request_id, model, provider, prompt_tokens, completion_tokens,
+                     total_tokens, credits_used, success, error_message, byok_used)
+             VALUES ('$user', 'req_a', 'm', 'p', 40, 10, 50, 5, {how})"
+        );
+        for done in ["SELECT", charge, &format!("{charge}; {part}")] {
+            let database = ledger("1.2.0", &format!("{done}; {row}"));
+            assert_eq!(found(&database), [id], "{done}");
+            follow(&database, &remedy(id));
+            assert_eq!(balance(&database), 100.0, "{id}: {done}");
+            assert_eq!(found(&database), [""; 0], "{id}: {done}");
+        }
+    }
+}
+
+/// Asks what was charged, gives it back, and corrects the log.
+fn follow(database: &Database, remedy: &str) {
+    let user = format!("'{USER}'");
+    let with = |sql: &str| {
+        sql.replace("<user>", &user)
+            .replace("<request_id>", "'req_a'")
+    };
+    let ask = statement(remedy, "SELECT -sum(amount)", "'admin_adjustment')");
+    let charged = printed(database, &with(ask)).unwrap_or_default();
+    // "Give that back where it is above 0"
+    if charged > 0.0 {
+        let give = statement(remedy, "SELECT * FROM public.add_user_credits", "')");
+        let give = with(give).replace("<charged>", &charged.to_string());
+        // "with type admin_adjustment where a part was refunded before"
+        let kind = if charged < 5.0 {
+            "admin_adjustment"
+        } else {
+            "refund"
+        };
+        database.execute(&give.replace("'refund'", &format!("'{kind}'")));
+    }
+    let correct = statement(remedy, "UPDATE ", "<log row>");
+    let id = "(SELECT id FROM public.llm_usage_log)";
+    database.execute(&correct.replace("<log row>", id));
+}
+
+/// Log rows of a request, each with its price.
+fn logged(request: &str, prices: &[u32]) -> String {
+    let row = |price: &u32| format!("('$user', '{request}', 'm', 'p', 40, 10, 50, {price}, true)");
+    let rows: Vec<String> = prices.iter().map(row).collect();
+    format!(
+        "INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, prompt_tokens, completion_tokens,
+                 total_tokens, credits_used, success)
+         VALUES {}",
+        rows.join(", ")
+    )
+}
+
+/// The first finding of a check, key by key.
+fn finding(database: &Database, id: &str) -> Value {
+    let audit = creditdb(["verify", id, "--format", "json"]).on(&database.url);
+    result(&audit.run().json(), id)["evidence"][0].clone()
+}
+
+#[test]
+fn a_request_that_is_logged_twice_and_was_charged_once_is_not_free() {
+    let charge = "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL)";
+    let database = ledger("1.0.0", &format!("{charge}; {}", logged("req_a", &[5, 5])));
+    assert_eq!(found(&database), ["request-id-duplicate"]);
+    let said = finding(&database, "request-id-duplicate");
+    assert_eq!(said["cause"], "logged-twice");
+    assert!(said["difference"].is_null(), "{said}");
+    let remedy = remedy("request-id-duplicate");
+    assert!(!remedy.contains("add_user_credits"), "{remedy}");
+    let keep = statement(&remedy, "DELETE FROM", "<kept>")
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<request_id>", "'req_a'")
+        .replace("<kept>", "(SELECT min(id) FROM public.llm_usage_log)");
+    database.execute(&keep);
+    assert_eq!(balance(&database), 95.0);
+    assert_eq!(found(&database), [""; 0]);
+}
+
+/// Two charges of a request, what was given back of them, and the price in the log.
+#[test]
+fn of_several_charges_the_price_in_the_log_remains() {
+    for (charges, back, price) in [([50, 50], 50, 5), ([5, 3], 0, 5), ([5, 3], 0, 3)] {
+        let charges = charges.map(|charge| {
+            format!("SELECT public.debit_user_credits('$user', {charge}, 'usage', 'req_a', NULL)")
+        });
+        let back = match back {
+            0 => "SELECT".to_owned(),
+            _ => format!("SELECT public.add_user_credits('$user', {back}, 'refund', 'req_a', 'x')"),
+        };
+        let log = logged("req_a", &[price]);
+        let database = ledger("1.0.0", &format!("{}; {back}; {log}", charges.join("; ")));
+        let checks = found(&database);
+        assert!(
+            checks.contains(&"usage-reference-duplicate".to_owned()),
+            "{checks:?}"
+        );
+        assert!(
+            !checks.contains(&"usage-amount-mismatch".to_owned()),
+            "{checks:?}"
+        );
+        let difference = finding(&database, "usage-reference-duplicate")["difference"].clone();
+        let difference = difference.as_str().unwrap().trim_start_matches('-');
+        let remedy = remedy("usage-reference-duplicate");
+        let give = statement(&remedy, "SELECT * FROM public.add_user_credits", "')")
+            .replace("<user>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'")
+            .replace("<difference without its sign>", difference);
+        database.execute(&give);
+        assert_eq!(balance(&database), f64::from(100 - price));
+        // What remains is information: the reference is used twice.
+        assert_eq!(found(&database), ["reference-reused"]);
+    }
+}
+
+#[test]
+fn each_user_gives_back_what_was_credited_to_that_user() {
+    let credit = |n: u32| {
+        let user = format!("00000000-0000-4000-8000-00000000000{n}");
+        format!("SELECT public.add_user_credits('{user}', 500, 'purchase', 'pi_1', NULL)")
+    };
+    let database = ledger("1.1.0", &[2, 3, 4].map(credit).join("; "));
+    let remedy = remedy("purchase-reference-duplicate");
+    let take = statement(&remedy, "SELECT * FROM public.debit_user_credits", "')");
+    for findings in [2, 1] {
+        assert_eq!(
+            found(&database),
+            ["purchase-reference-duplicate"],
+            "{findings}"
+        );
+        let said = finding(&database, "purchase-reference-duplicate");
+        let word = |key: &str| said[key].as_str().unwrap();
+        let user = word("subject").rsplit(' ').next().unwrap();
+        let take = take
+            .replace("<user>", &format!("'{user}'"))
+            .replace("<difference>", word("difference"))
+            .replace("<payment>", "'pi_1'");
+        database.execute(&take);
+    }
+    assert_eq!(found(&database), [""; 0]);
+    let least = "SELECT min(balance) FROM public.user_credits";
+    assert_eq!(printed(&database, least), Some(0.0));
+}
+
+#[test]
+fn a_refund_for_nothing_and_an_id_of_two_users_are_settled_as_printed() {
+    let refund = "SELECT public.add_user_credits('$user', 7, 'refund', NULL, 'Good will')";
+    let database = ledger("1.1.0", &format!("{refund}; {}", logged("req_a", &[0])));
+    database.execute(
+        "SELECT public.add_user_credits(u, 1, 'bonus', 'b', NULL)
+           FROM (SELECT '00000000-0000-4000-8000-000000000002'::uuid AS u) AS users;
+         INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, credits_used, success, error_message)
+         SELECT user_id, 'req_a', 'm', 'p', 0, false, 'x'
+           FROM public.credit_transactions WHERE transaction_type = 'bonus'",
+    );
+    let ids = ["request-id-collision", "refund-has-origin"];
+    assert_eq!(
+        found(&database),
+        [
+            "request-id-collision",
+            "refund-has-origin",
+            "success-but-free"
+        ]
+    );
+    let id = printed(
+        &database,
+        "SELECT max(id) FROM public.credit_transactions WHERE amount = 7",
+    );
+    let id = id.unwrap().to_string();
+    for name in ids {
+        let remedy = remedy(name);
+        let taken = remedy.find("SELECT * FROM public.debit_user_credits");
+        for from in remedy
+            .find("SELECT * FROM public.add_user_credits")
+            .into_iter()
+            .chain(taken)
+        {
+            let settled = database.copy();
+            let sql = statement(&remedy[from..], "SELECT", "<reason>)")
+                .replace("<user>", &format!("'{USER}'"))
+                .replace("'entry <id>'", &format!("'entry {id}'"))
+                .replace("'request <id>'", "'request req_a'")
+                .replace("<difference>", "7")
+                .replace("<reason>", "'Found out'");
+            settled.execute(&sql);
+            assert!(!found(&settled).contains(&name.to_owned()), "{sql}");
+        }
+    }
+}
