@@ -70,6 +70,11 @@ impl Predictor<'_> {
                 self.add("key-shared-ciphertext", format!("user {user} key {id}"));
             }
         }
+        for (id, group) in grouped(&ledger.keys, |key| Some(key.id)) {
+            if group.len() > 1 {
+                self.add("id-duplicate", format!("key {id}"));
+            }
+        }
         for (user, group) in grouped(&ledger.keys, |key| key.is_default.then_some(&key.user)) {
             if group.len() > 1 {
                 self.add(
