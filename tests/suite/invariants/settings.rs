@@ -196,3 +196,21 @@ fn a_server_whose_sessions_fire_no_triggers_is_found() {
     let seen = detail(&found("postgres"), "the server");
     assert!(seen.contains("/data/postgresql.conf, line "), "{seen}");
 }
+
+/// Memberships are those of the whole server, which the other tests share.
+#[test]
+fn members_of_the_role_that_writes_all_data_may_edit_history() {
+    let server = server(&[]);
+    execute(
+        &server,
+        "CREATE ROLE loader; GRANT pg_write_all_data TO loader; CREATE ROLE chief SUPERUSER; \
+         GRANT pg_write_all_data TO chief",
+    );
+    let found = || evidence(&server, "night", "privilege-append-only", "");
+    let members = found();
+    assert_eq!(members.len(), 1, "{members:?}");
+    assert!(detail(&members, "role loader").contains("a member of pg_write_all_data"));
+    assert_eq!(members[0]["actual"], "DELETE, UPDATE");
+    execute(&server, "REVOKE pg_write_all_data FROM loader");
+    assert_eq!(found(), [Value::Null; 0]);
+}
