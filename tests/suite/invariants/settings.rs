@@ -214,3 +214,29 @@ fn members_of_the_role_that_writes_all_data_may_edit_history() {
     execute(&server, "REVOKE pg_write_all_data FROM loader");
     assert_eq!(found(), [Value::Null; 0]);
 }
+
+#[test]
+fn commits_that_the_server_does_not_write_are_found() {
+    let server = server(&[]);
+    configure(&server, "synchronous_commit = off");
+    reload(&server, "synchronous_commit", "off");
+    let found = |options: &str| evidence(&server, "night", "durability-settings", options);
+    detail(&found(""), "setting synchronous_commit");
+    // A database that says otherwise is none of its own.
+    execute(
+        &server,
+        "ALTER DATABASE postgres SET synchronous_commit = on",
+    );
+    let own = "-c synchronous_commit=off";
+    assert_eq!(
+        found(own),
+        [Value::Null; 0],
+        "it is about this session only"
+    );
+    execute(&server, "ALTER ROLE postgres SET synchronous_commit = off");
+    let others = found("");
+    assert_eq!(others.len(), 1, "{others:?}");
+    let role = detail(&others, "setting synchronous_commit of ROLE postgres");
+    execute(&server, &role);
+    assert_eq!(found(""), [Value::Null; 0]);
+}
