@@ -1,5 +1,5 @@
--- Sequences, those behind identity columns too. From PostgreSQL 15 on one can be unlogged; that of an
--- unlogged table follows the table. $1: oids in scope.
+-- Sequences, those behind identity columns too. From PostgreSQL 15 on one can be unlogged; that of
+-- an unlogged table follows the table. $1: oids in scope.
 SELECT 'sequence' AS kind, NULL AS "table", c.oid::regclass::text AS name,
        pg_get_userbyid(c.relowner)::text AS owner, 'pg_class' AS class, c.oid, 0 AS sub,
        jsonb_strip_nulls(jsonb_build_object(

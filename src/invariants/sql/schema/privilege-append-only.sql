@@ -7,8 +7,8 @@
 -- why: GRANT ALL is quickly typed. Whoever takes the gateway over, or a clumsy script, can then
 --   rewrite the history that proves every balance.
 -- remedy: REVOKE UPDATE, DELETE, TRUNCATE ON public.credit_transactions FROM <role>; what a gateway
---   needs is in the role creditdb_gateway from schema 1.3.0 on, before that INSERT and SELECT. Where
---   the detail names pg_write_all_data: REVOKE pg_write_all_data FROM <role>.
+--   needs is in the role creditdb_gateway from schema 1.3.0 on, before that INSERT and SELECT.
+--   Where the detail names pg_write_all_data: REVOKE pg_write_all_data FROM <role>.
 -- canary: {"pg_catalog.pg_class": [
 --   {"oid": 2, "relname": "credit_transactions", "relnamespace": 3, "relowner": 10,
 --    "relacl": ["pg_monitor=w/pg_monitor"]}],
