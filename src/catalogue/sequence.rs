@@ -22,9 +22,13 @@ fn part_of(column: &str) -> String {
 /// Without its link to a column, which may not be there yet.
 pub(super) fn create(sequence: &Object, context: &Context<'_>) -> Vec<String> {
     let (name, kind) = (&sequence.name, sequence.text("type"));
+    let unlogged = match sequence.get("persistence") {
+        Some(_) => "UNLOGGED ",
+        None => "",
+    };
+    let options = options(sequence);
     let mut sql = vec![format!(
-        "CREATE SEQUENCE {name} AS {kind} {};",
-        options(sequence)
+        "CREATE {unlogged}SEQUENCE {name} AS {kind} {options};"
     )];
     sql.extend(trimmings(sequence, context));
     sql
@@ -139,6 +143,13 @@ pub(super) fn alter(
     if kept.into_iter().any(has) {
         let (kind, options) = (expected.text("type"), options(expected));
         sql.push(format!("ALTER SEQUENCE {name} AS {kind} {options};"));
+    }
+    if has("persistence") {
+        let mode = match expected.get("persistence") {
+            Some(_) => "UNLOGGED",
+            None => "LOGGED",
+        };
+        sql.push(format!("ALTER SEQUENCE {name} SET {mode};"));
     }
     match expected.get("owned by") {
         // The column has another name, which it loses later, and the link stays.

@@ -32,7 +32,7 @@ pub(super) enum Job {
     /// A check by itself, by its place in the plan.
     Check(usize),
     /// The same, but only where a question finds something: whether new rows may have changed its
-    /// verdict, or the one that its file has for all rows.
+    /// verdict, the one that its file has for all rows, or whether its guards are to be doubted.
     Suspects {
         /// Its place in the plan.
         place: usize,
@@ -176,7 +176,12 @@ impl<'a> Board<'a> {
         let mut jobs = Vec::new();
         for (place, (check, decision)) in self.plan.steps.iter().enumerate() {
             let status = match decision {
-                Decision::Guarded(names) => CheckStatus::Guarded(names.clone()),
+                Decision::Guarded(names) => {
+                    if let Some(question) = check.contract.doubt.clone() {
+                        jobs.push(Job::Suspects { place, question });
+                    }
+                    CheckStatus::Guarded(names.clone())
+                }
                 Decision::Skip(reason) => CheckStatus::Skipped(reason.clone()),
                 Decision::Fail(reason) => CheckStatus::Error(reason.clone()),
                 Decision::Evaluate => {
@@ -213,13 +218,19 @@ impl<'a> Board<'a> {
         match job {
             Job::Range { scan, range } => self.scans[*scan].extent.pages_of(*range),
             Job::Content { pass, range } => self.sealed.passes[*pass].extent().pages_of(*range),
-            // A question about new rows, as a rule.
+            // A question about new rows, as a rule, or about few.
             Job::Suspects { .. } if self.sealed.since.is_some() => 1,
+            Job::Suspects { place, .. } if self.is_guarded(*place) => 1,
             Job::Cycles => self.pages_of_cycles(),
             Job::Check(place) | Job::Suspects { place, .. } | Job::Evidence(place) => {
                 self.pages[*place]
             }
         }
+    }
+
+    /// Whether constraints prove a check.
+    fn is_guarded(&self, place: usize) -> bool {
+        matches!(self.plan.steps[place].1, Decision::Guarded(_))
     }
 
     /// How a check by itself is evaluated.
@@ -259,6 +270,11 @@ impl<'a> Board<'a> {
             };
             let check = self.plan.steps[*place].0;
             let (result, error) = match done {
+                // There was no reason to doubt the guards.
+                Ok(Done {
+                    violations: Some(Violations { count: 0, .. }),
+                    ..
+                }) if self.is_guarded(*place) => return (Vec::new(), None),
                 Ok(done) => (judged(check, done.violations.unwrap_or_default()), None),
                 Err(error) => (
                     unread(check, CheckStatus::Error(words(&error))),

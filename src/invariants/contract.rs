@@ -29,6 +29,7 @@ pub const CHECK_KEYS: &[Key] = &[
     Key::optional("difference"),
     Key::optional("suspects"),
     Key::optional("question"),
+    Key::optional("doubt"),
     Key::optional("canary"),
     Key::optional("incremental"),
 ];
@@ -141,6 +142,9 @@ pub struct Contract {
     /// finds nothing the check holds, and is not evaluated. Where an equation is said to spare the
     /// check, it need not find anything unless the equation holds, and is only asked then.
     pub question: Option<String>,
+    /// Other checks: a SELECT over little, asked although guards prove the check. Where it finds
+    /// something they have been got round, and the check is evaluated.
+    pub doubt: Option<String>,
     /// What is planted for the check to find, as JSON. Row checks: values of the columns of one row,
     /// the others are NULL. Other checks: an array of such rows for each table, the others are
     /// empty; a row with a key `"*"` is there so many times.
@@ -244,6 +248,7 @@ impl Reader<'_> {
             difference: self.text("difference"),
             suspects: self.text("suspects"),
             question: self.text("question"),
+            doubt: self.text("doubt"),
             canary: self.text("canary"),
             incremental: self.incremental(kind, severity),
             sql,
@@ -347,7 +352,7 @@ impl Reader<'_> {
                 self.problems.push(Problem::new(1, message));
             }
         }
-        for key in ["suspects", "question"] {
+        for key in ["suspects", "question", "doubt"] {
             if self.header.get(key).is_some() {
                 let message = format!("a row check has no \"{key}\": it judges each row");
                 self.reject(key, message);
@@ -363,8 +368,10 @@ impl Reader<'_> {
                 self.reject(key, message);
             }
         }
-        if (self.header.get("question")).is_some_and(|sql| !sql.starts_with("SELECT ")) {
-            self.reject("question", "question is a SELECT".to_owned());
+        for key in ["question", "doubt"] {
+            if (self.header.get(key)).is_some_and(|sql| !sql.starts_with("SELECT ")) {
+                self.reject(key, format!("{key} is a SELECT"));
+            }
         }
         if !suspects && self.header.get("table").is_some() {
             let message = "header key \"table\" belongs to row checks, or beside \"suspects\"";

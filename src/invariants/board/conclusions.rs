@@ -23,9 +23,9 @@ impl Board<'_> {
             state.gave_up = true;
             return jobs;
         }
-        for (place, (check, decision)) in self.plan.steps.iter().enumerate() {
+        for (place, (check, _)) in self.plan.steps.iter().enumerate() {
             if state.results[place].is_some() {
-                let is_guarded = matches!(decision, Decision::Guarded(_));
+                let is_guarded = self.is_guarded(place);
                 if is_broken && is_guarded && Equation::Chain.doubts(&check.contract.id) {
                     jobs.push(Job::Check(place));
                 }

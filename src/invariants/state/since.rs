@@ -100,10 +100,32 @@ pub(super) fn reads_sealed_tables(contract: &Contract) -> bool {
     TABLES.iter().any(|table| names.contains(*table))
 }
 
+/// What is called without parentheses, or is a time as a literal, and stands for other rows, the
+/// clock or who asks.
+const OTHERS: [&str; 8] = [
+    "select",
+    "public",
+    "now",
+    "today",
+    "tomorrow",
+    "yesterday",
+    "user",
+    "session_user",
+];
+
+/// Functions that know nothing but their arguments, and words that parentheses follow as well.
+const PURE: &str = " abs all and any array array_length array_ndims array_position array_to_string \
+    ascii between btrim cardinality case ceil ceiling char_length chr coalesce concat concat_ws \
+    date_part date_trunc decode div else encode extract filter floor from greatest in initcap \
+    isfinite jsonb_array_length jsonb_typeof least left length like lower lpad ltrim md5 mod not \
+    nullif numeric octet_length or overlay position power regexp_count regexp_like regexp_match \
+    regexp_replace regexp_substr repeat replace reverse right round row rpad rtrim scale sign \
+    split_part starts_with strpos substr substring then to_timestamp translate trim trim_scale \
+    trunc upper values varchar when ";
+
 /// Whether the verdict about a row depends on nothing but the row: neither on other rows nor on the
 /// clock nor on a function that could read either. The file may say that it does not all the same.
 fn is_about_single_rows(contract: &Contract) -> bool {
-    const OTHERS: [&str; 6] = ["select", "now", "random", "timeofday", "public", "current"];
     if contract.incremental.as_deref() == Some(INCREMENTAL_ROWS) {
         return true;
     }
@@ -111,11 +133,23 @@ fn is_about_single_rows(contract: &Contract) -> bool {
         return false;
     }
     let sql = contract.sql.to_lowercase();
-    let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
-    !words.any(|word| {
-        let clock = word.contains("timestamp") && word != "timestamptz" && word != "timestamp";
-        OTHERS.contains(&word) || clock || word.starts_with("current_") || word.starts_with("local")
-    })
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let code = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let code = code.collect::<Vec<_>>().join("\n");
+    let mut words = code.split(|c| !is_part(c));
+    let mut calls = code.match_indices('(').map(|(at, _)| {
+        let before = code[..at].trim_end_matches(|c: char| c.is_whitespace() || c == '"');
+        &before[before.trim_end_matches(is_part).len()..]
+    });
+    // A comment may stand between a name and its parenthesis.
+    let is_plain = !code.contains("--") && !code.contains("/*");
+    is_plain
+        && !words.any(|word| {
+            OTHERS.contains(&word) || word.starts_with("current_") || word.starts_with("local")
+        })
+        && calls.all(|name| name.is_empty() || PURE.contains(&format!(" {name} ")))
 }
 
 /// Other words are another check.
@@ -163,6 +197,22 @@ mod tests {
         assert!(!alone("created_at < CURRENT_DATE"));
         assert!(!alone("created_at > clock_timestamp()"));
         assert!(!alone("public.is_odd(user_id)"));
+        assert!(alone("round(amount, 2) <> amount AND (id > 0)"));
+        for clock in [
+            "age(created_at) > interval '1 day'",
+            "\"age\" (created_at) > interval '1 day'",
+            "age/**/(created_at) > interval '1 day'",
+            "age --\n(created_at) > interval '1 day'",
+            "created_at < statement_timestamp()",
+            "created_at < transaction_timestamp()",
+            "created_at::text < timeofday()",
+            "created_at::time > LOCALTIME",
+            "created_at > 'today'",
+            "created_at > timestamptz 'yesterday'",
+            "created_at > date 'Tomorrow'",
+        ] {
+            assert!(!alone(clock), "{clock}");
+        }
         let told = row("created_at > now()", "-- incremental: rows\n");
         assert!(is_about_single_rows(&told));
     }

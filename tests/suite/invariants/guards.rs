@@ -233,3 +233,23 @@ fn a_guard_that_the_sums_contradict_is_not_believed() {
     let missing = result(&run.json(), "balance-row-missing").clone();
     assert_eq!(missing["status"], "violated", "{missing}");
 }
+
+/// No sum tells of keys.
+#[test]
+fn a_foreign_key_of_provider_keys_that_was_got_round_is_not_believed() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let audit = |code: i32| {
+        let run = creditdb(["verify", "--format=json"]).on(&database.url);
+        result(&run.exits(code).json(), "balance-row-missing").clone()
+    };
+    assert_eq!(audit(0)["status"], "guarded");
+    database.execute(
+        "SET session_replication_role = replica;
+         INSERT INTO public.user_provider_keys (user_id, provider, key_name, encrypted_key)
+         VALUES ('00000000-0000-4000-8000-0000000000ff', 'openai', 'work', 'gAAAAABmX0c9Zk3v1b8K')",
+    );
+    let missing = audit(1);
+    assert_eq!(missing["status"], "violated", "{missing}");
+    assert_eq!(missing["violations"], 1, "{missing}");
+}

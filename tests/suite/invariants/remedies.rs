@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{LEDGER, result};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
+use crate::support::wait_until;
 
 pub(super) const USER: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -156,6 +157,16 @@ fn credits_that_were_meant_are_granted_once_and_the_chain_holds() {
     assert!(row.get::<_, bool>(0));
 }
 
+/// Returns when somebody waits for a lock.
+fn await_a_waiter(database: &Database) {
+    let mut lookout = database.connect();
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                 WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    wait_until("somebody to wait for a lock", || {
+        lookout.query_one(waits, &[]).unwrap().get(0)
+    });
+}
+
 /// A debit that has the row lock when a cycle is begun by hand belongs to the cycle before.
 #[test]
 fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
@@ -173,13 +184,7 @@ fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
     debit.batch_execute(lock).unwrap();
     thread::scope(|scope| {
         let by_hand = scope.spawn(|| database.execute(&begin));
-        let mut lookout = database.connect();
-        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
-                                     WHERE datname = current_database()
-                                       AND wait_event_type = 'Lock')";
-        while !lookout.query_one(waits, &[]).unwrap().get::<_, bool>(0) {
-            thread::sleep(Duration::from_millis(10));
-        }
+        await_a_waiter(&database);
         let charge = format!("SELECT public.debit_user_credits('{USER}', 5, 'usage', 'a', NULL)");
         debit.batch_execute(&charge).unwrap();
         debit.commit().unwrap();
@@ -262,5 +267,57 @@ fn a_day_on_which_nothing_is_due_is_settled_with_the_least_credit() {
     .replace("<last day>", last_day)
     .replace("<reason>", "'Given back'");
     database.execute(&settle);
+    assert_eq!(found(&database), [""; 0]);
+}
+
+/// The sequence is behind, and somebody has drawn from it and not committed: it must not be set to
+/// where the committed rows are.
+#[test]
+fn a_sequence_that_is_behind_is_set_above_what_others_have_drawn() {
+    let database = Database::migrated();
+    let grant = |n: u8, reference: &str| {
+        format!(
+            "SELECT public.add_user_credits('00000000-0000-4000-8000-00000000000{n}', 100,
+                                            'bonus', '{reference}', NULL)"
+        )
+    };
+    for reference in ["a1", "a2", "a3"] {
+        database.execute(&grant(1, reference));
+    }
+    database.execute("SELECT setval('public.credit_transactions_id_seq', 2)");
+    assert_eq!(found(&database), ["sequence-behind"]);
+    let mend = remedy("sequence-behind");
+    let mend = statement(&mend, "BEGIN;", "COMMIT;")
+        .replace("<table>", "credit_transactions")
+        .replace("<sequence>", "credit_transactions_id_seq");
+    let mut gateway = database.connect();
+    let mut grants = gateway.transaction().unwrap();
+    for reference in ["b1", "b2"] {
+        grants.batch_execute(&grant(2, reference)).unwrap();
+    }
+    thread::scope(|scope| {
+        let by_hand = scope.spawn(|| database.execute(&mend));
+        await_a_waiter(&database);
+        let after = scope.spawn(|| database.execute(&grant(3, "c1")));
+        thread::sleep(Duration::from_millis(50));
+        grants.commit().unwrap();
+        by_hand.join().unwrap();
+        after.join().unwrap();
+    });
+    // The first one was drawn again before anybody knew.
+    assert_eq!(found(&database), ["id-duplicate"]);
+    let audit = creditdb(["verify", "id-duplicate", "--format=json"]).on(&database.url);
+    let audit = audit.exits(1).json();
+    assert_eq!(result(&audit, "id-duplicate")["violations"], 1);
+    let renumber = statement(&remedy("id-duplicate"), "UPDATE ", "ct.id = n.old")
+        .replace("<user>", "'00000000-0000-4000-8000-000000000002'")
+        .replace("<id>", "3");
+    database.execute(&format!(
+        "BEGIN; ALTER TABLE public.credit_transactions
+                    DISABLE TRIGGER credit_transactions_keep_entries;
+         {renumber};
+         ALTER TABLE public.credit_transactions
+             ENABLE TRIGGER credit_transactions_keep_entries; COMMIT"
+    ));
     assert_eq!(found(&database), [""; 0]);
 }

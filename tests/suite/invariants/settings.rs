@@ -196,3 +196,47 @@ fn a_server_whose_sessions_fire_no_triggers_is_found() {
     let seen = detail(&found("postgres"), "the server");
     assert!(seen.contains("/data/postgresql.conf, line "), "{seen}");
 }
+
+/// Memberships are those of the whole server, which the other tests share.
+#[test]
+fn members_of_the_role_that_writes_all_data_may_edit_history() {
+    let server = server(&[]);
+    execute(
+        &server,
+        "CREATE ROLE loader; GRANT pg_write_all_data TO loader; CREATE ROLE chief SUPERUSER; \
+         GRANT pg_write_all_data TO chief",
+    );
+    let found = || evidence(&server, "night", "privilege-append-only", "");
+    let members = found();
+    assert_eq!(members.len(), 1, "{members:?}");
+    assert!(detail(&members, "role loader").contains("a member of pg_write_all_data"));
+    assert_eq!(members[0]["actual"], "DELETE, UPDATE");
+    execute(&server, "REVOKE pg_write_all_data FROM loader");
+    assert_eq!(found(), [Value::Null; 0]);
+}
+
+#[test]
+fn commits_that_the_server_does_not_write_are_found() {
+    let server = server(&[]);
+    configure(&server, "synchronous_commit = off");
+    reload(&server, "synchronous_commit", "off");
+    let found = |options: &str| evidence(&server, "night", "durability-settings", options);
+    detail(&found(""), "setting synchronous_commit");
+    // A database that says otherwise is none of its own.
+    execute(
+        &server,
+        "ALTER DATABASE postgres SET synchronous_commit = on",
+    );
+    let own = "-c synchronous_commit=off";
+    assert_eq!(
+        found(own),
+        [Value::Null; 0],
+        "it is about this session only"
+    );
+    execute(&server, "ALTER ROLE postgres SET synchronous_commit = off");
+    let others = found("");
+    assert_eq!(others.len(), 1, "{others:?}");
+    let role = detail(&others, "setting synchronous_commit of ROLE postgres");
+    execute(&server, &role);
+    assert_eq!(found(""), [Value::Null; 0]);
+}

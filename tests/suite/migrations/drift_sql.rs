@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::migrate;
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
-use crate::support::server::Database;
+use crate::support::server::{Database, server};
 
 /// A database that the migrations of a folder made.
 struct Made {
@@ -210,4 +210,27 @@ fn what_changed_objects_use_goes_after_they_are_changed() {
          CREATE OR REPLACE VIEW sizes AS SELECT size FROM notes WHERE size <> two();
          DROP TABLE parcels; CREATE TYPE parcels AS ENUM ('small');",
     );
+}
+
+/// An unlogged one begins anew after a crash, which servers before 15 have not.
+#[test]
+fn sequences_are_logged_as_the_migrations_make_them() {
+    if server().major() < 15 {
+        return;
+    }
+    let made = Made::of(
+        "CREATE TABLE t (id bigserial);
+         CREATE UNLOGGED TABLE u (id bigserial);
+         CREATE UNLOGGED SEQUENCE dropped;
+         CREATE UNLOGGED SEQUENCE kept",
+    );
+    made.repaired(
+        "ALTER SEQUENCE t_id_seq SET UNLOGGED;
+         DROP SEQUENCE dropped;
+         ALTER SEQUENCE kept SET LOGGED",
+    );
+    // That of a table goes with the table.
+    made.database.execute("ALTER TABLE t SET UNLOGGED");
+    let found = made.drift();
+    assert_eq!(found["differences"].as_array().unwrap().len(), 1, "{found}");
 }

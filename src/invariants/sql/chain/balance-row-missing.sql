@@ -9,11 +9,15 @@
 -- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with
 --   the sum of the entries: INSERT INTO public.user_credits (user_id, balance) VALUES (<user>,
 --   <expected>) ON CONFLICT (user_id) DO NOTHING; then set tier and allowance of the user's plan.
+-- doubt: SELECT FROM public.user_provider_keys AS pk WHERE NOT EXISTS (SELECT FROM
+--   public.user_credits AS uc WHERE uc.user_id = pk.user_id)
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "amount": 5}], "user_credits": [
 --   {"user_id": "00000000-0000-4000-8000-000000000002", "balance": 5}]}
 
 -- Users who appear only in the usage log are usage-user-unknown, a warning: no money is involved.
+-- session_replication_role gets round foreign keys: the sums of the chain tell of entries, and keys,
+-- which are few, are looked at all the same.
 WITH missing AS (
     SELECT ct.user_id, ct.amount, 1 AS entries, 0 AS keys
       FROM public.credit_transactions AS ct

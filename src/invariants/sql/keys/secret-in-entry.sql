@@ -8,10 +8,11 @@
 -- why: somebody pasted an error message of the provider into a ticket, and from there into the
 --   reason of a correction. The secret is then in every backup and statement, and support staff
 --   can read it.
--- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the text: UPDATE
---   public.credit_transactions SET description = '(removed)' WHERE <key of the entry>. From schema
---   1.3.0 on only the owner can, who switches the trigger credit_transactions_keep_entries off in
---   the same transaction.
+-- remedy: have the user revoke the key at the provider: it counts as leaked. Blank the column that
+--   the detail names: UPDATE public.credit_transactions SET <column> = <value> WHERE id = <id> AND
+--   user_id = <user>, to '(removed)' a description, to '{}' metadata. From schema 1.3.0 on only the
+--   owner can, who switches the trigger credit_transactions_keep_entries off in the same
+--   transaction.
 -- suspects: (octet_length(description) >= 20
 --   AND (octet_length(description) > 30 OR strpos(description, ' ') NOT BETWEEN 11 AND 20)
 --   AND (description LIKE '%AKIA%' OR
@@ -30,7 +31,7 @@
 -- one that begins with AKIA has 20 characters, any other 23. So there is no room for one in 30
 -- characters with a blank as their 11th to 20th. JSON spells a line end or a tab with a letter, as
 -- in \nsk-..., which is not the character before the key. Keys in the column for keys are
--- key-plaintext, in the log secret-in-text.
+-- key-plaintext, in the log secret-in-text. A reference_id is left out, as a request_id is there.
 WITH texts AS (
     SELECT ct.user_id, ct.id, v.field, v.text
       FROM public.credit_transactions AS ct

@@ -19,7 +19,9 @@
 
 -- Only usage counts: refunds do not lower the counter. Compared exactly, and for every user with
 -- a balance row; users without one are balance-row-missing. No entry before the earliest start of
--- a cycle counts for anybody; what was used before is added up for the users that differ.
+-- a cycle counts for anybody; what was used before is added up for the users that differ. A clock
+-- that is set back stamps an entry with a time before the cycle in which it counts: a lower id, of
+-- anybody, or the balance row itself has a later time then. The counter may have it or not.
 WITH used AS (
     SELECT ct.user_id, -sum(ct.amount) AS in_cycle, count(*) AS entries
       FROM public.credit_transactions AS ct
@@ -29,11 +31,22 @@ WITH used AS (
        AND ct.created_at >= uc.billing_cycle_start
      GROUP BY ct.user_id
 ), different AS MATERIALIZED (
-    SELECT uc.user_id, uc.credits_used_this_month, uc.billing_cycle_start,
+    SELECT uc.user_id, uc.credits_used_this_month, uc.billing_cycle_start, uc.created_at,
            coalesce(u.in_cycle, 0) AS in_cycle, coalesce(u.entries, 0) AS entries
       FROM public.user_credits AS uc
       LEFT JOIN used AS u ON u.user_id = uc.user_id
      WHERE uc.credits_used_this_month IS DISTINCT FROM coalesce(u.in_cycle, 0)
+), set_back AS (
+    SELECT d.user_id, -sum(ct.amount) AS used
+      FROM different AS d
+      JOIN public.credit_transactions AS ct ON ct.user_id = d.user_id
+     WHERE ct.transaction_type = 'usage' AND ct.created_at < d.billing_cycle_start
+       AND extract(epoch FROM d.billing_cycle_start) - extract(epoch FROM ct.created_at) <= 900
+       AND (ct.created_at < d.created_at
+            OR EXISTS (SELECT FROM public.credit_transactions AS o
+                        WHERE o.id BETWEEN ct.id - 1000 AND ct.id - 1
+                          AND o.created_at >= d.billing_cycle_start))
+     GROUP BY d.user_id
 ), ever AS (
     SELECT ct.user_id, -sum(ct.amount) AS total
       FROM public.credit_transactions AS ct
@@ -51,4 +64,6 @@ SELECT 'user ' || d.user_id AS subject,
        format('%s usage entries since %s; %s credits used in all',
               d.entries, d.billing_cycle_start, trim_scale(coalesce(e.total, 0))) AS detail
   FROM different AS d
-  LEFT JOIN ever AS e ON e.user_id = d.user_id;
+  LEFT JOIN ever AS e ON e.user_id = d.user_id
+  LEFT JOIN set_back AS s ON s.user_id = d.user_id
+ WHERE s.used IS NULL OR d.credits_used_this_month IS DISTINCT FROM d.in_cycle + s.used;

@@ -6,7 +6,8 @@
 -- guarded_by: nothing: settings belong to the server
 -- why: somebody made a bulk load faster and forgot to switch the settings back. After a power
 --   failure pages are torn or missing, and with zero_damaged_pages the server empties them without
---   a word: entries vanish.
+--   a word: entries vanish. With synchronous_commit off the last purchases before a crash are gone,
+--   which the payment provider has been told of.
 -- remedy: take the setting back where the detail says that it comes from: ALTER SYSTEM RESET does
 --   nothing to a configuration file that somebody wrote, or to the command line of the server.
 --   Behind it another place may set the same: ask again until the check holds. Then read every
@@ -14,10 +15,14 @@
 -- canary: {"pg_catalog.pg_settings": [{"name": "fsync", "setting": "off", "source": "default"}]}
 
 -- The throw-away servers of "creditdb demo" and of the tests have nothing to lose, and say so.
--- Whether pages have checksums is shown, not judged.
-WITH due (name, value) AS (
-    VALUES ('fsync', 'on'), ('full_page_writes', 'on'),
-           ('zero_damaged_pages', 'off'), ('ignore_checksum_failure', 'off')
+-- Whether pages have checksums is shown, not judged. Anybody may set synchronous_commit, and every
+-- setting of it but off is on this server's disk. So it counts where it is set for the server, for
+-- databases or roles; what this session was told by its client is its own affair, and a setting of
+-- the database or of its role hides from it what the server says.
+WITH due (name, value, wrong) AS (
+    VALUES ('fsync', 'on', 'off'), ('full_page_writes', 'on', 'off'),
+           ('synchronous_commit', 'on', 'off'),
+           ('zero_damaged_pages', 'off', 'on'), ('ignore_checksum_failure', 'off', 'on')
 )
 SELECT 'setting ' || s.name AS subject,
        d.value AS expected,
@@ -56,6 +61,22 @@ SELECT 'setting ' || s.name AS subject,
               current_setting('data_checksums')) AS detail
   FROM pg_catalog.pg_settings AS s
   JOIN due AS d ON d.name = s.name
- WHERE s.setting <> d.value
+ WHERE s.setting = d.wrong
+   AND (s.name <> 'synchronous_commit' OR s.source IN ('configuration file', 'command line'))
    AND NOT (d.value = 'on' AND current_setting('creditdb.throwaway', true) = 'on'
-            AND s.source = 'command line');
+            AND s.source = 'command line')
+UNION ALL
+SELECT 'setting synchronous_commit of ' || w.whose, 'on', split_part(c.setting, '=', 2), NULL,
+       'unsafe-writes', format('ALTER %s RESET synchronous_commit', w.whose)
+  FROM pg_catalog.pg_db_role_setting AS r
+ CROSS JOIN LATERAL unnest(r.setconfig) AS c (setting)
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN r.setrole <> 0 AND r.setdatabase <> 0
+                   THEN format('ROLE %I IN DATABASE %I', pg_get_userbyid(r.setrole),
+                               current_database())
+                   WHEN r.setrole <> 0 THEN format('ROLE %I', pg_get_userbyid(r.setrole))
+                   WHEN r.setdatabase <> 0 THEN format('DATABASE %I', current_database())
+                   ELSE 'ROLE ALL' END) AS w (whose)
+ WHERE lower(c.setting) ~ '^synchronous_commit=(off|false|no|0)$'
+   AND r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d
+                              WHERE d.datname = current_database()));

@@ -6,8 +6,11 @@
 -- guarded_by: nothing: a sequence knows nothing of the rows
 -- why: rows were restored or copied with their ids and the sequence was not set. The next entries
 --   fail on the primary key, or land below older entries and break the order of the chain.
--- remedy: SELECT setval('public.<sequence>', (SELECT max(id) FROM public.<table>)); then see
---   whether entries came in meanwhile: "creditdb verify chain-continuity".
+-- remedy: with those waited for who have drawn and not committed, whose ids would be drawn again:
+--   BEGIN; LOCK TABLE public.<table> IN SHARE ROW EXCLUSIVE MODE; SELECT
+--   setval('public.<sequence>', greatest((SELECT max(id) FROM public.<table>), (SELECT last_value
+--   FROM public.<sequence>))); COMMIT; then see whether entries came in meanwhile: "creditdb verify
+--   chain-continuity id-duplicate".
 -- canary: {"credit_transactions": [{"id": 9223372036854775807}],
 --   "llm_usage_log": [{"id": 9223372036854775807}]}
 

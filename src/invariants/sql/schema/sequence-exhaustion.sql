@@ -8,7 +8,8 @@
 --   From then on every purchase and every debit fails.
 -- remedy: widen the column in a planned migration (integer to bigint), and its sequence: ALTER
 --   SEQUENCE public.<sequence> AS bigint. When somebody set the sequence too far by hand, set it
---   back: SELECT setval('public.<sequence>', <max(id)>).
+--   back: BEGIN; LOCK TABLE public.<table> IN SHARE ROW EXCLUSIVE MODE; SELECT
+--   setval('public.<sequence>', (SELECT max(<column>) FROM public.<table>)); COMMIT;
 
 -- The range is that of the column, which may be smaller than that of the sequence. A sequence feeds
 -- the column that it belongs to, and those whose default draws from it, whoever it belongs to.

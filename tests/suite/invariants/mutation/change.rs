@@ -266,3 +266,14 @@ pub fn second_default(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
         &["DROP INDEX IF EXISTS public.user_provider_keys_default_key"],
     )
 }
+
+/// A key gets the id of another user's.
+pub fn repeat_id(l: &mut Ledger, r: &mut Rng) -> Option<Damage> {
+    let (from, to) = (index(r, l.keys.len())?, index(r, l.keys.len())?);
+    let (id, user) = (l.keys[from].id, l.keys[to].user.clone());
+    if l.keys.iter().any(|key| (key.id, &key.user) == (id, &user)) {
+        return None;
+    }
+    l.keys[to].id = id;
+    done(format!("key {id}"), &[])
+}

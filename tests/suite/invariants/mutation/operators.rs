@@ -262,6 +262,7 @@ pub const OPERATORS: &[(&str, Operator)] = &[
         on_key(l, r, |k, _| k.is_active = false)
     }),
     ("second default key", change::second_default),
+    ("draw an id again", change::repeat_id),
     ("invalidate an index", objects::invalidate_index),
     ("drop an index", objects::drop_index),
     ("disable a trigger", objects::disable_trigger),

@@ -262,6 +262,9 @@ impl Predictor<'_> {
         let mut tables = [entries.collect::<Vec<_>>(), log.collect()];
         for rows in &mut tables {
             rows.sort();
+            for pair in rows.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+                self.add("id-duplicate", format!("{} {}", pair[0].2, pair[0].0));
+            }
             let mut newest = i64::MIN / 2;
             for (id, created, kind, user) in rows {
                 if !(YEAR_2020..=ledger.now + 5 * MINUTE).contains(created) {

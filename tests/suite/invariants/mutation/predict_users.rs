@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{DAY, Key, MINUTE, TIERS};
+use super::ledger::{DAY, Entry, Key, MINUTE, TIERS};
 use super::number::Num;
 use super::predict::{Predictor, grouped};
 use super::predict_rows::NIL;
@@ -13,9 +13,24 @@ impl Predictor<'_> {
     pub fn users(&mut self) {
         let ledger = self.ledger;
         for user in &ledger.users {
-            let in_cycle = (ledger.entries.iter())
-                .filter(|e| e.user == user.id && e.kind == "usage" && e.created >= user.cycle);
-            if user.used != -in_cycle.map(|e| e.amount).sum::<Num>().or_zero() {
+            let usage = || {
+                let of_user = |e: &&Entry| e.user == user.id && e.kind == "usage";
+                ledger.entries.iter().filter(of_user)
+            };
+            let sum = |is_in: &dyn Fn(&Entry) -> bool| -> Num {
+                let amounts = usage().filter(|e| is_in(e)).map(|e| e.amount);
+                -amounts.sum::<Num>().or_zero()
+            };
+            let in_cycle = sum(&|e| e.created >= user.cycle);
+            // Younger than the cycle by its id, but by a clock that was set back.
+            let set_back = sum(&|e| {
+                let before = |o: &Entry| o.id < e.id && o.id >= e.id - 1000;
+                e.created < user.cycle
+                    && user.cycle.saturating_sub(e.created) <= 15 * MINUTE
+                    && (e.created < user.created
+                        || (ledger.entries.iter()).any(|o| before(o) && o.created >= user.cycle))
+            });
+            if user.used != in_cycle && user.used != in_cycle + set_back {
                 self.add("quota-equals-cycle-sum", format!("user {}", user.id));
             }
             let subject = format!("user_credits user_id={}", user.id);
@@ -68,6 +83,11 @@ impl Predictor<'_> {
                 let user = group.iter().map(|key| &key.user).min().unwrap();
                 let id = group.iter().map(|key| key.id).min().unwrap();
                 self.add("key-shared-ciphertext", format!("user {user} key {id}"));
+            }
+        }
+        for (id, group) in grouped(&ledger.keys, |key| Some(key.id)) {
+            if group.len() > 1 {
+                self.add("id-duplicate", format!("key {id}"));
             }
         }
         for (user, group) in grouped(&ledger.keys, |key| key.is_default.then_some(&key.user)) {

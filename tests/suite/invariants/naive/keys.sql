@@ -24,6 +24,15 @@ SELECT 1 FROM user_provider_keys
         OR starts_with(word, 'xai-') AND length(word) >= 24
         OR starts_with(word, 'r8_') AND length(word) >= 23
         OR starts_with(word, 'AKIA') AND length(word) = 20)
+    OR word = ''
+    OR EXISTS (
+        SELECT 1 FROM regexp_split_to_table(key_name, '[^A-Za-z0-9_-]+') AS part
+         WHERE starts_with(part, 'sk-') AND length(part) >= 23
+            OR starts_with(part, 'AIza') AND length(part) = 39
+            OR starts_with(part, 'gsk_') AND length(part) >= 24
+            OR part ~ '^(hf|r8)_' AND length(part) >= 23
+            OR starts_with(part, 'xai-') AND length(part) >= 24
+            OR starts_with(part, 'AKIA') AND length(part) = 20)
     OR lower(word) LIKE 'bearer %'
     OR word LIKE '-----BEGIN %PRIVATE KEY%'
     OR word LIKE '{%' AND lower(word) NOT LIKE '%"ciphertext"%'
@@ -41,6 +50,10 @@ SELECT 1 FROM user_provider_keys
 -- check: secret-in-text
 WITH texts (text) AS (
     SELECT error_message FROM llm_usage_log UNION ALL SELECT metadata::text FROM llm_usage_log
+    UNION ALL
+    SELECT substring(name FROM '^[A-Za-z0-9_-]+')
+      FROM llm_usage_log CROSS JOIN LATERAL (VALUES (model), (provider)) AS v (name)
+     WHERE length(name) >= 36
 )
 SELECT 1 FROM texts
  CROSS JOIN LATERAL regexp_split_to_table(

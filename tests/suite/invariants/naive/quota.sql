@@ -1,9 +1,20 @@
 -- check: quota-equals-cycle-sum
-SELECT 1 FROM user_credits AS uc
- WHERE uc.credits_used_this_month IS DISTINCT FROM
-       (SELECT coalesce(-sum(ct.amount), 0) FROM credit_transactions AS ct
-         WHERE ct.user_id = uc.user_id AND ct.transaction_type = 'usage'
-           AND ct.created_at >= uc.billing_cycle_start)
+WITH usage AS (
+    SELECT uc.user_id, uc.credits_used_this_month AS counted, ct.amount,
+           ct.created_at >= uc.billing_cycle_start AS is_in,
+           extract(epoch FROM uc.billing_cycle_start) - extract(epoch FROM ct.created_at)
+               BETWEEN 0 AND 900
+           AND (uc.created_at > ct.created_at
+                OR EXISTS (SELECT 1 FROM credit_transactions AS o
+                            WHERE o.id < ct.id AND o.id >= ct.id - 1000
+                              AND o.created_at >= uc.billing_cycle_start)) AS set_back
+      FROM user_credits AS uc
+      LEFT JOIN credit_transactions AS ct
+        ON ct.user_id = uc.user_id AND ct.transaction_type = 'usage'
+)
+SELECT 1 FROM usage GROUP BY user_id, counted
+HAVING counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in), 0)
+   AND counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in OR set_back), 0)
 
 -- check: quota-negative
 SELECT 1 FROM user_credits

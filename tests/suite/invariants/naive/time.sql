@@ -37,3 +37,12 @@ SELECT 1 FROM (
             UNION ALL SELECT 2, id, created_at FROM llm_usage_log) AS r (kind, id, created_at)
      WHERE created_at > '2020-01-01 UTC' AND created_at < now() + interval '5 minutes') AS t
  WHERE created_at < newest - interval '1 day'
+
+-- check: id-duplicate
+SELECT 1 FROM credit_transactions AS a JOIN credit_transactions AS b USING (id)
+ WHERE a.user_id <> b.user_id
+UNION ALL
+SELECT 1 FROM llm_usage_log AS a JOIN llm_usage_log AS b USING (id) WHERE a.user_id <> b.user_id
+UNION ALL
+SELECT 1 FROM user_provider_keys AS a JOIN user_provider_keys AS b USING (id)
+ WHERE a.user_id <> b.user_id

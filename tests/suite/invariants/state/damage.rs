@@ -61,7 +61,7 @@ fn an_incremental_audit_finds_in_new_rows_what_a_full_one_finds() {
         "UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'
           WHERE id > 15;
          UPDATE public.llm_usage_log SET latency_ms = -1, total_tokens = 7 WHERE id = 16;
-         UPDATE public.llm_usage_log SET user_id = '00000000-0000-4000-8000-000000000009'
+         UPDATE public.llm_usage_log SET user_id = '00000000-0000-4000-8000-000000000009', id = 16
           WHERE id = 17;
          UPDATE public.llm_usage_log SET error_message = 'sk-abcdefghijklmnopqrstuvwxyz'
           WHERE id = 18;
@@ -81,6 +81,7 @@ fn an_incremental_audit_finds_in_new_rows_what_a_full_one_finds() {
     let full = alone.on(&night.database.url).exits(1).json();
     assert_eq!(violated(&new), violated(&full));
     for id in [
+        "id-duplicate",
         "latency-implausible",
         "near-duplicate-credit",
         "purchase-reference-duplicate",
