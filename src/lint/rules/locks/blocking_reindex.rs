@@ -9,10 +9,9 @@ use crate::report::Severity;
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     title: "REINDEX runs without CONCURRENTLY",
-    why: "REINDEX blocks all writes to the table and all reads that use the index, until \
-              the new index is complete.",
-    remedy: "use REINDEX … CONCURRENTLY in a file of its own with \"transaction: none\", or \
-              creditdb maintain reindex",
+    why: "REINDEX blocks all writes to the table until the new index is complete, and all \
+              reads that are planned meanwhile: the planner opens every index of a table.",
+    remedy: "use REINDEX … CONCURRENTLY in a file of its own with \"transaction: none\"",
     check: Check::Statement(check),
 };
 
