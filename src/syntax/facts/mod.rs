@@ -8,6 +8,7 @@ mod table;
 use std::iter;
 use std::ops::Range;
 
+use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 pub(crate) use function::Function;
@@ -209,6 +210,28 @@ pub(crate) fn of(statement: &ast::Stmt) -> Vec<Fact> {
         | Stmt::CreateForeignTable(_) => vec![Fact::Create(names::first(statement.syntax()))],
         _ => Vec::new(),
     }
+}
+
+/// The table whose rows a part of a statement changes or deletes.
+pub(crate) fn rewritten(node: &SyntaxNode) -> Option<SyntaxNode> {
+    if let Some(update) = ast::Update::cast(node.clone()) {
+        return Some(update.relation_name()?.syntax().clone());
+    }
+    if let Some(delete) = ast::Delete::cast(node.clone()) {
+        return Some(delete.relation_name()?.syntax().clone());
+    }
+    let merge = ast::Merge::cast(node.clone())?;
+    let changes = |node: SyntaxNode| {
+        ast::MergeUpdate::can_cast(node.kind()) || ast::MergeDelete::can_cast(node.kind())
+    };
+    let any = merge.syntax().descendants().any(changes);
+    Some(
+        merge
+            .table_relation_name()
+            .filter(|_| any)?
+            .syntax()
+            .clone(),
+    )
 }
 
 /// The elements of a schema, which have names of their own, come after its name.
