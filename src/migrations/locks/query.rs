@@ -244,10 +244,19 @@ pub(super) fn called(node: &SyntaxNode) -> Vec<String> {
     let calls = node.descendants().filter_map(ast::CallExpr::cast);
     calls
         .filter_map(|call| {
-            let text = call.syntax().text().to_string();
-            let name = text.split('(').next()?.trim();
-            let last = name.rsplit('.').next()?.trim();
-            Some(last.trim_matches('"').to_lowercase())
+            let callee = call.expr()?;
+            let names = callee.syntax().descendants();
+            let last = names
+                .filter(|node| ast::NameRef::can_cast(node.kind()))
+                .last()?;
+            Some(ast::normalize_name_node(&last))
         })
         .collect()
+}
+
+/// Whether an expression calls a function that may return something else for each row.
+pub(super) fn is_volatile(world: &World, node: &SyntaxNode) -> bool {
+    called(node)
+        .iter()
+        .any(|name| world.volatile.contains(name))
 }

@@ -61,6 +61,8 @@ pub(crate) enum Fact {
         table: String,
         column: String,
         ty: String,
+        /// The one that it asks for, without the schema `pg_catalog`.
+        collation: Option<String>,
         /// Whether a USING expression computes the new values.
         using: bool,
         at: Range<usize>,
