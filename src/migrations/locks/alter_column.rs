@@ -33,7 +33,12 @@ pub(super) fn apply(
                 }
             }
         }
-        (_, Fact::DropColumn { column, .. }) => drop(reader, tables, column),
+        (Action::DropColumn(drop), Fact::DropColumn { column, .. }) => {
+            if cascades(drop.drop_behavior()) {
+                reader.effects.unread_cascade();
+            }
+            self::drop(reader, tables, column);
+        }
         (_, Fact::RenameColumn { from, to, .. }) => {
             for table in tables {
                 rename(reader, *table, from, to);

@@ -90,6 +90,11 @@ impl Effects {
         }
     }
 
+    /// An index that is built anew, which says nothing about how its table is read.
+    pub fn rebuild(&mut self, index: Id, level: Level) {
+        self.entry(index, level, false).rewrites = true;
+    }
+
     pub fn scan(&mut self, world: &World, relation: Id, level: Level) {
         let lock = self.entry(relation, level, false);
         if world.relations[relation].has_storage() && lock.scan == Scan::No {

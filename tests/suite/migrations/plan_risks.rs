@@ -90,3 +90,40 @@ fn what_waits_for_the_work_of_a_later_statement_is_told() {
         assert_ne!(told["risk"], "none", "{second}");
     }
 }
+
+/// CASCADE may take a trigger, a default or a view of tables that the statement does not name.
+#[test]
+fn what_cascade_takes_along_is_at_least_a_notice() {
+    let tables = "CREATE TABLE t (id bigint); CREATE SEQUENCE s; CREATE TYPE e AS ENUM ('a');
+                  CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';";
+    let cascades = "DROP FUNCTION f() CASCADE;\nDROP SEQUENCE s CASCADE;\n\
+                    ALTER TABLE t DROP COLUMN id CASCADE;\nDROP COLLATION c CASCADE;";
+    let folder = Folder::with(&[("V1__t.sql", tables), ("V2__drop.sql", cascades)]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    let json = planned(&folder, &database);
+    let statements = json["files"][0]["statements"].as_array().unwrap();
+    assert_eq!(statements.len(), 4);
+    for told in statements {
+        assert_eq!(told["risk"], "notice", "{told}");
+        let reasons = told["reasons"].to_string();
+        assert!(reasons.contains("what depends on it"), "{told}");
+    }
+}
+
+/// Whoever plans a query opens all indexes of its table.
+#[test]
+fn readers_wait_while_indexes_are_built_anew() {
+    let folder = Folder::with(&[
+        ("V1__t.sql", "CREATE TABLE t (id bigint PRIMARY KEY);"),
+        ("V2__rebuild.sql", "REINDEX TABLE t;"),
+    ]);
+    let database = with_rows(&folder, 10);
+    database.execute("UPDATE pg_class SET reltuples = 10000000 WHERE relname = 't_pkey'");
+    let json = planned(&folder, &database);
+    let told = statement(&json, 0, 0);
+    assert_eq!(told["risk"], "danger");
+    let reasons = told["reasons"].to_string();
+    let words = "is rewritten while reads and writes wait: about 5.0 s";
+    assert!(reasons.contains(words), "{reasons}");
+}
