@@ -1,6 +1,6 @@
 //! A rebuild of indexes that blocks the table.
 
-use squawk_linter::Rule as Squawk;
+use squawk_syntax::ast::{ReindexTarget, Stmt};
 
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
@@ -16,10 +16,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
-    for _ in statement.squawk(&[Squawk::RequireConcurrentReindex]) {
+    let Stmt::Reindex(reindex) = statement.node else {
+        return;
+    };
+    // The server's own tables have no other way.
+    let target = reindex.reindex_target();
+    let is_system = matches!(target, Some(ReindexTarget::ReindexTargetSystem(_)));
+    if !is_system && !reindex.is_concurrently() {
         found.add(
             &statement.first_line(),
-            "this blocks writes, and reads that use the index",
+            "this blocks writes, and reads that are planned meanwhile",
         );
     }
 }
