@@ -8,14 +8,15 @@ use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast;
 
 use super::file::File;
-use crate::syntax::facts::{Column, Constraint, Fact, Kind, named, without_public};
+use crate::syntax::facts::{Column, Constraint, Fact, Kind, Space, named, without_public};
 
 #[derive(Default)]
 pub(super) struct Schema {
     tables: BTreeMap<String, Table>,
     indexes: BTreeMap<String, String>,
-    /// Names of what pending files made, whatever it is.
-    new: BTreeSet<String>,
+    /// What files made, and whether pending ones did. What is made once more (OR REPLACE, IF NOT
+    /// EXISTS) stays what it was.
+    made: BTreeMap<(Space, String), bool>,
     /// Functions and whether they are volatile.
     functions: BTreeMap<String, bool>,
 }
@@ -35,9 +36,14 @@ struct Known {
 }
 
 impl Schema {
-    /// Whether pending files made it: no data, no traffic.
+    /// Whether pending files made a relation or a type: no data, no traffic.
     pub fn is_new(&self, name: &str) -> bool {
-        self.new.contains(name)
+        self.is_new_in(Space::Relations, name)
+    }
+
+    pub fn is_new_in(&self, space: Space, name: &str) -> bool {
+        let made = self.made.get(&(space, name.to_owned()));
+        made.copied().unwrap_or_default()
     }
 
     /// Whether a table has a column `user_id`, as far as the files tell.
@@ -136,15 +142,16 @@ impl Schema {
                     self.add_constraint(table, constraint, file);
                 }
             }
-            Fact::Create(name) | Fact::CreateSchema(name) => self.make(name, file),
+            Fact::Create(space, name) => self.make(*space, name, file),
+            Fact::CreateSchema(name) => self.make(Space::Schemas, name, file),
             Fact::CreateFunction(function) => {
-                self.make(&function.name, file);
+                self.make(Space::Routines, &function.name, file);
                 self.functions
                     .insert(function.name.clone(), function.volatile);
             }
             Fact::CreateIndex(index) => {
                 let Some(name) = &index.name else { return };
-                self.make(name, file);
+                self.make(Space::Relations, name, file);
                 self.indexes.insert(name.clone(), index.table.clone());
             }
             Fact::AddColumn {
@@ -164,11 +171,11 @@ impl Schema {
                 if let Some(table) = self.tables.remove(from) {
                     self.tables.insert(to.clone(), table);
                 }
-                if self.new.remove(from) {
-                    self.new.insert(to.clone());
+                if let Some(is_new) = self.made.remove(&(Space::Relations, from.clone())) {
+                    self.made.insert((Space::Relations, to.clone()), is_new);
                 }
             }
-            Fact::Drop(names) => names.iter().for_each(|name| self.forget(name)),
+            Fact::Drop(space, names) => names.iter().for_each(|name| self.forget(*space, name)),
             Fact::AlterTable(_) | Fact::AddIdentity { .. } => {}
             change => {
                 if let Some(table) = change.altered_table() {
@@ -181,10 +188,9 @@ impl Schema {
         }
     }
 
-    fn make(&mut self, name: &str, file: &File<'_>) {
-        if !file.source.existing {
-            self.new.insert(name.to_owned());
-        }
+    fn make(&mut self, space: Space, name: &str, file: &File<'_>) {
+        let made = self.made.entry((space, name.to_owned()));
+        made.or_insert(!file.source.existing);
     }
 
     /// A table that exists already (IF NOT EXISTS) keeps what is known about it.
@@ -192,7 +198,7 @@ impl Schema {
         if self.tables.contains_key(table) {
             return;
         }
-        self.make(table, file);
+        self.make(Space::Relations, table, file);
         let mut new = Table::default();
         if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
             new.columns.clone_from(&parent.columns);
@@ -220,11 +226,18 @@ impl Schema {
         });
     }
 
-    fn forget(&mut self, name: &str) {
-        self.tables.remove(name);
-        self.indexes.remove(name);
-        self.functions.remove(name);
-        self.new.remove(name);
+    fn forget(&mut self, space: Space, name: &str) {
+        match space {
+            Space::Relations => {
+                self.tables.remove(name);
+                self.indexes.remove(name);
+            }
+            Space::Routines => {
+                self.functions.remove(name);
+            }
+            Space::Schemas => {}
+        }
+        self.made.remove(&(space, name.to_owned()));
     }
 }
 

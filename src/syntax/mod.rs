@@ -6,4 +6,4 @@ mod statements;
 pub(crate) mod step;
 pub(crate) mod words;
 
-pub(crate) use statements::Script;
+pub(crate) use statements::{Script, controls_transaction};

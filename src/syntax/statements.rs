@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::{fmt, iter};
 
-use squawk_syntax::ast::{AstNode, Stmt};
+use squawk_syntax::ast::{AstNode, Rollback, Stmt};
 use squawk_syntax::{Parse, SourceFile};
 
 use super::facts::{self, Fact};
@@ -129,13 +129,7 @@ impl<'a> Script<'a> {
 
     /// The first statement that begins or ends a transaction.
     pub fn transaction_control(&self) -> Option<Located> {
-        let control = |statement: &Stmt| {
-            matches!(
-                statement,
-                Stmt::Begin(_) | Stmt::Commit(_) | Stmt::Rollback(_) | Stmt::PrepareTransaction(_)
-            )
-        };
-        let at = range(&self.nodes().find(control)?);
+        let at = range(&self.nodes().find(controls_transaction)?);
         let words = self.text[at.clone()].trim_end_matches(';').to_owned();
         Some(Located {
             line: line_of(self.text, at.start),
@@ -158,6 +152,15 @@ impl<'a> Script<'a> {
     /// The statements as syntax, in order; those that are empty included.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Stmt> {
         self.parse.tree().stmts().collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// Whether a statement begins or ends a transaction; savepoints do neither.
+pub(crate) fn controls_transaction(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Begin(_) | Stmt::Commit(_) | Stmt::PrepareTransaction(_) => true,
+        Stmt::Rollback(rollback) => !matches!(rollback, Rollback::RollbackToSavepoint(_)),
+        _ => false,
     }
 }
 
@@ -202,6 +205,7 @@ mod tests {
         assert_eq!(found("SELECT 1;\nCOMMIT;"), Some(2));
         assert_eq!(found("BEGIN; SELECT 1; END;"), Some(1));
         assert_eq!(found("DO $$ BEGIN NULL; END $$;"), None);
+        assert_eq!(found("SAVEPOINT a; ROLLBACK TO a; RELEASE a;"), None);
     }
 
     #[test]

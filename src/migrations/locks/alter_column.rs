@@ -2,10 +2,10 @@
 
 use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode, NameLike};
 
-use super::change_type::{self, Change};
+use super::change_type::{self, Change, Wanted};
 use super::level::Level::{self, AccessExclusive};
-use super::query::called;
-use super::statement::Reader;
+use super::query::is_volatile;
+use super::statement::{Reader, cascades};
 use super::world::Id;
 use super::{alter_table, constraints};
 use crate::syntax::facts::{self, Fact, words};
@@ -33,7 +33,12 @@ pub(super) fn apply(
                 }
             }
         }
-        (_, Fact::DropColumn { column, .. }) => drop(reader, tables, column),
+        (Action::DropColumn(drop), Fact::DropColumn { column, .. }) => {
+            if cascades(drop.drop_behavior()) {
+                reader.effects.unread_cascade();
+            }
+            self::drop(reader, tables, column);
+        }
         (_, Fact::RenameColumn { from, to, .. }) => {
             for table in tables {
                 rename(reader, *table, from, to);
@@ -48,13 +53,25 @@ pub(super) fn apply(
             }
         }
         (
-            _,
+            Action::AlterColumn(alter),
             Fact::SetType {
-                column, ty, using, ..
+                column,
+                ty,
+                collation,
+                ..
             },
         ) => {
+            let using = match alter.option() {
+                Some(ast::AlterColumnOption::SetType(set)) => set.using_expr(),
+                _ => None,
+            };
+            let wanted = Wanted {
+                ty,
+                collation: collation.as_deref().unwrap_or_default(),
+                using: using.and_then(|using| using.expr()),
+            };
             for table in tables {
-                set_type(reader, *table, level, column, ty, *using);
+                set_type(reader, *table, level, column, &wanted);
             }
         }
         _ => {}
@@ -76,17 +93,16 @@ fn add(
     let mut volatile = column.identity;
     let mut stored = false;
     let mut has_value = column.identity;
+    let mut has_default = false;
     for constraint in add.constraints() {
         match &constraint {
             ast::Constraint::DefaultConstraint(default) => {
                 let expression = default.expr();
+                has_default = true;
                 has_value |= expression
                     .as_ref()
                     .is_some_and(|e| words(e.syntax()) != "null");
-                let names = expression.map(|e| called(e.syntax())).unwrap_or_default();
-                volatile |= names
-                    .iter()
-                    .any(|name| reader.world.volatile.contains(name));
+                volatile |= expression.is_some_and(|e| is_volatile(reader.world, e.syntax()));
             }
             ast::Constraint::GeneratedConstraint(generated) => {
                 let text = words(generated.syntax());
@@ -96,6 +112,10 @@ fn add(
             }
             _ => {}
         }
+    }
+    if !has_default && let Some(is_volatile) = reader.world.volatile_default(&column.ty) {
+        has_value = true;
+        volatile |= is_volatile;
     }
     let rewrites = volatile || stored || reader.world.is_constrained_domain(&column.ty);
     for table in tables {
@@ -194,15 +214,11 @@ pub(super) fn not_null(reader: &mut Reader<'_>, tables: &[Id], column: &str) {
     }
 }
 
-fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, ty: &str, using: bool) {
+fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, wanted: &Wanted<'_>) {
     let Some(old) = reader.world.relations[table].column(column).cloned() else {
         return;
     };
-    let change = match change_type::between(reader.world, &old.ty, ty) {
-        _ if old.stored => Change::Rewrite,
-        change if using && change != Change::Nothing => Change::Rewrite,
-        change => change,
-    };
+    let change = change_type::of(reader.world, &old, wanted);
     let relation = &reader.world.relations[table];
     let mentions = |columns: &[String]| columns.iter().any(|c| c == column);
     let has_index = relation.indexes.iter().any(|i| mentions(&i.columns));
@@ -244,7 +260,8 @@ fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, ty: 
         Change::Relabel | Change::Nothing => {}
     }
     if let Some(column) = reader.world.relations[table].column_mut(column) {
-        ty.clone_into(&mut column.ty);
+        wanted.ty.clone_into(&mut column.ty);
+        column.collation = wanted.collation().to_owned();
     }
 }
 

@@ -200,6 +200,11 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
                 reader.world.relations[id].method = name;
             }
         }
+        Action::AlterConstraint(alter) => {
+            for table in tables {
+                constraints::alter(reader, *table, alter);
+            }
+        }
         Action::SetSchema(set) => set_schema(reader, id, set),
         Action::AttachPartition(attach) => partitions::attach(reader, id, attach),
         Action::DetachPartition(detach) => partitions::detach(reader, id, detach),
@@ -247,6 +252,7 @@ pub(super) fn column(column: &facts::Column) -> Column {
         name: column.name.clone(),
         ty: column.ty.clone(),
         not_null: column.not_null,
+        collation: String::new(),
         stored: false,
     }
 }

@@ -1,9 +1,32 @@
 //! Whether a column gets another type without its values being touched.
 
-use super::world::World;
+use squawk_syntax::ast::{AstNode, Expr};
 
-/// What a change of a type costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::alter_table::bare;
+use super::world::{Column, World};
+use crate::syntax::facts::words;
+
+/// What a column is to become.
+pub(super) struct Wanted<'a> {
+    pub ty: &'a str,
+    /// Empty for that of the type.
+    pub collation: &'a str,
+    /// What computes the new values, where the old ones are not to be taken as they are.
+    pub using: Option<Expr>,
+}
+
+impl Wanted<'_> {
+    /// As [`Column::collation`] gives it.
+    pub fn collation(&self) -> &str {
+        match bare(self.collation) {
+            "default" => "",
+            collation => collation,
+        }
+    }
+}
+
+/// What a change of a type costs; the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
     /// Same type, or only a wider limit: values and indexes stay.
     Nothing,
@@ -43,19 +66,49 @@ fn normal(ty: &str) -> (String, Vec<i64>) {
     (name.to_owned(), arguments)
 }
 
-pub(super) fn between(world: &World, old: &str, new: &str) -> Change {
+/// What it costs to make a column what is wanted.
+pub(super) fn of(world: &World, old: &Column, wanted: &Wanted<'_>) -> Change {
+    let from = match &wanted.using {
+        _ if old.stored => None,
+        None => Some((old.ty.clone(), Change::Nothing)),
+        Some(expression) => casts(world, old, expression),
+    };
+    let Some((from, casts)) = from else {
+        return Change::Rewrite;
+    };
+    let change = casts.max(between(world, &from, wanted.ty));
+    if wanted.collation() == old.collation {
+        change
+    } else {
+        // The values stay, but indexes order them anew.
+        change.max(Change::Relabel)
+    }
+}
+
+/// The type of an expression that is the column or a cast of it, with what the casts cost. The
+/// server looks through casts that touch no value, and through nothing else.
+fn casts(world: &World, old: &Column, expression: &Expr) -> Option<(String, Change)> {
+    match expression {
+        Expr::NameRef(name) if name.text() == old.name => Some((old.ty.clone(), Change::Nothing)),
+        Expr::ParenExpr(inner) => casts(world, old, &inner.expr()?),
+        Expr::CastExpr(cast) => {
+            let (from, change) = casts(world, old, &cast.expr()?)?;
+            let ty = words(cast.ty()?.syntax());
+            let change = change.max(between(world, &from, &ty));
+            Some((ty, change))
+        }
+        _ => None,
+    }
+}
+
+fn between(world: &World, old: &str, new: &str) -> Change {
     // Values of a domain are those of its base; a new domain that checks them reads them all, and
     // the server does so by writing them again.
     if world.is_constrained_domain(new) {
         return Change::Rewrite;
     }
-    let base = |ty: &str| {
-        world
-            .domain(ty)
-            .map_or_else(|| ty.to_owned(), |d| d.base.clone())
-    };
-    let (from, old_limit) = normal(&base(old));
-    let (to, new_limit) = normal(&base(new));
+    let (from, old_limit) = normal(world.base(old));
+    let (to, new_limit) = normal(world.base(new));
     if from == to {
         return if fits(&from, &old_limit, &new_limit) {
             Change::Nothing

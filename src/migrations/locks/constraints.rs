@@ -1,6 +1,6 @@
 //! Constraints that are added, validated and dropped.
 
-use squawk_syntax::ast::{AlterTableAction as Action, AstNode};
+use squawk_syntax::ast::{self, AlterTableAction as Action, AstNode};
 
 use super::alter_column;
 use super::alter_table::bare;
@@ -9,7 +9,7 @@ use super::level::Level::{
 };
 use super::statement::Reader;
 use super::world::{Constraint, Id, Index, Relation};
-use crate::syntax::facts::{self, Kind, words};
+use crate::syntax::facts::{self, Kind, named, words};
 
 /// A constraint of a table that is there or is being made; `using` is the index that it takes over,
 /// where it does; the columns of a foreign key that have no values yet need no check.
@@ -137,6 +137,39 @@ pub(super) fn validate(reader: &mut Reader<'_>, tables: &[Id], name: &str) {
         let known = reader.world.relations[*table].constraints.iter_mut();
         for constraint in known.filter(|c| c.name == name) {
             constraint.valid = true;
+        }
+    }
+}
+
+/// ENFORCED (PostgreSQL 18) checks the rows of a foreign key and gives its triggers to both tables,
+/// NOT ENFORCED takes them away.
+pub(super) fn alter(reader: &mut Reader<'_>, id: Id, alter: &ast::AlterConstraint) {
+    let name = named::<ast::ConstraintNameRef>(alter.syntax()).pop();
+    let name = name.unwrap_or_default();
+    let Some(Constraint {
+        valid,
+        target: Some(target),
+        ..
+    }) = reader.world.relations[id].constraint(&name).cloned()
+    else {
+        return;
+    };
+    for option in alter.constraint_options() {
+        let enforced = match option {
+            ast::ConstraintOption::Enforced(_) => true,
+            ast::ConstraintOption::NotEnforced(_) => false,
+            _ => continue,
+        };
+        if enforced && !valid {
+            reader.effects.lock(target, ShareRowExclusive);
+            reader.effects.scan(reader.world, id, AccessExclusive);
+            reader.effects.may_scan(reader.world, target, AccessShare);
+        } else if valid && !enforced {
+            reader.effects.lock(target, AccessExclusive);
+        }
+        let known = reader.world.relations[id].constraints.iter_mut();
+        for constraint in known.filter(|c| c.name == name) {
+            constraint.valid = enforced;
         }
     }
 }

@@ -354,17 +354,25 @@ fn domain(reader: &mut Reader<'_>, create: &ast::CreateDomain) {
     let Some(name) = name_of(create.syntax()) else {
         return;
     };
-    let text = words(create.syntax());
-    let has = |word: &str| text.contains(word);
-    let constrained = has("check(") || has("check (") || has("not null");
-    let base = text
-        .split(" as ")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next());
-    let base = base.unwrap_or_default().trim_end_matches(';').to_owned();
+    let base = create.ty().map(|ty| words(ty.syntax())).unwrap_or_default();
+    let mut domain = Domain {
+        constrained: false,
+        volatile_default: reader.world.volatile_default(&base),
+        base,
+    };
+    for qualifier in create.domain_qualifiers() {
+        match qualifier {
+            ast::DomainQualifier::Constraint(ast::Constraint::DefaultConstraint(default)) => {
+                let expression = default.expr();
+                domain.volatile_default =
+                    expression.map(|e| query::is_volatile(reader.world, e.syntax()));
+            }
+            ast::DomainQualifier::Constraint(
+                ast::Constraint::CheckConstraint(_) | ast::Constraint::NotNullConstraint(_),
+            ) => domain.constrained = true,
+            _ => {}
+        }
+    }
     let name = reader.world.qualify(&name);
-    reader
-        .world
-        .domains
-        .insert(name, Domain { base, constrained });
+    reader.world.domains.insert(name, domain);
 }

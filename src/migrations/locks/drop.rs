@@ -38,12 +38,11 @@ pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
         }
         Stmt::DropSequence(drop) => {
             let names = all_names(drop.syntax());
-            relations(
-                reader,
-                &names,
-                drop.if_exists().is_some(),
-                cascades(drop.drop_behavior()),
-            );
+            // Of whose columns it gives the default.
+            if cascades(drop.drop_behavior()) {
+                reader.effects.unread_cascade();
+            }
+            relations(reader, &names, drop.if_exists().is_some(), false);
         }
         Stmt::DropIndex(drop) => index(reader, drop),
         Stmt::DropTrigger(drop) => on_table(reader, drop.on_relation(), drop.if_exists().is_some()),

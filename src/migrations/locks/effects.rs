@@ -24,6 +24,8 @@ pub(crate) struct TableLock {
     pub scan: Scan,
     /// Whether its rows go away.
     pub loses_rows: bool,
+    /// Whether rows that are there are written anew: by UPDATE, DELETE or MERGE.
+    pub changes_rows: bool,
 }
 
 /// What a statement does.
@@ -48,6 +50,7 @@ impl Effects {
                     rewrites: false,
                     scan: Scan::No,
                     loses_rows: false,
+                    changes_rows: false,
                 });
                 self.locks.len() - 1
             }
@@ -87,6 +90,11 @@ impl Effects {
         }
     }
 
+    /// An index that is built anew, which says nothing about how its table is read.
+    pub fn rebuild(&mut self, index: Id, level: Level) {
+        self.entry(index, level, false).rewrites = true;
+    }
+
     pub fn scan(&mut self, world: &World, relation: Id, level: Level) {
         let lock = self.entry(relation, level, false);
         if world.relations[relation].has_storage() && lock.scan == Scan::No {
@@ -106,6 +114,17 @@ impl Effects {
         if let Some(lock) = self.locks.iter_mut().find(|l| l.relation == relation) {
             lock.loses_rows = true;
         }
+    }
+
+    pub fn change_rows(&mut self, relation: Id) {
+        if let Some(lock) = self.locks.iter_mut().find(|l| l.relation == relation) {
+            lock.changes_rows = true;
+        }
+    }
+
+    /// What CASCADE takes along is looked up for relations only.
+    pub fn unread_cascade(&mut self) {
+        self.unread("what depends on it is dropped with it and is not looked up");
     }
 
     pub fn unread(&mut self, what: impl Into<String>) {

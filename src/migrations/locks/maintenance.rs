@@ -7,7 +7,7 @@ use super::level::Level;
 use super::query;
 use super::statement::{Reader, cascades};
 use super::world::Id;
-use crate::syntax::facts::{all_names, words};
+use crate::syntax::facts::all_names;
 
 /// Relations that VACUUM and ANALYZE work on when they name none.
 const TABLES: [char; 3] = ['r', 'm', 'p'];
@@ -191,23 +191,31 @@ fn reindex(reader: &mut Reader<'_>, reindex: &ast::Reindex) {
     let Some(target) = reindex.reindex_target() else {
         return;
     };
-    let concurrently = words(reindex.syntax()).contains("concurrently");
-    // The concurrent form takes the old index away in the end, when nobody uses it any more.
-    let (on_table, on_index) = if concurrently {
-        (Level::ShareUpdateExclusive, Level::ShareUpdateExclusive)
+    let concurrently = reindex.is_concurrently();
+    let on_table = if concurrently {
+        Level::ShareUpdateExclusive
     } else {
-        (Level::Share, Level::AccessExclusive)
+        Level::Share
+    };
+    // The concurrent form takes the old index away in the end, when nobody uses it any more; else
+    // nobody plans a query of the table meanwhile, not even one that does without the index.
+    let index = |reader: &mut Reader<'_>, index: Id| {
+        if concurrently {
+            reader.effects.lock(index, Level::ShareUpdateExclusive);
+        } else {
+            reader.effects.rebuild(index, Level::AccessExclusive);
+        }
     };
     let tables: Vec<Id> = match &target {
-        ast::ReindexTarget::ReindexTargetIndex(index) => {
-            let Some(index) = reader.known(index, false) else {
+        ast::ReindexTarget::ReindexTargetIndex(named) => {
+            let Some(id) = reader.known(named, false) else {
                 return;
             };
-            let Some(table) = reader.world.relations[index].table else {
+            let Some(table) = reader.world.relations[id].table else {
                 return;
             };
             reader.effects.scan(reader.world, table, on_table);
-            reader.effects.lock(index, on_index);
+            index(reader, id);
             return;
         }
         ast::ReindexTarget::ReindexTargetTable(table) => {
@@ -229,10 +237,14 @@ fn reindex(reader: &mut Reader<'_>, reindex: &ast::Reindex) {
         | ast::ReindexTarget::ReindexTargetSystem(_) => listed(reader, None),
     };
     for table in tables {
-        if reader.world.relations[table].indexes.is_empty() {
+        let indexes = reader.world.relations[table].indexes.clone();
+        if indexes.is_empty() {
             reader.effects.lock(table, on_table);
         } else {
             reader.effects.scan(reader.world, table, on_table);
+        }
+        for built in indexes {
+            index(reader, built.id);
         }
     }
 }

@@ -4,6 +4,7 @@ use squawk_syntax::ast::{self, AstNode, Stmt};
 
 use super::alter_table;
 use super::level::Level::{self, AccessExclusive, AccessShare, Share, ShareUpdateExclusive};
+use super::query::is_volatile;
 use super::statement::Reader;
 use super::world::Id;
 use crate::syntax::facts::{all_names, named, words};
@@ -181,21 +182,32 @@ pub(super) fn owned_by(reader: &mut Reader<'_>, option: &ast::SequenceOption) {
     }
 }
 
-/// What a domain demands is checked in every column of that type.
+/// What a domain demands is checked in every column of that type, or of one based on it.
 fn domain(reader: &mut Reader<'_>, alter: &ast::AlterDomain) {
     use ast::AlterDomainAction as Action;
     let names = alter.domain_ref().map(|name| all_names(name.syntax()));
     let Some(name) = names.and_then(|names| names.into_iter().next()) else {
         return;
     };
-    let level = match alter.action() {
-        Some(Action::SetNotNull(_)) => Share,
-        Some(Action::AddConstraint(add)) if !words(add.syntax()).contains("not valid") => Share,
-        Some(Action::ValidateConstraint(_)) => Share,
+    let Some(action) = alter.action() else { return };
+    let name = reader.world.type_name(&name);
+    let volatile = match &action {
+        Action::SetDefault(set) => set.expr().map(|e| is_volatile(reader.world, e.syntax())),
+        _ => None,
+    };
+    if let Some(domain) = reader.world.domains.get_mut(&name) {
+        match &action {
+            Action::SetDefault(_) | Action::DropDefault(_) => domain.volatile_default = volatile,
+            Action::SetNotNull(_) | Action::AddConstraint(_) => domain.constrained = true,
+            _ => {}
+        }
+    }
+    let level = match action {
+        Action::SetNotNull(_) | Action::ValidateConstraint(_) => Share,
+        Action::AddConstraint(add) if !words(add.syntax()).contains("not valid") => Share,
         _ => return,
     };
-    let name = reader.world.type_name(&name);
-    let same = |ty: &str| reader.world.type_name(ty) == name;
+    let same = |ty: &str| reader.world.is_based_on(ty, &name);
     let has = |id: &Id| {
         let relation = &reader.world.relations[*id];
         !relation.gone && relation.has_storage() && relation.columns.iter().any(|c| same(&c.ty))

@@ -8,8 +8,8 @@ use squawk_syntax::ast::{self, AstNode};
 use super::effects::Scan;
 use super::level::Level;
 use super::statement::Reader;
-use super::world::Id;
-use crate::syntax::facts::all_names;
+use super::world::{Id, World};
+use crate::syntax::facts::{all_names, rewritten};
 
 /// A statement that is executed: the tables behind views are locked, too, and the foreign keys of
 /// what is changed are checked.
@@ -18,6 +18,14 @@ pub(super) fn run(reader: &mut Reader<'_>, node: &SyntaxNode) {
     let runs = ast::Explain::cast(node.clone()).is_none();
     for (table, level) in named(reader, node) {
         touch(reader, table, level, runs);
+    }
+    // What is only planned changes nothing, not even below.
+    let targets = node.descendants().filter_map(|node| rewritten(&node));
+    for target in targets.filter(|_| runs).collect::<Vec<_>>() {
+        let names = all_names(&target);
+        if let Some(id) = names.first().and_then(|name| reader.world.find(name)) {
+            change_rows(reader, id);
+        }
     }
     calls(reader, node);
 }
@@ -81,14 +89,10 @@ fn changed(node: &SyntaxNode) -> Option<SyntaxNode> {
     if let Some(insert) = ast::Insert::cast(node.clone()) {
         return Some(insert.relation_name_ref()?.syntax().clone());
     }
-    if let Some(update) = ast::Update::cast(node.clone()) {
-        return Some(update.relation_name()?.syntax().clone());
+    if let Some(merge) = ast::Merge::cast(node.clone()) {
+        return Some(merge.table_relation_name()?.syntax().clone());
     }
-    if let Some(delete) = ast::Delete::cast(node.clone()) {
-        return Some(delete.relation_name()?.syntax().clone());
-    }
-    let merge = ast::Merge::cast(node.clone())?;
-    Some(merge.table_relation_name()?.syntax().clone())
+    rewritten(node)
 }
 
 /// SELECT … FOR UPDATE and its relatives lock the tables of their own FROM clause a little more.
@@ -154,6 +158,19 @@ pub(super) fn touch(reader: &mut Reader<'_>, id: Id, level: Level, runs: bool) {
     }
     if level == Level::RowExclusive && runs {
         checks(reader, id);
+    }
+}
+
+/// Rows of a relation change, those that a view shows and those of partitions and children, too.
+fn change_rows(reader: &mut Reader<'_>, id: Id) {
+    let relation = &reader.world.relations[id];
+    let below = match relation.kind {
+        'v' => relation.reads.clone(),
+        _ => relation.children.clone(),
+    };
+    reader.effects.change_rows(id);
+    for id in below {
+        change_rows(reader, id);
     }
 }
 
@@ -227,10 +244,19 @@ pub(super) fn called(node: &SyntaxNode) -> Vec<String> {
     let calls = node.descendants().filter_map(ast::CallExpr::cast);
     calls
         .filter_map(|call| {
-            let text = call.syntax().text().to_string();
-            let name = text.split('(').next()?.trim();
-            let last = name.rsplit('.').next()?.trim();
-            Some(last.trim_matches('"').to_lowercase())
+            let callee = call.expr()?;
+            let names = callee.syntax().descendants();
+            let last = names
+                .filter(|node| ast::NameRef::can_cast(node.kind()))
+                .last()?;
+            Some(ast::normalize_name_node(&last))
         })
         .collect()
+}
+
+/// Whether an expression calls a function that may return something else for each row.
+pub(super) fn is_volatile(world: &World, node: &SyntaxNode) -> bool {
+    called(node)
+        .iter()
+        .any(|name| world.volatile.contains(name))
 }

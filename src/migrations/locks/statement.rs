@@ -6,7 +6,7 @@ use squawk_syntax::ast::{self, AstNode, Stmt};
 use super::effects::Effects;
 use super::world::{Id, World};
 use super::{alter_table, create, drop, maintenance, objects, query};
-use crate::syntax::facts::all_names;
+use crate::syntax::facts::{all_names, words};
 
 /// The rules at work on one statement.
 pub(super) struct Reader<'a> {
@@ -114,10 +114,13 @@ impl Reader<'_> {
             | Stmt::Copy(_)
             | Stmt::Explain(_) => query::run(self, statement.syntax()),
             // All others touch no table (roles, schemas, types, settings), or cannot be read.
-            _ => self
-                .effects
-                .unread
-                .extend(unread(statement).map(str::to_owned)),
+            _ => {
+                let unread = unread(statement).map(str::to_owned);
+                self.effects.unread.extend(unread);
+                if takes_along(statement) {
+                    self.effects.unread_cascade();
+                }
+            }
         }
     }
 }
@@ -138,6 +141,13 @@ fn unread(statement: &Stmt) -> Option<&'static str> {
         Stmt::AlterSchema(_) => Some("the new name of a schema is not followed"),
         _ => None,
     }
+}
+
+/// Whether a DROP ends with CASCADE: that of a function takes triggers, defaults and views.
+fn takes_along(statement: &Stmt) -> bool {
+    let is_drop = words(statement.syntax()).starts_with("drop ");
+    let mut behaviors = statement.syntax().children().map(ast::DropBehavior::cast);
+    is_drop && behaviors.any(cascades)
 }
 
 /// Whether a statement ends with CASCADE.

@@ -4,6 +4,7 @@
 mod load;
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 
 /// Place of a relation in its [`World`].
 pub(crate) type Id = usize;
@@ -59,6 +60,8 @@ pub(crate) struct Column {
     pub name: String,
     pub ty: String,
     pub not_null: bool,
+    /// Without its schema; empty for that of the type.
+    pub collation: String,
     pub stored: bool,
 }
 
@@ -84,8 +87,12 @@ pub(crate) struct Index {
 }
 
 pub(crate) struct Domain {
+    /// Perhaps another domain.
     pub base: String,
+    /// By itself; its base may be besides.
     pub constrained: bool,
+    /// Whether its default may be another one for each row; none without a default.
+    pub volatile_default: Option<bool>,
 }
 
 impl Relation {
@@ -204,10 +211,36 @@ impl World {
 
     /// Whether a type is a domain whose values are checked.
     pub fn is_constrained_domain(&self, ty: &str) -> bool {
-        self.domain(ty).is_some_and(|domain| domain.constrained)
+        self.domains_of(ty).any(|domain| domain.constrained)
     }
 
-    pub fn domain(&self, ty: &str) -> Option<&Domain> {
+    /// The type whose values a type has: that of a domain is what it was made of.
+    pub fn base<'a>(&'a self, ty: &'a str) -> &'a str {
+        self.domains_of(ty).last().map_or(ty, |domain| &domain.base)
+    }
+
+    /// Whether a type is a domain, given by its key, or based on it.
+    pub fn is_based_on(&self, ty: &str, domain: &str) -> bool {
+        let bases = self.domains_of(ty).map(|domain| &domain.base[..]);
+        iter::once(ty)
+            .chain(bases)
+            .any(|ty| self.type_name(ty) == domain)
+    }
+
+    /// Whether the default of a domain is volatile; none for a type that has none. A domain has
+    /// that of its base where it was made without.
+    pub fn volatile_default(&self, ty: &str) -> Option<bool> {
+        self.domain(ty)?.volatile_default
+    }
+
+    /// A domain, the one that it is based on, and so forth.
+    fn domains_of(&self, ty: &str) -> impl Iterator<Item = &Domain> {
+        let all = iter::successors(self.domain(ty), |domain| self.domain(&domain.base));
+        // A name that the search path gives to two of them must not lead in circles.
+        all.take(self.domains.len())
+    }
+
+    fn domain(&self, ty: &str) -> Option<&Domain> {
         self.domains.get(&self.type_name(ty))
     }
 

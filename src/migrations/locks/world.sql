@@ -39,6 +39,11 @@ SELECT pg_catalog.json_build_object(
             'name', a.attname,
             'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
             'not_null', a.attnotnull,
+            -- Only one that is not the type's own.
+            'collation', coalesce((SELECT o.collname FROM pg_catalog.pg_collation AS o
+                                     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+                                    WHERE o.oid = a.attcollation
+                                      AND o.oid <> t.typcollation), ''),
             'stored', a.attgenerated = 's'
         ) ORDER BY a.attrelid, a.attnum), '[]')
           FROM pg_catalog.pg_attribute AS a
@@ -92,7 +97,8 @@ SELECT pg_catalog.json_build_object(
             'name', t.typname,
             'base', pg_catalog.format_type(t.typbasetype, t.typtypmod),
             'constrained', t.typnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
-                                                    WHERE k.contypid = t.oid)
+                                                    WHERE k.contypid = t.oid),
+            'default', t.typdefault
         )), '[]')
           FROM pg_catalog.pg_type AS t
           JOIN spaces AS s ON s.oid = t.typnamespace

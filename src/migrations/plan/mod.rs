@@ -13,7 +13,7 @@ pub(super) use saved::check;
 
 use super::apply::check_to;
 use super::lock;
-use super::locks::{self, Effects, Level, Scan, TableLock, World};
+use super::locks::{self, Effects, Scan, TableLock, World};
 use super::precheck::Precheck;
 use super::session::{history_row_sql, history_table_sql};
 use super::set::{File, Set};
@@ -121,12 +121,10 @@ pub(super) fn describe(world: &mut World, file: &File, table: &str) -> PlannedFi
         let mut statement = statement(world, &names, sql, line, limit, &effects);
         if mode == Mode::One {
             meanwhile(world, &held, &effects, &mut statement);
-            held.extend(
-                effects
-                    .locks
-                    .into_iter()
-                    .filter(|lock| lock.relation < limit),
-            );
+            let others = effects.locks.into_iter();
+            for lock in others.filter(|lock| lock.relation < limit) {
+                keep(&mut held, lock);
+            }
         }
         described.push(statement);
     }
@@ -156,7 +154,7 @@ fn statement(
     let mut locks = Vec::new();
     for lock in effects.locks.iter().filter(|lock| lock.relation < limit) {
         let relation = &world.relations[lock.relation];
-        let (own, reason) = risk::of(relation, lock, sql);
+        let (own, reason) = risk::of(relation, lock);
         risk = risk.max(own);
         reasons.extend(reason);
         locks.push(PlannedLock {
@@ -207,20 +205,31 @@ fn meanwhile(
     effects: &Effects,
     statement: &mut PlannedStatement,
 ) {
-    let work: f64 = effects
+    let work = effects
         .locks
         .iter()
-        .map(|lock| risk::seconds(&world.relations[lock.relation], lock))
+        .map(|lock| risk::work(&world.relations[lock.relation], lock))
         .sum();
-    let mut told: Vec<usize> = effects.locks.iter().map(|lock| lock.relation).collect();
+    let is_read = effects.unread.is_empty();
     for lock in held {
-        if told.contains(&lock.relation) {
+        // What is locked as strongly once more is told already.
+        let again = |own: &TableLock| own.relation == lock.relation && own.level >= lock.level;
+        if effects.locks.iter().any(again) {
             continue;
         }
-        told.push(lock.relation);
-        if let Some((risk, reason)) = risk::held(&world.relations[lock.relation], lock, work) {
+        let relation = &world.relations[lock.relation];
+        if let Some((risk, reason)) = risk::held(relation, lock, work, is_read) {
             statement.risk = statement.risk.max(risk);
             statement.reasons.push(reason);
         }
+    }
+}
+
+/// Of the locks on one relation the strongest counts.
+fn keep(held: &mut Vec<TableLock>, lock: TableLock) {
+    match held.iter_mut().find(|h| h.relation == lock.relation) {
+        Some(known) if known.level < lock.level => *known = lock,
+        Some(_) => {}
+        None => held.push(lock),
     }
 }

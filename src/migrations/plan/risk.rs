@@ -1,5 +1,7 @@
 //! How much a statement is felt: what its locks keep waiting, for how long.
 
+use std::{fmt, iter};
+
 use crate::migrations::locks::{Relation, Scan, TableLock};
 use crate::report::Risk;
 
@@ -29,38 +31,83 @@ const BUSY_ROWS: u64 = 10_000;
 /// So many row locks and dead rows in one transaction are felt by those who need the same rows.
 const MANY_ROWS: u64 = 1_000_000;
 
-/// How long the work on a table takes, roughly.
-pub(super) fn seconds(relation: &Relation, lock: &TableLock) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
-    let (bytes, rows) = (relation.bytes as f64, relation.rows as f64);
-    // What goes away is not written again.
-    if lock.rewrites && !lock.loses_rows {
-        (bytes / REWRITE_BYTES_PER_SECOND).max(rows / REWRITE_ROWS_PER_SECOND)
-    } else if lock.scan == Scan::Yes {
-        (bytes / READ_BYTES_PER_SECOND).max(rows / READ_ROWS_PER_SECOND)
-    } else {
-        0.0
+/// How long something takes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Duration {
+    seconds: f64,
+    /// Whether it may be less: rows or the planner decide how much there is to do.
+    at_most: bool,
+}
+
+impl Duration {
+    fn risk(self) -> Risk {
+        if self.seconds >= TOO_LONG_SECONDS {
+            Risk::Danger
+        } else {
+            Risk::Notice
+        }
     }
 }
 
+impl iter::Sum for Duration {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            seconds: sum.seconds + one.seconds,
+            at_most: sum.at_most || one.at_most && one.seconds > 0.0,
+        })
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.at_most { "up to" } else { "about" };
+        write!(f, "{about} {:.1} s", self.seconds)
+    }
+}
+
+/// How long the work on a table takes, roughly.
+pub(super) fn work(relation: &Relation, lock: &TableLock) -> Duration {
+    #[allow(clippy::cast_precision_loss)]
+    let (bytes, rows) = (relation.bytes as f64, relation.rows as f64);
+    let read = (bytes / READ_BYTES_PER_SECOND).max(rows / READ_ROWS_PER_SECOND);
+    let write = bytes / REWRITE_BYTES_PER_SECOND;
+    // An index has no indexes of its own.
+    let write = match relation.kind {
+        'i' => write.max(rows / READ_ROWS_PER_SECOND),
+        _ => write.max(rows / REWRITE_ROWS_PER_SECOND),
+    };
+    let (seconds, at_most) = match lock.scan {
+        // What goes away is not written again.
+        _ if lock.loses_rows => (0.0, false),
+        _ if lock.rewrites => (write, false),
+        _ if lock.changes_rows => (write, true),
+        Scan::Yes => (read, false),
+        // A key that is looked up for some rows is no reading of all.
+        Scan::Open if !lock.depends => (read, true),
+        Scan::Open | Scan::No => (0.0, false),
+    };
+    Duration { seconds, at_most }
+}
+
 /// The risk of one lock, with its reason where there is one.
-pub(super) fn of(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Option<String>) {
+pub(super) fn of(relation: &Relation, lock: &TableLock) -> (Risk, Option<String>) {
     let name = &relation.name;
     let rows = relation.rows;
+    let whose = whose(relation);
     if lock.loses_rows && rows > 0 {
         return (
             Risk::Danger,
             Some(format!("the {rows} rows of \"{name}\" go away")),
         );
     }
-    let Some(waiting) = waiting(lock) else {
-        return row_locks(relation, lock, sql);
+    let Some(waiting) = waiting(relation, lock) else {
+        return row_locks(relation, lock);
     };
-    let seconds = seconds(relation, lock);
-    let work = if lock.rewrites {
-        "rewritten"
-    } else {
-        "read in full"
+    let duration = work(relation, lock);
+    let work = match (lock.rewrites, duration.at_most) {
+        (true, _) => "is rewritten",
+        (false, false) => "is read in full",
+        (false, true) => "may be read in full",
     };
     let size = size(relation);
     let guess = if relation.never_analyzed {
@@ -68,20 +115,13 @@ pub(super) fn of(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Opt
     } else {
         ""
     };
-    if seconds >= UNNOTICED_SECONDS {
-        let risk = if seconds >= TOO_LONG_SECONDS {
-            Risk::Danger
-        } else {
-            Risk::Notice
-        };
-        let reason = format!(
-            "\"{name}\" ({size}{guess}) is {work} while {waiting} wait: about {seconds:.1} s"
-        );
-        return (risk, Some(reason));
+    if duration.seconds >= UNNOTICED_SECONDS {
+        let reason = format!("\"{name}\" ({size}{guess}) {work} while {waiting} wait: {duration}");
+        return (duration.risk(), Some(reason));
     }
     if rows >= BUSY_ROWS {
         let reason = format!(
-            "{waiting} of \"{name}\" ({size}{guess}) wait for a moment, and while this waits for \
+            "{waiting} of {whose} ({size}{guess}) wait for a moment, and while this waits for \
              its lock"
         );
         return (Risk::Notice, Some(reason));
@@ -89,28 +129,46 @@ pub(super) fn of(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Opt
     (Risk::None, None)
 }
 
-/// A lock that is still held while a later statement of its transaction works.
-pub(super) fn held(relation: &Relation, lock: &TableLock, work: f64) -> Option<(Risk, String)> {
-    let waiting = waiting(lock)?;
-    if relation.rows == 0 || work < UNNOTICED_SECONDS {
-        return None;
-    }
-    let risk = if work >= TOO_LONG_SECONDS {
-        Risk::Danger
+/// A lock that is still held while a later statement of its transaction works; how long nobody
+/// knows where the statement could not be read.
+pub(super) fn held(
+    relation: &Relation,
+    lock: &TableLock,
+    work: Duration,
+    is_read: bool,
+) -> Option<(Risk, String)> {
+    let waiting = waiting(relation, lock)?;
+    let meanwhile = format!(
+        "{waiting} of {}, locked before, wait meanwhile",
+        whose(relation)
+    );
+    if relation.rows == 0 {
+        None
+    } else if work.seconds >= UNNOTICED_SECONDS {
+        Some((work.risk(), format!("{meanwhile}: {work}")))
+    } else if !is_read {
+        Some((Risk::Notice, meanwhile))
     } else {
-        Risk::Notice
-    };
-    let name = &relation.name;
-    Some((
-        risk,
-        format!("{waiting} of \"{name}\", locked before, wait meanwhile: about {work:.1} s"),
-    ))
+        None
+    }
 }
 
-fn waiting(lock: &TableLock) -> Option<&'static str> {
+/// Queries name a table, and wait for its indexes.
+fn whose(relation: &Relation) -> String {
+    let table = if relation.kind == 'i' {
+        "the table of "
+    } else {
+        ""
+    };
+    format!("{table}\"{}\"", relation.name)
+}
+
+fn waiting(relation: &Relation, lock: &TableLock) -> Option<&'static str> {
+    // Nobody but REFRESH writes to a materialized view.
+    let has_writers = relation.kind != 'm';
     if lock.level.blocks_reads() {
         Some("reads and writes")
-    } else if lock.level.blocks_writes() {
+    } else if lock.level.blocks_writes() && has_writers {
         Some("writes")
     } else {
         None
@@ -118,15 +176,8 @@ fn waiting(lock: &TableLock) -> Option<&'static str> {
 }
 
 /// UPDATE and DELETE lock the rows that they change until the end of the transaction.
-fn row_locks(relation: &Relation, lock: &TableLock, sql: &str) -> (Risk, Option<String>) {
-    let word = sql
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    let changes = ["update", "delete", "merge", "with"].contains(&word.as_str());
-    let is_target = lock.level == super::Level::RowExclusive && !lock.depends;
-    if !changes || !is_target || relation.rows < BUSY_ROWS {
+fn row_locks(relation: &Relation, lock: &TableLock) -> (Risk, Option<String>) {
+    if !lock.changes_rows || relation.rows < BUSY_ROWS {
         return (Risk::None, None);
     }
     let risk = if relation.rows >= MANY_ROWS {
@@ -158,6 +209,7 @@ mod tests {
             rewrites,
             scan,
             loses_rows: false,
+            changes_rows: false,
         }
     }
 
@@ -174,36 +226,46 @@ mod tests {
     #[test]
     fn the_same_rewrite_is_nothing_on_10_rows_and_a_danger_on_10_million() {
         let rewrite = lock(Level::AccessExclusive, true, Scan::Open);
-        let sql = "ALTER TABLE t ADD COLUMN r float8 DEFAULT random()";
-        assert_eq!(of(&table(10), &rewrite, sql).0, Risk::None);
-        assert_eq!(of(&table(100_000), &rewrite, sql).0, Risk::Notice);
-        assert_eq!(of(&table(10_000_000), &rewrite, sql).0, Risk::Danger);
+        assert_eq!(of(&table(10), &rewrite).0, Risk::None);
+        assert_eq!(of(&table(100_000), &rewrite).0, Risk::Notice);
+        assert_eq!(of(&table(10_000_000), &rewrite).0, Risk::Danger);
     }
 
     #[test]
     fn a_scan_that_nobody_waits_for_is_no_risk() {
         let validate = lock(Level::ShareUpdateExclusive, false, Scan::Yes);
-        let sql = "ALTER TABLE t VALIDATE CONSTRAINT c";
-        assert_eq!(of(&table(10_000_000), &validate, sql), (Risk::None, None));
+        assert_eq!(of(&table(10_000_000), &validate), (Risk::None, None));
         let build = lock(Level::Share, false, Scan::Yes);
-        assert_eq!(
-            of(&table(10_000_000), &build, "CREATE INDEX").0,
-            Risk::Danger
-        );
+        assert_eq!(of(&table(10_000_000), &build).0, Risk::Danger);
+    }
+
+    #[test]
+    fn a_scan_that_the_server_may_do_without_counts_in_full() {
+        let attach = lock(Level::AccessExclusive, false, Scan::Open);
+        let (risk, reason) = of(&table(10_000_000), &attach);
+        assert_eq!(risk, Risk::Danger);
+        let reason = reason.unwrap_or_default();
+        assert!(reason.contains("may be read in full"), "{reason}");
+        assert!(reason.ends_with(": up to 5.0 s"), "{reason}");
+        // Nobody but another REFRESH waits for REFRESH … CONCURRENTLY.
+        let refresh = lock(Level::Exclusive, false, Scan::Open);
+        let mut view = table(10_000_000);
+        view.kind = 'm';
+        assert_eq!(of(&view, &refresh), (Risk::None, None));
     }
 
     #[test]
     fn a_lock_for_a_moment_counts_on_a_busy_table_only() {
         let brief = lock(Level::AccessExclusive, false, Scan::No);
-        assert_eq!(of(&table(100), &brief, "").0, Risk::None);
-        assert_eq!(of(&table(10_000_000), &brief, "").0, Risk::Notice);
+        assert_eq!(of(&table(100), &brief).0, Risk::None);
+        assert_eq!(of(&table(10_000_000), &brief).0, Risk::Notice);
     }
 
     #[test]
     fn rows_that_go_away_are_a_danger_unless_there_are_none() {
         let mut drop = lock(Level::AccessExclusive, false, Scan::No);
         drop.loses_rows = true;
-        assert_eq!(of(&table(1), &drop, "").0, Risk::Danger);
-        assert_eq!(of(&table(0), &drop, "").0, Risk::None);
+        assert_eq!(of(&table(1), &drop).0, Risk::Danger);
+        assert_eq!(of(&table(0), &drop).0, Risk::None);
     }
 }

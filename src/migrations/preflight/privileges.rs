@@ -10,7 +10,7 @@ use crate::migrations::history::History;
 use crate::migrations::log;
 use crate::migrations::set::File;
 use crate::syntax::Script;
-use crate::syntax::facts::{Fact, Kind};
+use crate::syntax::facts::{Fact, Kind, Space};
 
 /// Refuses when something is missing. Files that change their role by themselves are left out:
 /// nobody can tell what they may.
@@ -94,14 +94,14 @@ impl Needs {
                     self.reference(&constraint.kind);
                 }
             }
-            Fact::Create(name) => self.add("create", &schema_of(name)),
+            Fact::Create(_, name) => self.add("create", &schema_of(name)),
             Fact::CreateSchema(name) => self.add("schema", name),
             Fact::CreateFunction(function) => {
                 self.add("create", &schema_of(&function.name));
                 self.add("function", &quoted(&function.name));
             }
             Fact::AddConstraint { constraint, .. } => self.reference(&constraint.kind),
-            Fact::Drop(names) => {
+            Fact::Drop(Space::Relations | Space::Routines, names) => {
                 for name in names {
                     self.add("owner", &quoted(name));
                 }

@@ -110,7 +110,7 @@ impl Sight {
             name: &before.name,
             is_table: before.is_table(),
             new: holds.difference(held).max().copied(),
-            rewritten: matches!(before.kind, 'r' | 'm')
+            rewritten: matches!(before.kind, 'r' | 'm' | 'i')
                 && after.is_some_and(|after| after.storage != before.storage),
             // What is gone cannot be asked any more.
             scanned: scanned.filter(|_| after.is_some()),

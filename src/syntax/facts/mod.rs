@@ -8,6 +8,7 @@ mod table;
 use std::iter;
 use std::ops::Range;
 
+use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 pub(crate) use function::Function;
@@ -24,7 +25,7 @@ pub(crate) enum Fact {
         partition_of: Option<String>,
     },
     /// Anything else in a schema that gets a name: view, procedure, type, sequence.
-    Create(String),
+    Create(Space, String),
     /// Named by itself, or else after the role that is to own it.
     CreateSchema(String),
     CreateIndex(Index),
@@ -60,6 +61,8 @@ pub(crate) enum Fact {
         table: String,
         column: String,
         ty: String,
+        /// The one that it asks for, without the schema `pg_catalog`.
+        collation: Option<String>,
         /// Whether a USING expression computes the new values.
         using: bool,
         at: Range<usize>,
@@ -83,7 +86,17 @@ pub(crate) enum Fact {
     },
     /// Any other change of a table.
     AlterTable(String),
-    Drop(Vec<String>),
+    Drop(Space, Vec<String>),
+}
+
+/// Objects of which no two in a schema have one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Space {
+    /// Tables, views, sequences, indexes; and types, as each table is one.
+    Relations,
+    /// Functions and procedures.
+    Routines,
+    Schemas,
 }
 
 /// A CREATE INDEX.
@@ -131,7 +144,7 @@ impl Fact {
             }
             Self::CreateFunction(function) => vec![&mut function.name],
             Self::CreateIndex(Index { table, .. })
-            | Self::Create(table)
+            | Self::Create(_, table)
             | Self::AlterTable(table)
             | Self::RenameTable { from: table, .. }
             | Self::Validate { table, .. }
@@ -141,7 +154,7 @@ impl Fact {
             | Self::SetType { table, .. }
             | Self::DropColumn { table, .. }
             | Self::RenameColumn { table, .. } => vec![table],
-            Self::Drop(names) => names.iter_mut().collect(),
+            Self::Drop(_, names) => names.iter_mut().collect(),
             Self::CreateSchema(_) | Self::AddIdentity { .. } => Vec::new(),
         }
     }
@@ -162,11 +175,11 @@ impl Fact {
             | Self::RenameTable { from: table, .. }
             | Self::AlterTable(table) => Some(table),
             Self::CreateTable { .. }
-            | Self::Create(_)
+            | Self::Create(..)
             | Self::CreateSchema(_)
             | Self::CreateFunction(_)
             | Self::AddIdentity { .. }
-            | Self::Drop(_) => None,
+            | Self::Drop(..) => None,
         }
     }
 }
@@ -183,9 +196,17 @@ pub(crate) fn of(statement: &ast::Stmt) -> Vec<Fact> {
         }
         Stmt::CreateIndex(create) => index(create).into_iter().collect(),
         Stmt::CreateFunction(create) => function::of(create).into_iter().collect(),
-        Stmt::DropFunction(drop) => vec![Fact::Drop(named::<ast::FunctionNameRef>(drop.syntax()))],
+        Stmt::DropFunction(drop) => {
+            let names = named::<ast::FunctionNameRef>(drop.syntax());
+            vec![Fact::Drop(Space::Routines, names)]
+        }
         Stmt::DropProcedure(drop) => {
-            vec![Fact::Drop(named::<ast::ProcedureNameRef>(drop.syntax()))]
+            let names = named::<ast::ProcedureNameRef>(drop.syntax());
+            vec![Fact::Drop(Space::Routines, names)]
+        }
+        Stmt::DropSchema(drop) => {
+            let names = named::<ast::SchemaRef>(drop.syntax());
+            vec![Fact::Drop(Space::Schemas, names)]
         }
         Stmt::DropTable(_)
         | Stmt::DropIndex(_)
@@ -194,21 +215,50 @@ pub(crate) fn of(statement: &ast::Stmt) -> Vec<Fact> {
         | Stmt::DropSequence(_)
         | Stmt::DropType(_)
         | Stmt::DropDomain(_)
-        | Stmt::DropSchema(_)
-        | Stmt::DropForeignTable(_) => vec![Fact::Drop(names::all(statement.syntax()))],
+        | Stmt::DropForeignTable(_) => {
+            vec![Fact::Drop(Space::Relations, names::all(statement.syntax()))]
+        }
         Stmt::CreateMaterializedView(create) => {
             let name = create.view().map(|view| names::first(view.syntax()));
             name.into_iter().map(empty_table).collect()
         }
         Stmt::CreateSchema(create) => schema(create).into_iter().collect(),
+        Stmt::CreateProcedure(_) => {
+            let name = names::first(statement.syntax());
+            vec![Fact::Create(Space::Routines, name)]
+        }
         Stmt::CreateView(_)
-        | Stmt::CreateProcedure(_)
         | Stmt::CreateSequence(_)
         | Stmt::CreateType(_)
         | Stmt::CreateDomain(_)
-        | Stmt::CreateForeignTable(_) => vec![Fact::Create(names::first(statement.syntax()))],
+        | Stmt::CreateForeignTable(_) => {
+            let name = names::first(statement.syntax());
+            vec![Fact::Create(Space::Relations, name)]
+        }
         _ => Vec::new(),
     }
+}
+
+/// The table whose rows a part of a statement changes or deletes.
+pub(crate) fn rewritten(node: &SyntaxNode) -> Option<SyntaxNode> {
+    if let Some(update) = ast::Update::cast(node.clone()) {
+        return Some(update.relation_name()?.syntax().clone());
+    }
+    if let Some(delete) = ast::Delete::cast(node.clone()) {
+        return Some(delete.relation_name()?.syntax().clone());
+    }
+    let merge = ast::Merge::cast(node.clone())?;
+    let changes = |node: SyntaxNode| {
+        ast::MergeUpdate::can_cast(node.kind()) || ast::MergeDelete::can_cast(node.kind())
+    };
+    let any = merge.syntax().descendants().any(changes);
+    Some(
+        merge
+            .table_relation_name()
+            .filter(|_| any)?
+            .syntax()
+            .clone(),
+    )
 }
 
 /// The elements of a schema, which have names of their own, come after its name.

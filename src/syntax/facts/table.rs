@@ -337,6 +337,10 @@ fn change(table: &str, action: &ast::AlterTableAction) -> Option<Fact> {
                     table,
                     column,
                     ty: names::words(set.ty()?.syntax()),
+                    collation: set
+                        .collate()
+                        .and_then(|collate| collate.collation_ref())
+                        .map(|collation| names::first(collation.syntax())),
                     using: set.using_expr().is_some(),
                     at,
                 },

@@ -1,5 +1,7 @@
 //! The three formats.
 
+use std::collections::BTreeSet;
+
 use super::lint;
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
@@ -56,6 +58,23 @@ fn rules_are_listed_and_explained() {
         list.contains("  blocking-index                error    an index"),
         "{list}"
     );
+}
+
+/// Words that people are told to type.
+#[test]
+fn remedies_name_commands_that_there_are() {
+    let known = |word: &str| creditdb(["help", word]).run().code == 0;
+    let rules = lint(["--rules", "--format", "json"]).succeeds().json();
+    let checks = creditdb(["list", "--format", "json"]).succeeds().json();
+    let texts = format!("{}{}", rules["rules"], checks["checks"]);
+    let named: BTreeSet<&str> = texts
+        .split("creditdb ")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphabetic()).next())
+        .collect();
+    assert!(named.contains("verify"), "{named:?}");
+    let wrong: Vec<_> = named.iter().filter(|word| !known(word)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod lock_table;
 mod locks;
 mod plan;
 mod plan_refusals;
+mod plan_risks;
 mod plan_script;
 mod poolers;
 mod preflight;

@@ -31,12 +31,12 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-fn plan(folder: &Folder, database: &Database) -> Program {
+pub(super) fn plan(folder: &Folder, database: &Database) -> Program {
     creditdb(["plan", "--migrations", folder.arg()]).on(&database.url)
 }
 
 /// With the first file applied and some rows.
-fn with_rows(folder: &Folder, rows: u32) -> Database {
+pub(super) fn with_rows(folder: &Folder, rows: u32) -> Database {
     let database = Database::empty();
     migrate(folder, &database).args(["--to", "1"]).succeeds();
     database.execute(&format!(
@@ -45,7 +45,7 @@ fn with_rows(folder: &Folder, rows: u32) -> Database {
     database
 }
 
-fn statement(json: &Value, file: usize, statement: usize) -> &Value {
+pub(super) fn statement(json: &Value, file: usize, statement: usize) -> &Value {
     &json["files"][file]["statements"][statement]
 }
 
@@ -95,35 +95,6 @@ fn github_gets_a_line_for_each_danger() {
     let place = "::error file=DIR/V2__column.sql,line=2,title=danger::ALTER TABLE t";
     assert!(text.contains(place), "{text}");
     assert!(!text.contains("V3__index"), "{text}");
-}
-
-#[test]
-fn a_later_statement_keeps_earlier_locks() {
-    let folder = Folder::with(&[
-        (
-            "V1__t.sql",
-            "CREATE TABLE t (id bigint PRIMARY KEY, a int); CREATE TABLE u (i int);",
-        ),
-        (
-            "V2__both.sql",
-            "ALTER TABLE u ADD COLUMN j int;\nALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);",
-        ),
-    ]);
-    let database = with_rows(&folder, 10);
-    database.execute(
-        "INSERT INTO u VALUES (1); ANALYZE u;
-         UPDATE pg_class SET reltuples = 10000000 WHERE relname = 't'",
-    );
-    let json = plan(&folder, &database)
-        .args(["--format", "json"])
-        .succeeds()
-        .json();
-    assert_eq!(statement(&json, 0, 0)["risk"], "none");
-    let reasons = statement(&json, 0, 1)["reasons"].to_string();
-    assert!(
-        reasons.contains("of \\\"u\\\", locked before, wait meanwhile"),
-        "{reasons}"
-    );
 }
 
 /// What stands before `public` on the search path has the same names.

@@ -214,6 +214,18 @@ fn a_file_with_its_own_transaction_or_another_mode() {
     );
 }
 
+/// A savepoint ends nothing.
+#[test]
+fn a_file_may_go_back_to_its_savepoint() {
+    let (folder, database) = applied();
+    let text = "CREATE TABLE kept (i int);\nSAVEPOINT s;\nCREATE TABLE lost (i int);\n\
+                ROLLBACK TO SAVEPOINT s;\nRELEASE SAVEPOINT s;";
+    folder.write("V7__x.sql", text);
+    migrate(&folder, &database).succeeds();
+    assert_eq!(history(&database), [1, 3, 5, 7]);
+    assert!(exists(&database, "kept") && !exists(&database, "lost"));
+}
+
 /// It would run as if nothing had been asked for: a batch once, and recorded as done.
 #[test]
 fn a_mode_that_stands_outside_of_the_header() {

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
     let schema = statement.schema;
     let is_new = |fact: &Fact| match fact {
-        Fact::Drop(names) => names.iter().all(|name| schema.is_new(name)),
+        Fact::Drop(space, names) => names.iter().all(|name| schema.is_new_in(*space, name)),
         Fact::DropColumn { table, .. } => schema.is_new(table),
         _ => false,
     };

@@ -2,12 +2,12 @@
 //! left out: no query names them.
 
 use squawk_linter::Rule as Squawk;
-use squawk_syntax::ast::{AstNode, Stmt};
+use squawk_syntax::ast::{AstNode, SchemaRef, Stmt};
 
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
-use crate::syntax::facts::{all_names, without_public};
+use crate::syntax::facts::{Space, all_names, named, without_public};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -28,11 +28,22 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
         | Stmt::AlterTrigger(_)
         | Stmt::AlterPolicy(_) => {}
         other => {
-            let names = all_names(other.syntax());
-            if names
-                .first()
-                .is_some_and(|name| statement.schema.is_new(without_public(name)))
-            {
+            let space = match other {
+                Stmt::AlterFunction(_) | Stmt::AlterProcedure(_) | Stmt::AlterRoutine(_) => {
+                    Space::Routines
+                }
+                Stmt::AlterSchema(_) => Space::Schemas,
+                _ => Space::Relations,
+            };
+            let names = match space {
+                Space::Schemas => named::<SchemaRef>(other.syntax()),
+                _ => all_names(other.syntax()),
+            };
+            let is_new = |name: &String| {
+                let name = without_public(name);
+                statement.schema.is_new_in(space, name)
+            };
+            if names.first().is_some_and(is_new) {
                 return;
             }
             codes.push(Squawk::RenamingObject);

@@ -1,10 +1,9 @@
 //! An index on a table in use, built the way that blocks its writers.
 
-use squawk_linter::Rule as Squawk;
-
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::facts::Fact;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -17,11 +16,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
-    let Some(table) = statement.existing_table() else {
-        return;
-    };
-    for _ in statement.squawk(&[Squawk::RequireConcurrentIndexCreation]) {
-        let message = format!("this index build blocks all writes to \"{table}\"");
-        found.add(&statement.first_line(), message);
+    for fact in statement.facts {
+        let Fact::CreateIndex(index) = fact else {
+            continue;
+        };
+        let table = &index.table;
+        if !index.concurrently && !statement.schema.is_new(table) {
+            let message = format!("this index build blocks all writes to \"{table}\"");
+            found.add(&statement.first_line(), message);
+        }
     }
 }

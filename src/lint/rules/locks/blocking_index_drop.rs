@@ -21,7 +21,7 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
     let is_new = |name: &String| {
         schema.is_new(name) || schema.index_table(name).is_some_and(|t| schema.is_new(t))
     };
-    let unused = |fact: &Fact| matches!(fact, Fact::Drop(names) if names.iter().all(is_new));
+    let unused = |fact: &Fact| matches!(fact, Fact::Drop(_, names) if names.iter().all(is_new));
     if statement.facts.iter().any(unused) {
         return;
     }

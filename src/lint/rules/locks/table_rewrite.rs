@@ -11,8 +11,7 @@ pub(super) const RULE: Rule = Rule {
     title: "an existing table is rewritten",
     why: "VACUUM FULL, CLUSTER, SET LOGGED, SET UNLOGGED, SET TABLESPACE and SET ACCESS \
               METHOD copy the table under an ACCESS EXCLUSIVE lock.",
-    remedy: "use plain VACUUM or creditdb maintain; move a table by filling a new one in \
-              batches",
+    remedy: "use plain VACUUM; move a table by filling a new one in batches",
     check: Check::Statement(check),
 };
 

@@ -30,21 +30,27 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
                 table,
                 column,
                 ty,
+                collation,
                 using,
                 at: place,
-            } if place.start <= at.start && at.end <= place.end => Some((table, column, ty, using)),
+            } if place.start <= at.start && at.end <= place.end => {
+                // A collation leaves the values alone, but orders the indexes anew.
+                let costs = *using || collation.is_some();
+                Some((table, column, ty, costs))
+            }
             _ => None,
         });
-        let Some((table, column, ty, using)) = fact else {
+        let Some((table, column, ty, costs)) = fact else {
             found.add(&at, "whoever uses this type expects the old attribute");
             continue;
         };
         let old = statement.schema.column_type(table, column);
-        if !using && old.is_some_and(|old| is_free(old, ty)) {
+        if !costs && old.is_some_and(|old| is_free(old, ty)) {
             continue;
         }
         let from = old.map(|old| format!(" from {old}")).unwrap_or_default();
-        let message = format!("changing \"{column}\"{from} to {ty} rewrites \"{table}\"");
+        let message =
+            format!("changing \"{column}\"{from} to {ty} rewrites \"{table}\" or its indexes");
         found.add(&at, message);
     }
 }

@@ -1,13 +1,13 @@
 //! A change of many rows of a per-user table in one go. Catalogue tables are small and left
 //! out.
 
-use squawk_syntax::ast::{AstNode, RelationName, Stmt};
+use squawk_syntax::ast::{AstNode, Stmt};
 
 use crate::header::Mode;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
-use crate::syntax::facts::{named, without_public};
+use crate::syntax::facts::{all_names, rewritten, without_public};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
@@ -20,19 +20,23 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
-    let node = match statement.node {
-        Stmt::Update(update) => update.syntax(),
-        Stmt::Delete(delete) => delete.syntax(),
-        _ => return,
-    };
-    let names = named::<RelationName>(node);
-    let Some(table) = names.first().map(|name| without_public(name)) else {
+    // What a view, a rule or a function would do is not done yet.
+    let is_done = matches!(
+        statement.node,
+        Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) | Stmt::Merge(_) | Stmt::Select(_)
+    );
+    if !is_done || statement.mode() == Mode::Batched {
         return;
-    };
+    }
+    let parts = statement.node.syntax().descendants();
+    let tables = parts.filter_map(|part| all_names(&rewritten(&part)?).into_iter().next());
     let schema = statement.schema;
-    if statement.mode() != Mode::Batched && schema.is_per_user(table) && !schema.is_new(table) {
-        let message =
-            format!("all rows of \"{table}\" that this changes stay locked until it ends");
-        found.add(&statement.first_line(), message);
+    for table in tables {
+        let table = without_public(&table);
+        if schema.is_per_user(table) && !schema.is_new(table) {
+            let message =
+                format!("all rows of \"{table}\" that this changes stay locked until it ends");
+            found.add(&statement.first_line(), message);
+        }
     }
 }

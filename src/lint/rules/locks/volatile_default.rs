@@ -2,6 +2,7 @@
 //! constant is known by squawk; it takes functions that it does not know for volatile.
 
 use squawk_linter::Rule as Squawk;
+use squawk_syntax::ast::{GeneratedAs, GeneratedConstraint, GeneratedKind};
 
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
@@ -24,12 +25,10 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
         return;
     };
     let message = format!("each row of \"{table}\" gets its own value, so the table is rewritten");
+    let generated = statement.nodes::<GeneratedConstraint>();
     for at in statement.squawk(&[Squawk::AddingFieldWithDefault]) {
-        // A virtual column (PostgreSQL 18) is computed when it is read.
-        if !statement.file.text[at.clone()]
-            .to_lowercase()
-            .contains("virtual")
-        {
+        let mut here = generated.iter().filter(|(_, place)| *place == at);
+        if !here.any(|(column, _)| is_virtual(column)) {
             found.add(&at, &message[..]);
         }
     }
@@ -40,5 +39,16 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             }
             _ => {}
         }
+    }
+}
+
+/// A virtual column is computed when it is read. PostgreSQL 18 takes one for virtual that does not
+/// say STORED.
+fn is_virtual(column: &GeneratedConstraint) -> bool {
+    match column.generated_as() {
+        Some(GeneratedAs::GeneratedStored(generated)) => {
+            !matches!(generated.generated_kind(), Some(GeneratedKind::Stored(_)))
+        }
+        _ => false,
     }
 }

@@ -5,6 +5,7 @@ use squawk_syntax::ast::{self, Stmt};
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
+use crate::syntax::controls_transaction;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
@@ -18,12 +19,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
     let message = "migrate opens and ends the transaction, together with the history row";
-    let controls = match statement.node {
-        Stmt::Begin(_) | Stmt::Commit(_) | Stmt::PrepareTransaction(_) => true,
-        Stmt::Rollback(rollback) => !matches!(rollback, ast::Rollback::RollbackToSavepoint(_)),
-        _ => false,
-    };
-    if controls {
+    if controls_transaction(statement.node) {
         found.add(&statement.first_line(), message);
     }
     if matches!(statement.node, Stmt::Do(_)) {

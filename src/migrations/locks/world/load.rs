@@ -4,9 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use postgres::GenericClient;
 use serde::Deserialize;
+use squawk_syntax::SourceFile;
+use squawk_syntax::ast::AstNode;
 
 use super::{Column, Constraint, Domain, Id, Index, Relation, World, key};
 use crate::error::{Error, Result};
+use crate::migrations::locks::query;
 use crate::syntax::facts;
 
 /// Bytes of a page; no build that anybody runs has another size.
@@ -56,6 +59,7 @@ struct ColumnRow {
     #[serde(rename = "type")]
     ty: String,
     not_null: bool,
+    collation: String,
     stored: bool,
 }
 
@@ -85,6 +89,7 @@ struct DomainRow {
     name: String,
     base: String,
     constrained: bool,
+    default: Option<String>,
 }
 
 impl World {
@@ -123,6 +128,7 @@ impl World {
                     name: row.name,
                     ty: row.ty,
                     not_null: row.not_null,
+                    collation: row.collation,
                     stored: row.stored,
                 });
             }
@@ -163,6 +169,7 @@ impl World {
             let domain = Domain {
                 base: row.base,
                 constrained: row.constrained,
+                volatile_default: row.default.map(|text| world.is_volatile(&text)),
             };
             world.domains.insert(key(&row.schema, &row.name), domain);
         }
@@ -171,6 +178,11 @@ impl World {
 }
 
 impl World {
+    fn is_volatile(&self, expression: &str) -> bool {
+        let parse = SourceFile::parse(&format!("SELECT {expression}"));
+        query::is_volatile(self, parse.tree().syntax())
+    }
+
     /// Relations that belong to each other: by oid, each pair in the order that the query says.
     fn link(
         &mut self,
