@@ -2,6 +2,7 @@
 //!
 //! This is also the one place that takes a server error apart. Rendering is the job of `main`.
 
+mod plain;
 mod privilege;
 mod secret;
 mod shell;
@@ -11,6 +12,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
+pub use plain::{plain, plain_lines};
 pub use secret::masked;
 pub use shell::{shell_quoted, shell_word};
 

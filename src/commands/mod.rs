@@ -111,10 +111,13 @@ fn write(report: &Report, files: &[(Format, ReportFile<'_>)], global: &Global) -
 
 /// The writer of a format.
 fn writer(format: Format) -> output::Writer {
-    match format {
-        Format::Text => output::text::write,
-        Format::Json => output::json::write,
-        Format::Github => output::github::write,
-        Format::Sql => output::sql::write,
+    output::Writer {
+        write: match format {
+            Format::Text => output::text::write,
+            Format::Json => output::json::write,
+            Format::Github => output::github::write,
+            Format::Sql => output::sql::write,
+        },
+        has_colours: format == Format::Text,
     }
 }

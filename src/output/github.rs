@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use crate::error::{plain, plain_lines};
 use crate::report::{
     Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Problem, Rehearsal,
     Report, Risk, SchemaDifference, Severity, Status, StatusState,
@@ -220,19 +221,18 @@ fn evidence(evidence: &Evidence) -> String {
             line = format!("{line}, {word} {value}");
         }
     }
-    line
+    // One line each, whatever stands in the row.
+    plain(&line)
 }
 
-/// Escapes a message.
+/// Escapes a message of several lines. A log is read on terminals, too.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    plain_lines(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 /// Escapes the value of a property.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&plain(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn escapes_what_would_end_a_property_or_a_message() {
-        assert_eq!(data("100 %\r\na:b,c"), "100 %25%0D%0Aa:b,c");
-        assert_eq!(property("a:b,c%\n"), "a%3Ab%2Cc%25%0A");
+        assert_eq!(data("100 %\r\na:b,c\u{1b}X"), r"100 %25%0Aa:b,c\u{1b}X");
+        assert_eq!(property("a:b,c%\n"), r"a%3Ab%2Cc%25\n");
     }
 }

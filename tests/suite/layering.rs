@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lint", &["header", "report", "syntax"]),
     ("invariants", &["db", "error", "header", "report"]),
     ("sample", &["db", "error", "header", "report"]),
-    ("output", &["report"]),
+    ("output", &["error", "report"]),
     (
         "commands",
         &[

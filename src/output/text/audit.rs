@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{paragraph, plain, severity_style};
+use super::{paragraph, severity_style};
+use crate::error::plain;
 use crate::report::{Audit, AuditState, CheckResult, CheckStatus, Evidence, Verdict};
 
 /// Evidence per check; the formats for programs have all of it.

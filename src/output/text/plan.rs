@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::plain;
+use crate::error::plain;
 use crate::report::{
     ObservedLock, Plan, PlannedFile, PlannedLock, PlannedStatement, Rehearsal, RehearsedFile,
     RehearsedStatement, Risk, StatusState,

@@ -190,3 +190,45 @@ fn text_from_the_database_cannot_move_the_cursor() {
         run.stdout
     );
 }
+
+/// An escape sequence that never ends would take everything after it along.
+#[test]
+fn text_from_the_database_hides_nothing_that_comes_after_it() {
+    const EVIL: &str = "evil\u{1b}X \u{1b}P \u{9b} \u{7f} \r\n::error::forged";
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute(
+        r"SELECT public.add_user_credits('00000000-0000-4000-8000-000000000002', 1, 'purchase',
+                     E'evil\x1bX \x1bP \u009b \x7f \r\n::error::forged', NULL)",
+    );
+    let text = check("row", &[("actual", "reference_id")], "amount = 1");
+    let folder = Folder::with(&[("own/a.sql", &text), ("own/b.sql", &text)]);
+    let arguments = ["verify", "a", "b", "--checks", folder.arg()];
+    let run = creditdb(arguments)
+        .args(["--format=github", "--output=json=own.json"])
+        .within(folder.path())
+        .on(&database.url)
+        .exits(1);
+    let shown = r"actual evil\u{1b}X \u{1b}P \u{9b} \u{7f} \r\n::error::forged%0A";
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", run.stdout);
+    for (line, id) in lines.iter().zip(["a", "b"]) {
+        assert!(line.starts_with(&format!("::error title={id}::")), "{line}");
+        assert!(
+            line.contains(shown) && line.ends_with("remedy: do something"),
+            "{line}"
+        );
+    }
+    let file = std::fs::read_to_string(folder.path().join("own.json")).unwrap();
+    let stdout = creditdb(arguments)
+        .args(["--format", "json"])
+        .on(&database.url)
+        .exits(1)
+        .stdout;
+    for json in [file, stdout] {
+        let audit = serde_json::from_str(&json).unwrap();
+        for id in ["a", "b"] {
+            assert_eq!(result(&audit, id)["evidence"][0]["actual"], EVIL);
+        }
+    }
+}
