@@ -172,19 +172,18 @@ impl ServerError {
     pub fn read(error: &postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             return Self {
-                message: chain(error),
+                message: plain(&chain(error)),
                 connection_lost: error.is_closed()
                     || error.source().is_some_and(|s| s.is::<std::io::Error>()),
                 ..Self::default()
             };
         };
         let code = db.code().code();
-        // What a server says may quote a row, and so a key in it.
         Self {
-            message: masked(db.message()),
-            detail: db.detail().map(masked),
-            hint: db.hint().map(masked),
-            context: db.where_().map(masked),
+            message: plain(&masked(db.message())),
+            detail: db.detail().map(quoted),
+            hint: db.hint().map(quoted),
+            context: db.where_().map(quoted),
             sqlstate: Some(code.to_owned()),
             position: match db.position() {
                 Some(ErrorPosition::Original(at)) => Some(*at),
@@ -245,10 +244,22 @@ pub fn notice(said: &DbError) -> Option<String> {
         Some(Severity::Notice) => "notice",
         _ => return None,
     };
-    let detail = said.detail().map(|detail| format!("\n  detail: {detail}"));
-    let hint = said.hint().map(|hint| format!("\n  hint: {hint}"));
-    let further: String = detail.into_iter().chain(hint).collect();
-    Some(masked(&format!("{severity}: {}{further}", said.message())))
+    let further = |word: &str, text: Option<&str>| {
+        text.map(|text| format!("\n  {word}: {}", quoted(text)))
+            .unwrap_or_default()
+    };
+    let message = plain(&masked(said.message()));
+    let (detail, hint) = (
+        further("detail", said.detail()),
+        further("hint", said.hint()),
+    );
+    Some(format!("{severity}: {message}{detail}{hint}"))
+}
+
+/// What a server says may quote a row, and so a key in it, or what looks like a line of somebody
+/// else's when it stands at the beginning of one.
+fn quoted(text: &str) -> String {
+    plain_lines(&masked(text)).replace('\n', "\n  | ")
 }
 
 /// The messages of an error and of all its sources, without repeats.

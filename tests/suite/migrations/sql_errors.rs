@@ -85,6 +85,29 @@ fn a_row_that_the_server_quotes_shows_no_key() {
     );
 }
 
+/// Whatever stands in a row: it is no line of ours, and does nothing to a terminal.
+#[test]
+fn a_row_that_the_server_quotes_is_a_quotation() {
+    let evil = r"E'a\n::error title=forged::b\r\x1b]0;owned\x07'";
+    let sql = format!(
+        "CREATE TABLE t AS SELECT {evil} AS x FROM generate_series(1, 2);
+         DO $$ BEGIN RAISE WARNING '%', {evil} USING HINT = {evil}; END $$;
+         CREATE UNIQUE INDEX t_x ON t (x);"
+    );
+    let folder = Folder::with(&[("V1__t.sql", sql)]);
+    let stderr = migrate(&folder, &Database::empty()).exits(5).stderr;
+    let shown = r"::error title=forged::b\r\u{1b}]0;owned\u{7}";
+    for words in [
+        format!("warning: a\\n{shown}"),
+        format!("hint: a\n  | {shown}"),
+        format!("detail: Key (x)=(a\n  | {shown}) is duplicated."),
+    ] {
+        assert!(stderr.contains(&words), "no {words:?} in:\n{stderr}");
+    }
+    assert!(!stderr.contains(['\u{1b}', '\r', '\u{7}']), "{stderr:?}");
+    assert!(!stderr.contains("\n::"), "{stderr}");
+}
+
 /// A limit that the role or the database has for its everyday work.
 #[test]
 fn a_statement_that_took_too_long_is_told_by_which_limit() {

@@ -56,6 +56,24 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
     creditdb(["migrate"]).on(&database.url).succeeds();
 }
 
+/// Whatever they say: it is no line of ours, and does nothing to a terminal.
+#[test]
+fn rows_in_the_way_are_named_without_their_control_characters() {
+    let database = Database::at("1.0.0");
+    let entry = format!(
+        r"SELECT add_user_credits('{USER}', 10, 'purchase',
+                                  E'pi\n::error title=forged::x\n\x1b]0;owned\x07\u202e', NULL);"
+    );
+    database.execute(&entry.repeat(2));
+    let stderr = creditdb(["migrate"]).on(&database.url).exits(4).stderr;
+    let shown = r"reference pi\n::error title=forged::x\n\u{1b}]0;owned\u{7}\u{202e} of user";
+    assert!(stderr.contains(shown), "{stderr}");
+    assert!(
+        !stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+        "{stderr:?}"
+    );
+}
+
 /// The statements of a migration, as one text.
 fn migration(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
