@@ -12,9 +12,6 @@ use crate::files;
 /// A path on the command line, and the option that it belongs to.
 type Named<'a> = (&'static str, &'a Path);
 
-/// As many links to links as the system follows.
-const LINKS: u8 = 40;
-
 /// Refuses a file to write that is read or written as well, however the two are spelled.
 ///
 /// # Errors
@@ -122,17 +119,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => {
             one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
         }
-        (Err(_), Err(_)) => place(one, LINKS).is_some_and(|it| place(other, LINKS) == Some(it)),
+        (Err(_), Err(_)) => files::place(one).is_ok_and(|it| files::place(other) == Ok(it)),
         _ => false,
-    }
-}
-
-/// Where a file would be made: its name in the folder that the system finds. A link that leads
-/// nowhere yet is followed.
-fn place(path: &Path, links: u8) -> Option<PathBuf> {
-    let folder = files::folder_of(path);
-    match fs::read_link(path) {
-        Ok(target) => place(&folder.join(target), links.checked_sub(1)?),
-        Err(_) => Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)),
     }
 }

@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lint", &["header", "report", "syntax"]),
-    ("invariants", &["db", "error", "header", "report"]),
+    ("invariants", &["db", "error", "files", "header", "report"]),
     ("sample", &["db", "error", "header", "report"]),
     ("output", &["error", "report"]),
     (
