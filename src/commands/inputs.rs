@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Command, Global, MigrationSource};
+use crate::db::connection;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -38,7 +39,7 @@ pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()
             );
         }
     }
-    for (option, input, is_named) in inputs(command) {
+    for (option, input, is_named) in inputs(command, global) {
         let Some((by, output)) = outputs.iter().find(|(_, output)| is_same(output, &input)) else {
             continue;
         };
@@ -60,7 +61,7 @@ pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()
 
 /// Each file that the command reads: the option, the path, and whether it is there itself or found
 /// below a folder.
-fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
+fn inputs(command: &Command, global: &Global) -> Vec<(&'static str, PathBuf, bool)> {
     let mut found = Vec::new();
     let mut file = |option, path: Option<&PathBuf>| {
         found.extend(path.map(|path| (option, path.clone(), true)));
@@ -104,7 +105,23 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
         let sql = below.into_iter().filter(|path| looks_like_sql(path));
         found.extend(sql.map(|path| (option, path, false)));
     }
+    let connection = of_connections(command, global).into_iter();
+    found.extend(connection.map(|(option, path)| (option, path, true)));
     found
+}
+
+/// What is read before there is a connection.
+fn of_connections(command: &Command, global: &Global) -> Vec<(&'static str, PathBuf)> {
+    let live = global.database_url.as_deref();
+    match command {
+        Command::Demo(_) | Command::Lint(_) | Command::List(_) | Command::Explain(_) => Vec::new(),
+        Command::Rehearse(args) => {
+            let mut found = connection::files(live);
+            found.extend(connection::files(args.scratch_url.as_deref()));
+            found
+        }
+        _ => connection::files(live),
+    }
 }
 
 fn looks_like_sql(path: &Path) -> bool {
