@@ -46,10 +46,13 @@ pub(super) fn precheck() -> Precheck {
 }
 
 /// The checks that do not hold, with some of the rows.
-fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
+fn broken(client: Option<&mut Client>, ids: &[String]) -> Result<Vec<Broken>> {
     const SHOWN: u32 = 5;
     let catalogue = Catalogue::load(None)?;
     let selection = catalogue.select(ids, &[], false)?;
+    let Some(client) = client else {
+        return Ok(Vec::new());
+    };
     let options = invariants::Options {
         evidence: SHOWN,
         ..invariants::Options::default()
