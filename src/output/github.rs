@@ -212,10 +212,13 @@ fn violation(result: &CheckResult) -> String {
 
 fn evidence(evidence: &Evidence) -> String {
     let mut line = evidence.subject.clone();
+    let difference = evidence.difference.map(|it| it.normalize().to_string());
     for (word, value) in [
         ("expected", &evidence.expected),
         ("actual", &evidence.actual),
+        ("difference", &difference),
         ("cause", &evidence.cause),
+        ("detail", &evidence.detail),
     ] {
         if let Some(value) = value {
             line = format!("{line}, {word} {value}");

@@ -232,3 +232,24 @@ fn text_from_the_database_hides_nothing_that_comes_after_it() {
         }
     }
 }
+
+/// Two rows of one request differ in nothing else.
+#[test]
+fn annotations_have_all_that_is_known_of_a_row() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let query = "SELECT 'request 1' AS subject, '1 row' AS expected, '2 rows' AS actual,
+        n * 0.50 AS difference, 'twice' AS cause, 'log row ' || n AS detail
+        FROM generate_series(1, 2) AS n";
+    let folder = own_check(check("query", &[], query));
+    let run = creditdb(["verify", "it", "--format=github", "--checks", folder.arg()])
+        .on(&database.url)
+        .exits(1);
+    for row in [
+        "0.5, cause twice, detail log row 1",
+        "1, cause twice, detail log row 2",
+    ] {
+        let line = format!("%0Arequest 1, expected 1 row, actual 2 rows, difference {row}%0A");
+        assert!(run.stdout.contains(&line), "{}", run.stdout);
+    }
+}
