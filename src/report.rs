@@ -329,6 +329,8 @@ pub struct Audit {
     pub snapshot_id: String,
     /// What was done with the state of the audit before; none without `--state`.
     pub state: Option<AuditState>,
+    /// The folder with checks of the caller's own, where one was named.
+    pub folder: Option<String>,
     /// All checks that were asked for, by area and id.
     pub checks: Vec<CheckResult>,
     /// Wall time.

@@ -253,3 +253,19 @@ fn annotations_have_all_that_is_known_of_a_row() {
         assert!(run.stdout.contains(&line), "{}", run.stdout);
     }
 }
+
+/// The command that shows the rest knows the check.
+#[test]
+fn the_command_for_more_evidence_names_the_folder_of_the_check() {
+    let database = Database::migrated();
+    let query = "SELECT 'row ' || n AS subject, NULL AS expected, NULL AS actual,
+        NULL::numeric AS difference, NULL AS cause, NULL AS detail
+        FROM generate_series(1, 9) AS n";
+    let folder = Folder::with(&[("a b/own/it.sql", check("query", &[], query))]);
+    let run = creditdb(["verify", "it", "--checks", "a b"])
+        .within(folder.path())
+        .on(&database.url)
+        .exits(1);
+    let words = "… and 4 more: creditdb verify it --checks 'a b' --evidence 9 --format json";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+}
