@@ -44,6 +44,7 @@ struct Parts {
     details: Vec<String>,
     hint: Option<String>,
     sqlstate: Option<String>,
+    line: Option<usize>,
     connection_lost: bool,
 }
 
@@ -59,6 +60,7 @@ impl Error {
             details: Vec::new(),
             hint: None,
             sqlstate: None,
+            line: None,
             connection_lost: false,
         }))
     }
@@ -102,6 +104,13 @@ impl Error {
         self
     }
 
+    /// Sets the line (from 1) of the file that it is about.
+    #[must_use]
+    pub fn at_line(mut self, line: usize) -> Self {
+        self.0.line = Some(line);
+        self
+    }
+
     /// Puts the words of what was being done in front of the primary line.
     #[must_use]
     pub fn during(mut self, what: impl fmt::Display) -> Self {
@@ -132,6 +141,11 @@ impl Error {
     /// The SQLSTATE, when the error came from a server.
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.sqlstate.as_deref()
+    }
+
+    /// The line of the file that it is about, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
     }
 
     /// Whether the connection itself is gone, so that the outcome on the server is unknown.

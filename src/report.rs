@@ -12,8 +12,8 @@ pub use drift::{
 };
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place, Severity};
 pub use plan::{
-    Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
-    Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
+    FileFailure, Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock,
+    PlannedStatement, Rehearsal, RehearsedFile, RehearsedStatement, Risk,
 };
 
 /// The result of one command.
@@ -165,12 +165,14 @@ pub struct Status {
 pub struct Deployment {
     /// What this run applied, in order.
     pub applied: Vec<AppliedMigration>,
-    /// Newest version in the history afterwards.
+    /// Newest version in the history afterwards, as far as it is known.
     pub version: Option<i32>,
     /// Newest row of `schema_version` afterwards, where that table exists.
     pub schema_version: Option<String>,
-    /// Files that are still pending (because of `--to`).
+    /// Files that are still pending (because of `--to`, or of a failure).
     pub pending: usize,
+    /// The file that ended the run.
+    pub failure: Option<FileFailure>,
 }
 
 /// A migration that this run applied.

@@ -13,7 +13,8 @@ use crate::migrations::{self, Broken, Options, Precheck, SavedPlan, Stop};
 use crate::output::progress::Terminal;
 use crate::report::{CheckStatus, Report};
 
-pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
+/// The error is of the file that ended the run; what came before it is done.
+pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<(Outcome, Option<Error>)> {
     let target = connect::target(global)?;
     let options = Options {
         to: args.to,
@@ -28,16 +29,17 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<Outcome> {
         precheck: precheck(),
         stop: stop_on_signals()?,
     };
-    let deployment = migrations::migrate(
+    let (deployment, error) = migrations::attempt(
         &target,
         || status::set(&args.source),
         &options,
         &Terminal::default(),
     )?;
-    Ok(Outcome {
+    let outcome = Outcome {
         report: Report::Deployment(deployment),
         exit: Exit::Done,
-    })
+    };
+    Ok((outcome, error))
 }
 
 /// The audit, for the checks that migrations name.

@@ -28,8 +28,8 @@ pub struct DriftOptions {
 ///
 /// # Errors
 /// Refused when nothing is recorded, or what other files than those of the set did; cut off when a
-/// file is half done; undecided when one is being applied, and when the server, or a replay of a set
-/// that is not embedded, says so.
+/// file is half done; undecided when one is being applied, and when the server, or a replay of a
+/// set that is not embedded, says so.
 pub fn drift(
     client: &mut Client,
     set: &Set,

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use crate::error::{plain, plain_lines};
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Problem, Rehearsal,
-    Report, Risk, SchemaDifference, Severity, Status, StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, FileFailure, Lint, Nature, Plan,
+    Problem, Rehearsal, Report, Risk, SchemaDifference, Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -107,7 +107,15 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
         let message = format!("V{}__{}", migration.version, migration.name);
         annotate(out, Severity::Info, "applied", &message)?;
     }
-    Ok(())
+    failure(deployment.failure.as_ref(), out)
+}
+
+fn failure(failure: Option<&FileFailure>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(failure) = failure else {
+        return Ok(());
+    };
+    place(out, Severity::Error, &failure.path, failure.line)?;
+    writeln!(out, "title=failed::{}", data(&failure.message))
 }
 
 /// Statements that somebody would feel.
@@ -157,10 +165,7 @@ fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Res
 }
 
 fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(failure) = &rehearsal.failure {
-        place(out, Severity::Error, &failure.path, failure.line)?;
-        writeln!(out, "title=failed::{}", data(&failure.message))?;
-    }
+    failure(rehearsal.failure.as_ref(), out)?;
     for file in &rehearsal.files {
         for statement in &file.statements {
             for difference in &statement.differences {

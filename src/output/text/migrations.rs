@@ -74,17 +74,22 @@ pub(super) fn remark(remark: &Problem, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
-    let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+    let colour = match deployment.failure {
+        Some(_) => AnsiColor::Red,
+        None => AnsiColor::Green,
+    };
+    let style = Style::new().bold().fg_color(Some(colour.into()));
     for migration in &deployment.applied {
         let name = format!("V{}__{}", migration.version, migration.name);
         writeln!(out, "  applied {name:<40} {:>6} ms", migration.elapsed_ms)?;
     }
     let summary = match deployment.applied.len() {
+        0 if deployment.failure.is_some() => "no migration applied".to_owned(),
         0 => "nothing to do".to_owned(),
         1 => "1 migration applied".to_owned(),
         n => format!("{n} migrations applied"),
     };
-    write!(out, "{green}{summary}{green:#}")?;
+    write!(out, "{style}{summary}{style:#}")?;
     if let Some(version) = deployment.version {
         write!(out, ", at version {version}")?;
     }
@@ -94,5 +99,9 @@ pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Re
     if deployment.pending > 0 {
         write!(out, ", {} still pending", deployment.pending)?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    match &deployment.failure {
+        Some(failure) => super::plan::failure(failure, out),
+        None => Ok(()),
+    }
 }
