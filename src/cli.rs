@@ -175,7 +175,8 @@ pub struct StatusArgs {
                   with --migrations the files are replayed on a private throw-away server, which \
                   needs PostgreSQL's server programs (CREDITDB_PG_BIN, or those of the system). \
                   SELECT on the history table is enough.\n\n\
-                  Exit codes: 0 no drift · 1 drift · 3 could not decide · 4 nothing is recorded\n\n\
+                  Exit codes: 0 no drift · 1 drift · 3 could not decide · 4 nothing is recorded \
+                  · 6 a file is half done: migrate completes it\n\n\
                   Example: creditdb drift --ignore public.other_team_table --format json"
 )]
 pub struct DriftArgs {

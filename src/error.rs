@@ -2,6 +2,7 @@
 //!
 //! This is also the one place that takes a server error apart. Rendering is the job of `main`.
 
+mod plain;
 mod privilege;
 mod secret;
 mod shell;
@@ -11,6 +12,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
+pub use plain::{plain, plain_lines};
 pub use secret::masked;
 pub use shell::{shell_quoted, shell_word};
 
@@ -42,6 +44,7 @@ struct Parts {
     details: Vec<String>,
     hint: Option<String>,
     sqlstate: Option<String>,
+    line: Option<usize>,
     connection_lost: bool,
 }
 
@@ -57,6 +60,7 @@ impl Error {
             details: Vec::new(),
             hint: None,
             sqlstate: None,
+            line: None,
             connection_lost: false,
         }))
     }
@@ -97,6 +101,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the line (from 1) of the file that it is about.
+    #[must_use]
+    pub fn at_line(mut self, line: usize) -> Self {
+        self.0.line = Some(line);
         self
     }
 
@@ -141,6 +152,11 @@ impl Error {
         self.0.sqlstate.as_deref()
     }
 
+    /// The line of the file that it is about, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+
     /// Whether the connection itself is gone, so that the outcome on the server is unknown.
     pub fn connection_lost(&self) -> bool {
         self.0.connection_lost
@@ -179,19 +195,18 @@ impl ServerError {
     pub fn read(error: &postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             return Self {
-                message: chain(error),
+                message: plain(&chain(error)),
                 connection_lost: error.is_closed()
                     || error.source().is_some_and(|s| s.is::<std::io::Error>()),
                 ..Self::default()
             };
         };
         let code = db.code().code();
-        // What a server says may quote a row, and so a key in it.
         Self {
-            message: masked(db.message()),
-            detail: db.detail().map(masked),
-            hint: db.hint().map(masked),
-            context: db.where_().map(masked),
+            message: plain(&masked(db.message())),
+            detail: db.detail().map(quoted),
+            hint: db.hint().map(quoted),
+            context: db.where_().map(quoted),
             sqlstate: Some(code.to_owned()),
             position: match db.position() {
                 Some(ErrorPosition::Original(at)) => Some(*at),
@@ -252,10 +267,22 @@ pub fn notice(said: &DbError) -> Option<String> {
         Some(Severity::Notice) => "notice",
         _ => return None,
     };
-    let detail = said.detail().map(|detail| format!("\n  detail: {detail}"));
-    let hint = said.hint().map(|hint| format!("\n  hint: {hint}"));
-    let further: String = detail.into_iter().chain(hint).collect();
-    Some(masked(&format!("{severity}: {}{further}", said.message())))
+    let further = |word: &str, text: Option<&str>| {
+        text.map(|text| format!("\n  {word}: {}", quoted(text)))
+            .unwrap_or_default()
+    };
+    let message = plain(&masked(said.message()));
+    let (detail, hint) = (
+        further("detail", said.detail()),
+        further("hint", said.hint()),
+    );
+    Some(format!("{severity}: {message}{detail}{hint}"))
+}
+
+/// What a server says may quote a row, and so a key in it, or what looks like a line of somebody
+/// else's when it stands at the beginning of one.
+fn quoted(text: &str) -> String {
+    plain_lines(&masked(text)).replace('\n', "\n  | ")
 }
 
 /// The messages of an error and of all its sources, without repeats.

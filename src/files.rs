@@ -1,5 +1,5 @@
-//! Migration files on disk: finding them, reading them, what their names say. Their content is the
-//! business of others.
+//! Files on disk: where they are; of migrations, finding them, reading them, what their names say.
+//! Their content is the business of others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,29 @@ pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
+    }
+}
+
+/// As many links to links as the system follows.
+const LINKS: u8 = 40;
+
+/// Where a file is, or would be made: its name in the folder that the system finds. Links are
+/// followed, also one that leads nowhere yet.
+///
+/// # Errors
+/// The folder that is not there.
+pub fn place(path: &Path) -> std::result::Result<PathBuf, PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(target);
+    }
+    let folder = folder_of(&path);
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(real), Some(name)) if real.is_dir() => Ok(real.join(name)),
+        _ => Err(folder.to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Parser;
 use creditdb::cli::Cli;
 use creditdb::commands;
-use creditdb::error::{Error, Kind};
+use creditdb::error::{Error, Kind, plain_lines};
 use creditdb::exit::Exit;
 
 fn main() -> ExitCode {
@@ -38,7 +38,8 @@ fn print(error: &anyhow::Error) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let bold = Style::new().bold();
     let mut out = anstream::stderr().lock();
-    let _ = writeln!(out, "{red}error:{red:#} {error:#}");
+    let primary = plain_lines(&format!("{error:#}"));
+    let _ = writeln!(out, "{red}error:{red:#} {primary}");
     if let Some(error) = error.downcast_ref::<Error>() {
         for detail in error.details() {
             let _ = writeln!(out, "{detail}");
@@ -47,7 +48,7 @@ fn print(error: &anyhow::Error) {
             let _ = writeln!(out, "{bold}sqlstate:{bold:#} {state}");
         }
         if let Some(hint) = error.next_step() {
-            let _ = writeln!(out, "{bold}hint:{bold:#} {hint}");
+            let _ = writeln!(out, "{bold}hint:{bold:#} {}", plain_lines(hint));
         }
     }
 }

@@ -13,8 +13,8 @@ pub use drift::{
 };
 pub use lint::{AllowedFinding, Lint, LintFinding, LintRule, LintedFile, Place};
 pub use plan::{
-    Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement,
-    Rehearsal, RehearsalFailure, RehearsedFile, RehearsedStatement, Risk,
+    FileFailure, Fingerprint, ObservedLock, Plan, PlannedFile, PlannedHistory, PlannedLock,
+    PlannedStatement, Rehearsal, RehearsedFile, RehearsedStatement, Risk,
 };
 pub use severity::Severity;
 
@@ -167,12 +167,14 @@ pub struct Status {
 pub struct Deployment {
     /// What this run applied, in order.
     pub applied: Vec<AppliedMigration>,
-    /// Newest version in the history afterwards.
+    /// Newest version in the history afterwards, as far as it is known.
     pub version: Option<i32>,
     /// Newest row of `schema_version` afterwards, where that table exists.
     pub schema_version: Option<String>,
-    /// Files that are still pending (because of `--to`).
+    /// Files that are still pending (because of `--to`, or of a failure).
     pub pending: usize,
+    /// The file that ended the run.
+    pub failure: Option<FileFailure>,
 }
 
 /// A migration that this run applied.
@@ -331,6 +333,8 @@ pub struct Audit {
     pub snapshot_id: String,
     /// What was done with the state of the audit before; none without `--state`.
     pub state: Option<AuditState>,
+    /// The folder with checks of the caller's own, where one was named.
+    pub folder: Option<String>,
     /// All checks that were asked for, by area and id.
     pub checks: Vec<CheckResult>,
     /// Wall time.

@@ -36,7 +36,7 @@ pub struct DemoArgs {
                   -- creditdb: allow RULE: the reason\n\n\
                   Exit codes: 0 nothing found · 1 errors or warnings · 2 wrong usage: nothing to \
                   judge, or a file that is not UTF-8 · 3 a file that cannot be read\n\n\
-                  Example: creditdb lint migrations/V6__add_entry_seq.sql --format github"
+                  Example: creditdb lint migrations/V6__add_last_entry_seq.sql --format github"
 )]
 pub struct LintArgs {
     /// None to work on.

@@ -5,7 +5,7 @@ use postgres::Client;
 
 use crate::cli::{Command, Global};
 use crate::db::Target;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::output::progress::Terminal;
 use crate::report::Progress;
 
@@ -59,11 +59,12 @@ pub(super) fn refuse_where_unused(command: &Command, global: &Global) -> Result<
     if option.database_url.is_none() && global.database_url.is_none() {
         return Ok(());
     }
-    let other = match name {
-        "lint" => "plan",
-        _ => "verify",
-    };
     let message = format!("{name} does not work on the database of --database-url");
+    let (name, other) = match command {
+        Command::Lint(_) => (name.to_owned(), "plan"),
+        Command::Explain(args) => (format!("{name} {}", shell_word(&args.id)), "verify"),
+        _ => (name.to_owned(), "verify"),
+    };
     Err(Error::usage(message).detail(why).hint(format!(
         "creditdb {name}, or: creditdb {other} --database-url URL"
     )))

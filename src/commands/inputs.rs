@@ -6,14 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Command, Global, MigrationSource};
+use crate::db::connection;
 use crate::error::{Error, Result};
 use crate::files;
 
 /// A path on the command line, and the option that it belongs to.
 type Named<'a> = (&'static str, &'a Path);
-
-/// As many links to links as the system follows.
-const LINKS: u8 = 40;
 
 /// Refuses a file to write that is read or written as well, however the two are spelled.
 ///
@@ -41,7 +39,7 @@ pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()
             );
         }
     }
-    for (option, input, is_named) in inputs(command) {
+    for (option, input, is_named) in inputs(command, global) {
         let Some((by, output)) = outputs.iter().find(|(_, output)| is_same(output, &input)) else {
             continue;
         };
@@ -63,7 +61,7 @@ pub(super) fn refuse_to_replace(command: &Command, global: &Global) -> Result<()
 
 /// Each file that the command reads: the option, the path, and whether it is there itself or found
 /// below a folder.
-fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
+fn inputs(command: &Command, global: &Global) -> Vec<(&'static str, PathBuf, bool)> {
     let mut found = Vec::new();
     let mut file = |option, path: Option<&PathBuf>| {
         found.extend(path.map(|path| (option, path.clone(), true)));
@@ -111,7 +109,23 @@ fn inputs(command: &Command) -> Vec<(&'static str, PathBuf, bool)> {
         let sql = files.into_iter().filter(|path| looks_like_sql(path));
         found.extend(sql.map(|path| (option, path, false)));
     }
+    let connection = of_connections(command, global).into_iter();
+    found.extend(connection.map(|(option, path)| (option, path, true)));
     found
+}
+
+/// What is read before there is a connection.
+fn of_connections(command: &Command, global: &Global) -> Vec<(&'static str, PathBuf)> {
+    let live = global.database_url.as_deref();
+    match command {
+        Command::Demo(_) | Command::Lint(_) | Command::List(_) | Command::Explain(_) => Vec::new(),
+        Command::Rehearse(args) => {
+            let mut found = connection::files(live);
+            found.extend(connection::files(args.scratch_url.as_deref()));
+            found
+        }
+        _ => connection::files(live),
+    }
 }
 
 fn looks_like_sql(path: &Path) -> bool {
@@ -126,17 +140,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => {
             one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
         }
-        (Err(_), Err(_)) => place(one, LINKS).is_some_and(|it| place(other, LINKS) == Some(it)),
+        (Err(_), Err(_)) => files::place(one).is_ok_and(|it| files::place(other) == Ok(it)),
         _ => false,
-    }
-}
-
-/// Where a file would be made: its name in the folder that the system finds. A link that leads
-/// nowhere yet is followed.
-fn place(path: &Path, links: u8) -> Option<PathBuf> {
-    let folder = files::folder_of(path);
-    match fs::read_link(path) {
-        Ok(target) => place(&folder.join(target), links.checked_sub(1)?),
-        Err(_) => Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)),
     }
 }

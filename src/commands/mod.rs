@@ -44,9 +44,13 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     connect::refuse_where_unused(&cli.command, global)?;
     inputs::refuse_to_replace(&cli.command, global)?;
     let files = destinations(global)?;
+    let mut ended = None;
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args),
-        Command::Migrate(args) => migrate::run(&args, global),
+        Command::Migrate(args) => migrate::run(&args, global).map(|(outcome, error)| {
+            ended = error;
+            outcome
+        }),
         Command::Status(args) => status::run(&args, global),
         Command::Plan(args) => plan::run(&args, global),
         Command::Rehearse(args) => rehearse::run(&args, global),
@@ -58,7 +62,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&args),
         Command::Sample(args) => sample::run(&args, global),
     }?;
-    write(&outcome.report, &files, global)?;
+    let written = write(&outcome.report, &files, global);
+    if let Some(error) = ended {
+        return Err(error.into());
+    }
+    written?;
     Ok(outcome.exit)
 }
 
@@ -111,10 +119,13 @@ fn write(report: &Report, files: &[(Format, ReportFile<'_>)], global: &Global) -
 
 /// The writer of a format.
 fn writer(format: Format) -> output::Writer {
-    match format {
-        Format::Text => output::text::write,
-        Format::Json => output::json::write,
-        Format::Github => output::github::write,
-        Format::Sql => output::sql::write,
+    output::Writer {
+        write: match format {
+            Format::Text => output::text::write,
+            Format::Json => output::json::write,
+            Format::Github => output::github::write,
+            Format::Sql => output::sql::write,
+        },
+        has_colours: format == Format::Text,
     }
 }

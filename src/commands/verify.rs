@@ -41,6 +41,8 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<Outcome> {
         lookout,
     };
     let mut audit = invariants::audit(connections, &selection, &options, file.as_mut(), &progress)?;
+    let folder = args.catalogue.checks.as_ref();
+    audit.folder = folder.map(|folder| folder.display().to_string());
     let mut exit = match audit.verdict {
         Verdict::Clean => Exit::Done,
         Verdict::Findings => Exit::Findings,

@@ -179,6 +179,8 @@ pub fn audit(
         taken_at,
         snapshot_id: id,
         state,
+        // Whoever calls has read it.
+        folder: None,
         checks,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })

@@ -17,8 +17,8 @@ use super::standing::{Standing, inspect};
 use super::watch::Watch;
 use super::{edits, lock, precheck, preflight};
 use crate::db::{Listener, Target, session};
-use crate::error::{Error, Result, notice};
-use crate::report::{Deployment, Progress};
+use crate::error::{Error, Kind, Result, notice};
+use crate::report::{Deployment, FileFailure, Progress};
 
 /// Applies the pending migrations of a set, each as its header asks. `read` is how the set comes
 /// about: its files are read while the server begins a session.
@@ -35,6 +35,20 @@ pub fn migrate<S: Borrow<Set>>(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Deployment> {
+    let (deployment, error) = attempt(target, read, options, progress)?;
+    error.map_or(Ok(deployment), Err)
+}
+
+/// The same; where a file ended the run, with what came before it.
+///
+/// # Errors
+/// Those of [`migrate`] that come before the first file.
+pub fn attempt<S: Borrow<Set>>(
+    target: &Target,
+    read: impl FnOnce() -> Result<S>,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(Deployment, Option<Error>)> {
     let (listener, heard) = listen();
     let connecting = target.connect_meanwhile(&listener);
     let set = read()?;
@@ -45,7 +59,7 @@ pub fn migrate<S: Borrow<Set>>(
     let is_current = standing.status.problems.is_empty() && standing.pending.is_empty();
     if is_current && options.accept_edit.is_none() && options.plan.is_none() {
         check_to(options.to, set, &standing.history)?;
-        return report(&mut client, &standing, Vec::new(), None);
+        return Ok((unchanged(&standing), None));
     }
     preflight::session(target, &mut client)?;
     lock::acquire(&mut client, options, progress)?;
@@ -63,7 +77,7 @@ pub fn migrate<S: Borrow<Set>>(
     let to = check_to(to, set, &standing.history)?;
     let work = plan::work(set, &standing, to);
     if work.is_empty() {
-        return report(&mut client, &standing, Vec::new(), None);
+        return Ok((unchanged(&standing), None));
     }
     preflight::work(target, &mut client, &work, &standing.history)?;
     precheck::pass(&options.precheck, &mut client, set, &work)?;
@@ -93,7 +107,7 @@ fn run(
     progress: &dyn Progress,
     ((mut client, heard), mut standing): ((Client, Receiver<String>), Standing),
     work: &[&File],
-) -> Result<Deployment> {
+) -> Result<(Deployment, Option<Error>)> {
     // IF NOT EXISTS asks for CREATE on the schema even where the table exists.
     if standing.history.rows.is_empty() {
         client.batch_execute(&history_table_sql(&standing.history.table))?;
@@ -130,39 +144,61 @@ fn run(
             checks_connection,
         };
         progress.begin("migrating", work.len() as u64);
-        let applied: Result<Vec<_>> = work
-            .iter()
-            .map(|file| {
-                // Again, because rows have been written since the run began.
-                precheck::pass(&options.precheck, &mut deployer.client, set, &[*file])?;
-                let applied = deployer.apply(file)?;
-                progress.advance(1);
-                Ok(applied)
-            })
-            .collect();
+        let mut deployment = unchanged(&standing);
+        let mut ended = None;
+        for file in work {
+            // Again, because rows have been written since the run began.
+            let applied = precheck::pass(&options.precheck, &mut deployer.client, set, &[*file])
+                .and_then(|()| deployer.apply(file));
+            match applied {
+                Ok(applied) => {
+                    deployment.version = deployment.version.max(Some(applied.version));
+                    deployment.pending -= 1;
+                    deployment.applied.push(applied);
+                    progress.advance(1);
+                }
+                Err(error) => {
+                    deployment.failure = Some(failure(file, &error));
+                    ended = Some(error);
+                    break;
+                }
+            }
+        }
         progress.end();
-        let newest = work.iter().map(|file| file.version()).max();
-        report(&mut deployer.client, &standing, applied?, newest)
+        match (session::schema_version(&mut deployer.client), &ended) {
+            (Ok(version), _) => deployment.schema_version = version,
+            (Err(error), None) => return Err(error),
+            (Err(_), Some(_)) => {}
+        }
+        // The answer to a COMMIT may be all that is missing.
+        if ended
+            .as_ref()
+            .is_some_and(|error| error.kind() == Kind::Undecided)
+        {
+            deployment.version = None;
+        }
+        Ok((deployment, ended))
     })
 }
 
-fn report(
-    client: &mut Client,
-    standing: &Standing,
-    applied: Vec<crate::report::AppliedMigration>,
-    newest: Option<i32>,
-) -> Result<Deployment> {
-    let schema_version = if applied.is_empty() {
-        standing.status.schema_version.clone()
-    } else {
-        session::schema_version(client)?
-    };
-    Ok(Deployment {
-        pending: standing.pending.len() - applied.len(),
-        applied,
-        version: newest.max(standing.history.newest()),
-        schema_version,
-    })
+/// Where the database stands before the first file.
+fn unchanged(standing: &Standing) -> Deployment {
+    Deployment {
+        applied: Vec::new(),
+        version: standing.history.newest(),
+        schema_version: standing.status.schema_version.clone(),
+        pending: standing.pending.len(),
+        failure: None,
+    }
+}
+
+fn failure(file: &File, error: &Error) -> FileFailure {
+    FileFailure {
+        path: file.path.clone(),
+        line: error.line().unwrap_or(1),
+        message: error.primary().to_owned(),
+        sqlstate: error.sqlstate().map(str::to_owned),
+    }
 }
 
 /// All reasons at once, each with its next step.

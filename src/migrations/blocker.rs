@@ -5,6 +5,7 @@ use std::fmt;
 use postgres::Client;
 
 use crate::db::backend::Backend;
+use crate::error::plain;
 use crate::syntax::words::without_literals;
 
 /// The session at the head of a queue of waiting ones. What the server hides from our role is
@@ -37,10 +38,10 @@ impl fmt::Display for Blocker {
             return Ok(());
         }
         if let Some(locks) = &self.locks {
-            write!(f, ", holds {locks}")?;
+            write!(f, ", holds {}", plain(locks))?;
         }
         if let Some(query) = self.query.as_ref().filter(|query| !query.is_empty()) {
-            write!(f, ", query: {}", without_literals(query))?;
+            write!(f, ", query: {}", plain(&without_literals(query)))?;
         }
         Ok(())
     }

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, GenericClient, Transaction};
+use postgres::{Client, Transaction};
 
 use super::ground::Ground;
-use super::history::History;
-use super::set::Set;
-use super::{edits, expected};
+use super::history::{History, Place, Row};
+use super::log::{self, Log};
+use super::set::{File, Set};
+use super::{edits, expected, half_done};
 use crate::catalogue::{self, Catalogue, Change, Context, Difference};
 use crate::db::session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::report::{Drift, Nature, Progress, SchemaChange, SchemaDifference};
 
 /// What to look at.
@@ -26,8 +27,9 @@ pub struct DriftOptions {
 /// Compares the live catalogue with the expected one; reads only, in one transaction.
 ///
 /// # Errors
-/// Refused when nothing is recorded, or what other files than those of the set did; undecided when
-/// the server, or a replay of a set that is not embedded, says so.
+/// Refused when nothing is recorded, or what other files than those of the set did; cut off when a
+/// file is half done; undecided when one is being applied, and when the server, or a replay of a
+/// set that is not embedded, says so.
 pub fn drift(
     client: &mut Client,
     set: &Set,
@@ -38,13 +40,15 @@ pub fn drift(
     let replayed = if set.is_embedded() {
         None
     } else {
-        let version = recorded(client, set)?.1;
+        let mut transaction = session::read_only(client)?;
+        let version = recorded(&mut transaction, set, progress)?.1;
+        transaction.commit()?;
         let ground = Ground::read(client, set)?;
         let mut replayed = expected::replay(set, &[version], &ground, progress)?;
         replayed.pop()
     };
     let mut transaction = session::read_only(client)?;
-    let (history, version) = recorded(&mut transaction, set)?;
+    let (history, version) = recorded(&mut transaction, set, progress)?;
     let expected = match replayed {
         Some(replayed) if replayed.version == version => replayed.catalogue,
         Some(_) => {
@@ -90,7 +94,11 @@ pub fn drift(
 /// The history, and its newest version. The set must have the file of each version, as it was
 /// applied: otherwise the schema is what another program made of it, and whatever that program has
 /// beyond our files would be told as something to drop.
-fn recorded(client: &mut impl GenericClient, set: &Set) -> Result<(History, i32)> {
+fn recorded(
+    client: &mut Transaction<'_>,
+    set: &Set,
+    progress: &dyn Progress,
+) -> Result<(History, i32)> {
     let history = History::read(client, set.history_schema)?;
     let Some(newest) = history.newest() else {
         return Err(
@@ -107,18 +115,54 @@ fn recorded(client: &mut impl GenericClient, set: &Set) -> Result<(History, i32)
         .detail(difference)
         .hint(next));
     }
-    match history
-        .rows
-        .iter()
-        .find(|row| set.find(row.version).is_none())
-    {
-        Some(row) => Err(Error::refused(format!(
+    let unknown = |row: &&Row| set.find(row.version).is_none();
+    if let Some(row) = history.rows.iter().find(unknown) {
+        return Err(Error::refused(format!(
             "V{}__{} is applied, and {} does not have it",
             row.version, row.name, set.origin
         ))
-        .hint("creditdb status shows the whole history")),
-        None => Ok((history, newest)),
+        .hint("creditdb status shows the whole history"));
     }
+    refuse_half_done(client, set, &history, progress)?;
+    Ok((history, newest))
+}
+
+/// What a file that was cut off has made is no drift: with its removal, the run that completes the
+/// file would be of the opinion that it is there.
+fn refuse_half_done(
+    transaction: &mut Transaction<'_>,
+    set: &Set,
+    history: &History,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let is_pending = |file: &File| history.find(file.version()).is_none();
+    let place = Place::find(transaction, set.history_schema)?;
+    if !place.has_log || !set.files.iter().any(is_pending) {
+        return Ok(());
+    }
+    let log = log::table(history);
+    let query = "SELECT pg_catalog.has_table_privilege($1, 'SELECT')";
+    if !transaction.query_one(query, &[&log])?.get::<_, bool>(0) {
+        progress.remark(&format!(
+            "cannot tell whether a file is half done: GRANT SELECT ON {log}"
+        ));
+        return Ok(());
+    }
+    let log = Log::read(transaction, &place)?;
+    let changed = half_done::changed_modes(set, history, &log);
+    let (unfinished, _) = half_done::problems(transaction, set, history, &log)?;
+    let Some(first) = changed.iter().chain(&unfinished).next() else {
+        return Ok(());
+    };
+    let kind = match first.code {
+        "half_done" => Kind::CutOff,
+        "in_progress" => Kind::Undecided,
+        _ => Kind::Refused,
+    };
+    let primary = "a file is not complete, and what it has made is no drift";
+    Err(Error::new(kind, primary)
+        .detail(&first.message)
+        .hint(&first.hint))
 }
 
 /// Database, and owner of the history, who should own everything else.

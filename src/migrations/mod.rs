@@ -30,7 +30,7 @@ mod standing;
 mod watch;
 
 pub use adopt::{AdoptOptions, adopt};
-pub use apply::migrate;
+pub use apply::{attempt, migrate};
 pub use drift::{DriftOptions, drift};
 pub use options::{Options, Stop};
 pub use plan::{SavedPlan, plan};

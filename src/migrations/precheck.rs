@@ -13,7 +13,7 @@ use postgres::Client;
 
 use super::set::{File, Set};
 use crate::db::session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::header::Header;
 
 /// What an invariant's check found.
@@ -30,8 +30,9 @@ pub struct Broken {
 }
 
 /// Evaluates checks by their ids, on a database at whatever schema version it is; returns those
-/// that do not hold.
-type Evaluate = dyn Fn(&mut Client, &[String]) -> Result<Vec<Broken>> + Send + Sync;
+/// that do not hold. Without a database, only whether there are such checks; one that there is not
+/// is wrong usage.
+type Evaluate = dyn Fn(Option<&mut Client>, &[String]) -> Result<Vec<Broken>> + Send + Sync;
 
 /// The audit, as far as migrations need it; by default it finds nothing.
 #[derive(Clone, Default)]
@@ -40,7 +41,7 @@ pub struct Precheck(Option<Arc<Evaluate>>);
 impl Precheck {
     /// Lets a function evaluate the checks.
     pub fn by(
-        evaluate: impl Fn(&mut Client, &[String]) -> Result<Vec<Broken>> + Send + Sync + 'static,
+        evaluate: impl Fn(Option<&mut Client>, &[String]) -> Result<Vec<Broken>> + Send + Sync + 'static,
     ) -> Self {
         Self(Some(Arc::new(evaluate)))
     }
@@ -59,28 +60,41 @@ impl fmt::Debug for Precheck {
 /// Whether the rows that are there let the files pass.
 ///
 /// # Errors
-/// Refused, with the rows that do not; undecided when a check could not be evaluated.
+/// Refused, with the rows that do not, or with a file that names no check; undecided when a check
+/// could not be evaluated.
 pub(super) fn pass(
     precheck: &Precheck,
     client: &mut Client,
     set: &Set,
     files: &[&File],
 ) -> Result<()> {
-    // In a directory of another team the key would mean something else.
-    let (Some(evaluate), true) = (&precheck.0, set.is_embedded()) else {
+    let Some(evaluate) = &precheck.0 else {
         return Ok(());
     };
+    // The build looks at those of the embedded files.
+    for file in files.iter().filter(|_| !set.is_embedded()) {
+        evaluate(None, &named_by(file)).map_err(|error| unfit(file, &error))?;
+    }
     let checks: BTreeSet<String> = files.iter().flat_map(|file| named_by(file)).collect();
     // Before the first version there are no rows, and no tables to ask.
     if checks.is_empty() || session::schema_version(client)?.is_none() {
         return Ok(());
     }
     let ids: Vec<String> = checks.into_iter().collect();
-    let broken = evaluate(client, &ids)?;
+    let broken = evaluate(Some(client), &ids)?;
     if broken.is_empty() {
         return Ok(());
     }
     Err(refused(&broken, files))
+}
+
+fn unfit(file: &File, error: &Error) -> Error {
+    let (path, primary) = (&file.path, error.primary());
+    Error::refused(format!(
+        "\"{path}\" asks for a precheck that cannot be made: {primary}"
+    ))
+    .detail("its header key precheck names checks of the audit, separated by commas")
+    .hint("creditdb list names the checks")
 }
 
 /// The checks that a file asks for.
@@ -113,7 +127,7 @@ fn refused(broken: &[Broken], files: &[&File]) -> Error {
         };
         let mut lines = format!("- {}: {violations} of \"{}\"", found.id, found.title);
         for subject in &found.subjects {
-            lines += &format!("\n    {subject}");
+            lines += &format!("\n    {}", plain(subject));
         }
         if found.violations > found.subjects.len() as u64 {
             lines += "\n    …";

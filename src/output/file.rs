@@ -96,7 +96,12 @@ impl Destination {
 }
 
 fn fill(file: &mut File, writer: Writer, report: &Report) -> io::Result<()> {
-    let mut out = BufWriter::new(anstream::StripStream::new(file));
-    writer(report, &mut out)?;
+    let file: Box<dyn Write + '_> = if writer.has_colours {
+        Box::new(anstream::StripStream::new(file))
+    } else {
+        Box::new(file)
+    };
+    let mut out = BufWriter::new(file);
+    (writer.write)(report, &mut out)?;
     out.flush()
 }

@@ -5,9 +5,10 @@
 
 use std::io::{self, Write};
 
+use crate::error::{plain, plain_lines};
 use crate::report::{
-    Audit, CheckResult, CheckStatus, Deployment, Evidence, Lint, Nature, Plan, Problem, Rehearsal,
-    Report, Risk, SchemaDifference, Severity, Status, StatusState,
+    Audit, CheckResult, CheckStatus, Deployment, Evidence, FileFailure, Lint, Nature, Plan,
+    Problem, Rehearsal, Report, Risk, SchemaDifference, Severity, Status, StatusState,
 };
 
 /// Writes a report as annotations.
@@ -106,7 +107,15 @@ fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
         let message = format!("V{}__{}", migration.version, migration.name);
         annotate(out, Severity::Info, "applied", &message)?;
     }
-    Ok(())
+    failure(deployment.failure.as_ref(), out)
+}
+
+fn failure(failure: Option<&FileFailure>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(failure) = failure else {
+        return Ok(());
+    };
+    place(out, Severity::Error, &failure.path, failure.line)?;
+    writeln!(out, "title=failed::{}", data(&failure.message))
 }
 
 /// Statements that somebody would feel.
@@ -156,10 +165,7 @@ fn differences(differences: &[SchemaDifference], out: &mut dyn Write) -> io::Res
 }
 
 fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(failure) = &rehearsal.failure {
-        place(out, Severity::Error, &failure.path, failure.line)?;
-        writeln!(out, "title=failed::{}", data(&failure.message))?;
-    }
+    failure(rehearsal.failure.as_ref(), out)?;
     for file in &rehearsal.files {
         for statement in &file.statements {
             for difference in &statement.differences {
@@ -206,28 +212,30 @@ fn violation(result: &CheckResult) -> String {
 
 fn evidence(evidence: &Evidence) -> String {
     let mut line = evidence.subject.clone();
+    let difference = evidence.difference.map(|it| it.normalize().to_string());
     for (word, value) in [
         ("expected", &evidence.expected),
         ("actual", &evidence.actual),
+        ("difference", &difference),
         ("cause", &evidence.cause),
+        ("detail", &evidence.detail),
     ] {
         if let Some(value) = value {
             line = format!("{line}, {word} {value}");
         }
     }
-    line
+    // One line each, whatever stands in the row.
+    plain(&line)
 }
 
-/// Escapes a message.
+/// Escapes a message of several lines. A log is read on terminals, too.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    plain_lines(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 /// Escapes the value of a property.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&plain(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -236,7 +244,7 @@ mod tests {
 
     #[test]
     fn escapes_what_would_end_a_property_or_a_message() {
-        assert_eq!(data("100 %\r\na:b,c"), "100 %25%0D%0Aa:b,c");
-        assert_eq!(property("a:b,c%\n"), "a%3Ab%2Cc%25%0A");
+        assert_eq!(data("100 %\r\na:b,c\u{1b}X"), r"100 %25%0Aa:b,c\u{1b}X");
+        assert_eq!(property("a:b,c%\n"), r"a%3Ab%2Cc%25\n");
     }
 }

@@ -1,5 +1,6 @@
-//! Formats: a report goes in, bytes come out. Each format is a module with one function of the
-//! type [`Writer`]; it has no clock and no environment, and leaves colours to the stream.
+//! Formats: a report goes in, bytes come out. Each format is a module with one function for a
+//! [`Writer`], with no clock and no environment. Text leaves its colours to the stream; what is for
+//! programs stays as it is, escape characters of somebody's data included.
 
 mod file;
 pub mod github;
@@ -14,8 +15,14 @@ pub use file::Destination;
 
 use crate::report::Report;
 
-/// The signature of a format.
-pub type Writer = fn(&Report, &mut dyn Write) -> io::Result<()>;
+/// What writes a report in a format.
+#[derive(Clone, Copy)]
+pub struct Writer {
+    /// The function of the format.
+    pub write: fn(&Report, &mut dyn Write) -> io::Result<()>,
+    /// Whether escape sequences in it are colours, and nothing else.
+    pub has_colours: bool,
+}
 
 /// Writes to stdout, with colours only where they are wanted. A reader that has gone away
 /// (`creditdb list | head`) is no error.
@@ -23,8 +30,13 @@ pub type Writer = fn(&Report, &mut dyn Write) -> io::Result<()>;
 /// # Errors
 /// Whatever stdout says, a broken pipe apart.
 pub fn to_stdout(writer: Writer, report: &Report) -> io::Result<()> {
-    let mut out = BufWriter::new(anstream::stdout().lock());
-    match writer(report, &mut out).and_then(|()| out.flush()) {
+    let stdout: Box<dyn Write> = if writer.has_colours {
+        Box::new(anstream::stdout().lock())
+    } else {
+        Box::new(io::stdout().lock())
+    };
+    let mut out = BufWriter::new(stdout);
+    match (writer.write)(report, &mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

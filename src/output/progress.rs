@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::error::plain_lines;
 use crate::report::Progress;
 
 const BAR: &str = "{msg} {wide_bar} {human_pos}/{human_len} {elapsed} (left {eta})";
@@ -65,7 +66,7 @@ impl Progress for Terminal {
 
     fn remark(&self, line: &str) {
         self.lines.suspend(|| {
-            let _ = writeln!(anstream::stderr().lock(), "{line}");
+            let _ = writeln!(anstream::stderr().lock(), "{}", plain_lines(line));
         });
     }
 }

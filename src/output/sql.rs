@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::error::plain;
 use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report, StatusState};
 
 /// How long DDL may wait for a lock, as in `migrate`: everybody behind it waits as well.
@@ -42,8 +43,8 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     }
     for remark in &plan.remarks {
         let lines = format!("remark: {}\nhint: {}", remark.message, remark.hint);
-        // To psql, any of the two ends a comment.
-        let mut lines = lines.split(['\n', '\r']);
+        // To psql, a carriage return ends a comment, too.
+        let mut lines = lines.lines().map(plain);
         lines.try_for_each(|line| writeln!(out, "-- {line}"))?;
     }
     if plan.files.is_empty() {

@@ -156,7 +156,7 @@ pub struct Rehearsal {
     /// What was applied, in order.
     pub files: Vec<RehearsedFile>,
     /// Why it stopped early, where a statement failed.
-    pub failure: Option<RehearsalFailure>,
+    pub failure: Option<FileFailure>,
 }
 
 impl Rehearsal {
@@ -169,12 +169,12 @@ impl Rehearsal {
 
 /// A statement that failed.
 #[derive(Clone, Debug)]
-pub struct RehearsalFailure {
+pub struct FileFailure {
     /// As messages name the file.
     pub path: String,
     /// 1-based line of the statement.
     pub line: usize,
-    /// In the server's words.
+    /// In the server's words, or ours.
     pub message: String,
     /// Five characters.
     pub sqlstate: Option<String>,

@@ -27,9 +27,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lint", &["header", "report", "syntax"]),
-    ("invariants", &["db", "error", "header", "report", "syntax"]),
+    (
+        "invariants",
+        &["db", "error", "files", "header", "report", "syntax"],
+    ),
     ("sample", &["db", "error", "header", "report"]),
-    ("output", &["report"]),
+    ("output", &["error", "report"]),
     (
         "commands",
         &[

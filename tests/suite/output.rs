@@ -120,6 +120,41 @@ fn a_file_that_is_read_is_not_replaced() {
     assert_ne!(run.code, 2, "{}", run.stderr);
 }
 
+/// So are the files of a connection, whatever names them: without them there is none.
+#[test]
+fn a_file_of_the_connection_is_not_replaced() {
+    let url = |rest: &str| format!("postgres://u@127.0.0.1:1/d?{rest}");
+    for (name, url, variable) in [
+        ("passfile", url(""), "PGPASSFILE"),
+        ("service", url(""), "PGSERVICEFILE"),
+        ("sslrootcert", url(""), "PGSSLROOTCERT"),
+        ("sslkey", url(""), "PGSSLKEY"),
+        ("passfile", url("passfile=./it"), "NONE"),
+        ("sslcert", url("sslcert=./it"), "NONE"),
+        ("sslcrl", url("sslcrl=./it"), "NONE"),
+    ] {
+        let folder = Folder::with(&[("it", "kept")]);
+        for command in [
+            &["verify", "--database-url", &url][..],
+            &["rehearse", "--scratch-url", &url],
+        ] {
+            let run = creditdb(command.iter().chain(&["--output", "json=it"]))
+                .within(folder.path())
+                .env(variable, "it")
+                .exits(2);
+            let words = "--output would replace \"it\", which is read";
+            assert!(run.stderr.contains(words), "{name}: {}", run.stderr);
+            assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
+            let text = fs::read_to_string(folder.path().join("it")).unwrap();
+            assert_eq!(text, "kept", "{name}");
+        }
+    }
+    // What connects to nothing reads none of them.
+    let folder = Folder::with(&[("it", "old")]);
+    let list = creditdb(["list", "--output", "json=it"]).within(folder.path());
+    list.env("PGPASSFILE", "it").succeeds();
+}
+
 /// Two reports in one file: of one of them nothing would be left.
 #[test]
 fn a_file_that_is_written_is_not_replaced() {

@@ -3,6 +3,7 @@
 mod conninfo;
 mod establish;
 mod explain;
+mod files;
 mod parameters;
 mod passfile;
 mod service;
@@ -21,6 +22,7 @@ use postgres::error::DbError;
 
 pub use conninfo::{holds_password, take_password, unreadable};
 pub use establish::Connecting;
+pub use files::files;
 
 use crate::error::{Error, Result};
 use parameters::{Environment, Parameters, at_home};

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::State;
 use crate::error::{Error, Result, shell_quoted};
+use crate::files;
 use crate::syntax::words::hexadecimal;
 
 /// Rises when a program could misread what another one wrote.
@@ -116,7 +117,9 @@ impl StateFile {
             digest: digest(&text),
             state: RawValue::from_string(text)?,
         };
-        let folder = self.folder();
+        // A link stays a link, to the new file.
+        let path = files::place(&self.path).unwrap_or_else(|_| self.path.clone());
+        let folder = files::folder_of(&path);
         // Mode 0600 from the beginning: the key is in it.
         let mut new = tempfile::Builder::new()
             .prefix(".creditdb-state-")
@@ -124,7 +127,7 @@ impl StateFile {
         serde_json::to_writer(&mut new, &envelope)?;
         new.write_all(b"\n")?;
         new.as_file().sync_all()?;
-        new.persist(&self.path).map_err(|error| error.error)?;
+        new.persist(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
     }
 
@@ -133,19 +136,11 @@ impl StateFile {
         &self.path
     }
 
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
-
     /// An audit that takes an hour must not end with a folder that is not there.
     fn check_folder(&self) -> Result<()> {
-        let folder = self.folder();
-        if folder.is_dir() {
+        let Err(folder) = files::place(&self.path) else {
             return Ok(());
-        }
+        };
         let message = format!("there is no folder \"{}\"", folder.display());
         Err(Error::usage(message).hint(format!("mkdir -p {}", shell_quoted(folder.display()))))
     }

@@ -21,9 +21,7 @@ use crate::catalogue::HISTORY;
 use crate::db::dump::{Dumper, Omit};
 use crate::db::{Target, session};
 use crate::error::{Error, Result};
-use crate::report::{
-    PlannedFile, Progress, Rehearsal, RehearsalFailure, RehearsedFile, StatusState,
-};
+use crate::report::{FileFailure, PlannedFile, Progress, Rehearsal, RehearsedFile, StatusState};
 use run::Stage;
 use scratch::Scratch;
 
@@ -192,7 +190,7 @@ fn perform(
         progress.advance(1);
         if let Some(error) = course.failure {
             let at = plan.statements.get(course.statements.len());
-            rehearsal.failure = Some(RehearsalFailure {
+            rehearsal.failure = Some(FileFailure {
                 path: plan.path.clone(),
                 line: at.map_or(1, |statement| statement.line),
                 message: error.message,

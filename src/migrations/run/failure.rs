@@ -144,7 +144,9 @@ fn with_limit(error: Error, deployer: &Deployer<'_>, file: &File, failure: &Fail
 pub(super) fn describe(mut error: Error, file: &File, failure: &Failure) -> Error {
     if let Some(statement) = &failure.statement {
         let position = failure.error.position;
-        error = error.detail(snippet::render(&file.path, file.sql(), statement, position));
+        error = error
+            .at_line(Script::parse(file.sql()).line(statement))
+            .detail(snippet::render(&file.path, file.sql(), statement, position));
     }
     error.with_server_words(&failure.error)
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::concurrent::{self, Left};
+use super::concurrent::{self, Left, Look};
 use super::{Deployer, Numbered, Trouble, failure, same_statement};
 use crate::error::{Error, Result};
 use crate::migrations::log::Event;
@@ -54,12 +54,20 @@ fn run_steps(
 ) -> std::result::Result<(), (Stuck, usize)> {
     let before = deployer.log.progress(file.version());
     let mut finished = before.finished.len();
+    // An index that another statement came after may be a constraint by now, or gone on purpose.
+    let settled = (before.finished.keys())
+        .filter_map(|number| usize::try_from(number - 1).ok())
+        .filter(|index| !matches!(steps.get(*index), None | Some((_, Step::Build(_)))))
+        .max();
     for (index, (range, step)) in steps.iter().enumerate() {
         let statement = Numbered::new(index, range.clone(), file.sql());
         if let Some(digest) = before.finished.get(&statement.number) {
             same_statement(file, &statement, digest)
                 .map_err(|error| (Stuck::Trouble(Trouble::Other(error)), finished))?;
-            continue;
+            if Some(index) < settled || !is_lost(deployer, step) {
+                continue;
+            }
+            finished -= 1;
         }
         if deployer.options.stop.is_set() {
             return Err((Stuck::Stopped, finished));
@@ -74,6 +82,16 @@ fn run_steps(
         finished += usize::from(!matches!(step, Step::Setting));
     }
     Ok(())
+}
+
+/// Whether an index that is recorded as built is not there any more, or invalid. What looking says
+/// besides is said again when the statement runs.
+fn is_lost(deployer: &mut Deployer<'_>, step: &Step) -> bool {
+    matches!(step, Step::Build(_))
+        && !matches!(
+            concurrent::look(&mut deployer.client, step, true),
+            Ok(Look::Done)
+        )
 }
 
 /// Lasts for the session only, so it is never finished.

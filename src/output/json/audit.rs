@@ -56,6 +56,11 @@ struct Check<'a> {
     /// Why it was not evaluated; for a guarded check, what guards it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What is not true, and what to do; of a violated check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
     violations: u64,
     /// Rows that are too young to be judged.
     #[serde(skip_serializing_if = "is_zero")]
@@ -124,12 +129,15 @@ impl<'a> From<&'a report::CheckResult> for Check<'a> {
             CheckStatus::Skipped(reason) => ("skipped", Some(reason.clone())),
             CheckStatus::Error(reason) => ("error", Some(reason.clone())),
         };
+        let violated = (result.status == CheckStatus::Violated).then_some(&result.check);
         Self {
             id: &result.check.id,
             area: &result.check.area,
             severity: result.check.severity.word(),
             status,
             reason,
+            title: violated.map(|check| &check.title[..]),
+            remedy: violated.map(|check| &check.remedy[..]),
             violations: result.violations,
             pending: result.pending,
             at_risk: credits(result.at_risk),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::rehearsal::Failure;
 use crate::report::{self, MigrationState, StatusState};
 
 #[derive(Serialize)]
@@ -92,6 +93,7 @@ pub(super) struct Deployment<'a> {
     at_version: Option<i32>,
     schema_version: Option<&'a str>,
     pending: usize,
+    failure: Option<Failure<'a>>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +115,7 @@ impl<'a> From<&'a report::Deployment> for Deployment<'a> {
             at_version: deployment.version,
             schema_version: deployment.schema_version.as_deref(),
             pending: deployment.pending,
+            failure: deployment.failure.as_ref().map(Failure::from),
         }
     }
 }

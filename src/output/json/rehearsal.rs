@@ -16,7 +16,7 @@ pub(super) struct Rehearsal<'a> {
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+pub(super) struct Failure<'a> {
     path: &'a str,
     line: usize,
     message: &'a str,
@@ -61,12 +61,18 @@ impl<'a> From<&'a report::Rehearsal> for Rehearsal<'a> {
             agrees: rehearsal.agrees(),
             remarks: &rehearsal.remarks,
             files: rehearsal.files.iter().map(File::from).collect(),
-            failure: rehearsal.failure.as_ref().map(|failure| Failure {
-                path: &failure.path,
-                line: failure.line,
-                message: &failure.message,
-                sqlstate: failure.sqlstate.as_deref(),
-            }),
+            failure: rehearsal.failure.as_ref().map(Failure::from),
+        }
+    }
+}
+
+impl<'a> From<&'a report::FileFailure> for Failure<'a> {
+    fn from(failure: &'a report::FileFailure) -> Self {
+        Self {
+            path: &failure.path,
+            line: failure.line,
+            message: &failure.message,
+            sqlstate: failure.sqlstate.as_deref(),
         }
     }
 }

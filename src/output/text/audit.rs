@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{paragraph, plain, severity_style};
+use super::{paragraph, severity_style};
+use crate::error::{plain, shell_word};
 use crate::report::{Audit, AuditState, CheckResult, CheckStatus, Evidence, Verdict};
 
 /// Evidence per check; the formats for programs have all of it.
@@ -25,8 +26,12 @@ pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut violated: Vec<&CheckResult> = audit.checks.iter().filter(|c| is_violated(c)).collect();
     violated.sort_by_key(|c| c.check.severity);
+    let with = match &audit.folder {
+        Some(folder) => format!(" --checks {}", shell_word(folder)),
+        None => String::new(),
+    };
     for result in violated {
-        finding(result, out)?;
+        finding(result, &with, out)?;
     }
     for result in &audit.checks {
         if let CheckStatus::Error(reason) = &result.status {
@@ -129,8 +134,9 @@ fn course(state: &AuditState, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What is wrong, how much money, where, why, and what to do.
-fn finding(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
+/// What is wrong, how much money, where, why, and what to do. `with` is the option that a command
+/// needs to know the check.
+fn finding(result: &CheckResult, with: &str, out: &mut dyn Write) -> io::Result<()> {
     let check = &result.check;
     let style = severity_style(check.severity);
     write!(
@@ -158,7 +164,7 @@ fn finding(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
         let (id, all) = (&check.id, result.violations);
         writeln!(
             out,
-            "    … and {more} more: creditdb verify {id} --evidence {all} --format json"
+            "    … and {more} more: creditdb verify {id}{with} --evidence {all} --format json"
         )?;
     }
     paragraph("  remedy: ", &check.remedy, out)

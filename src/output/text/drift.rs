@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::plain;
+use crate::error::plain;
 use crate::report::{Adoption, AdoptionState, Drift, Nature, SchemaChange, SchemaDifference};
 
 const HARMLESS: &str = "harmless: ";

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::plain;
+use crate::error::{plain, plain_lines};
 use crate::report::{Deployment, MigrationState, MigrationStatus, Problem, Status, StatusState};
 
 pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
@@ -16,7 +16,7 @@ pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         StatusState::Unmanaged => (AnsiColor::Red, "unmanaged"),
     };
     let style = Style::new().bold().fg_color(Some(colour.into()));
-    let version = status.schema_version.as_deref().unwrap_or("none");
+    let version = plain(status.schema_version.as_deref().unwrap_or("none"));
     writeln!(out, "{style}{verdict}{style:#}, schema version {version}")?;
     if !status.migrations.is_empty() {
         writeln!(out)?;
@@ -42,17 +42,24 @@ fn line(migration: &MigrationStatus, out: &mut dyn Write) -> io::Result<()> {
         MigrationState::Newer => (AnsiColor::Red, "newer"),
     };
     let style = Style::new().fg_color(Some(colour.into()));
-    let name = format!("V{}__{}", migration.version, migration.name);
+    let name = format!("V{}__{}", migration.version, plain(&migration.name));
     match &migration.applied_on {
-        Some(at) => writeln!(out, "  {style}{state:<8}{style:#} {name:<40}  {at}"),
+        Some(at) => {
+            let at = plain(at);
+            writeln!(out, "  {style}{state:<8}{style:#} {name:<40}  {at}")
+        }
         None => writeln!(out, "  {style}{state:<8}{style:#} {name}"),
     }
 }
 
 pub(super) fn problem(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    writeln!(out, "\n{red}problem:{red:#} {}", lines(&problem.message))?;
-    writeln!(out, "  hint: {}", lines(&problem.hint))
+    writeln!(
+        out,
+        "\n{red}problem:{red:#} {}",
+        plain_lines(&problem.message)
+    )?;
+    writeln!(out, "  hint: {}", plain_lines(&problem.hint))
 }
 
 /// What stops nobody, or only whoever asks.
@@ -61,29 +68,28 @@ pub(super) fn remark(remark: &Problem, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{yellow}remark:{yellow:#} {}",
-        lines(&remark.message)
+        plain_lines(&remark.message)
     )?;
-    writeln!(out, "  hint: {}", lines(&remark.hint))
-}
-
-/// A message may have several lines, some with the keys of rows.
-fn lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(plain).collect();
-    lines.join("\n")
+    writeln!(out, "  hint: {}", plain_lines(&remark.hint))
 }
 
 pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Result<()> {
-    let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+    let colour = match deployment.failure {
+        Some(_) => AnsiColor::Red,
+        None => AnsiColor::Green,
+    };
+    let style = Style::new().bold().fg_color(Some(colour.into()));
     for migration in &deployment.applied {
         let name = format!("V{}__{}", migration.version, migration.name);
         writeln!(out, "  applied {name:<40} {:>6} ms", migration.elapsed_ms)?;
     }
     let summary = match deployment.applied.len() {
+        0 if deployment.failure.is_some() => "no migration applied".to_owned(),
         0 => "nothing to do".to_owned(),
         1 => "1 migration applied".to_owned(),
         n => format!("{n} migrations applied"),
     };
-    write!(out, "{green}{summary}{green:#}")?;
+    write!(out, "{style}{summary}{style:#}")?;
     if let Some(version) = deployment.version {
         write!(out, ", at version {version}")?;
     }
@@ -93,5 +99,9 @@ pub(super) fn deployment(deployment: &Deployment, out: &mut dyn Write) -> io::Re
     if deployment.pending > 0 {
         write!(out, ", {} still pending", deployment.pending)?;
     }
-    writeln!(out)
+    writeln!(out)?;
+    match &deployment.failure {
+        Some(failure) => super::plan::failure(failure, out),
+        None => Ok(()),
+    }
 }

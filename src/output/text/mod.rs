@@ -52,20 +52,6 @@ fn severity_style(severity: Severity) -> Style {
     Style::new().bold().fg_color(Some(colour.into()))
 }
 
-/// Text from a database or a file, fit for a terminal: no control characters, which could move the
-/// cursor or forge a line of a report.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            plain.extend(c.escape_default());
-        } else {
-            plain.push(c);
-        }
-    }
-    plain
-}
-
 /// Words after a head, wrapped, with the lines below the first word aligned to it.
 fn paragraph(head: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     let indent = head.chars().count();

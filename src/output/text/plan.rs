@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::plain;
+use crate::error::plain;
 use crate::report::{
-    ObservedLock, Plan, PlannedFile, PlannedLock, PlannedStatement, Rehearsal, RehearsedFile,
-    RehearsedStatement, Risk, StatusState,
+    FileFailure, ObservedLock, Plan, PlannedFile, PlannedLock, PlannedStatement, Rehearsal,
+    RehearsedFile, RehearsedStatement, Risk, StatusState,
 };
 
 const BOLD: Style = Style::new().bold();
@@ -191,15 +191,16 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, out: &mut dyn Write) -> io::Resul
     for file in &rehearsal.files {
         rehearsed_file(file, out)?;
     }
-    if let Some(failure) = &rehearsal.failure {
-        let (path, line) = (&failure.path, failure.line);
-        writeln!(
-            out,
-            "\n{style}failed:{style:#} {path}:{line}: {}",
-            plain(&failure.message)
-        )?;
+    match &rehearsal.failure {
+        Some(failure) => self::failure(failure, out),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+pub(super) fn failure(failure: &FileFailure, out: &mut dyn Write) -> io::Result<()> {
+    let style = style(Risk::Danger);
+    let (path, line, message) = (&failure.path, failure.line, plain(&failure.message));
+    writeln!(out, "\n{style}failed:{style:#} {path}:{line}: {message}")
 }
 
 fn rehearsed_file(file: &RehearsedFile, out: &mut dyn Write) -> io::Result<()> {

@@ -192,7 +192,8 @@ fn a_command_without_a_database_refuses_to_be_given_one() {
         for run in [creditdb(before).exits(2), creditdb(after).exits(2)] {
             let words = format!("{} does not work on the database of", command[0]);
             assert!(run.stderr.contains(&words), "{}", run.stderr);
-            assert!(run.stderr.contains("hint: creditdb "), "{}", run.stderr);
+            let hint = format!("hint: creditdb {}, or: creditdb ", command.join(" "));
+            assert!(run.stderr.contains(&hint), "{}", run.stderr);
         }
         creditdb(command.iter()).on(option[1]).succeeds();
         let help = creditdb([command[0], "--help"]).succeeds().stdout;

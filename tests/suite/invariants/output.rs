@@ -190,3 +190,82 @@ fn text_from_the_database_cannot_move_the_cursor() {
         run.stdout
     );
 }
+
+/// An escape sequence that never ends would take everything after it along.
+#[test]
+fn text_from_the_database_hides_nothing_that_comes_after_it() {
+    const EVIL: &str = "evil\u{1b}X \u{1b}P \u{9b} \u{7f} \r\n::error::forged";
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    database.execute(
+        r"SELECT public.add_user_credits('00000000-0000-4000-8000-000000000002', 1, 'purchase',
+                     E'evil\x1bX \x1bP \u009b \x7f \r\n::error::forged', NULL)",
+    );
+    let text = check("row", &[("actual", "reference_id")], "amount = 1");
+    let folder = Folder::with(&[("own/a.sql", &text), ("own/b.sql", &text)]);
+    let arguments = ["verify", "a", "b", "--checks", folder.arg()];
+    let run = creditdb(arguments)
+        .args(["--format=github", "--output=json=own.json"])
+        .within(folder.path())
+        .on(&database.url)
+        .exits(1);
+    let shown = r"actual evil\u{1b}X \u{1b}P \u{9b} \u{7f} \r\n::error::forged%0A";
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", run.stdout);
+    for (line, id) in lines.iter().zip(["a", "b"]) {
+        assert!(line.starts_with(&format!("::error title={id}::")), "{line}");
+        assert!(
+            line.contains(shown) && line.ends_with("remedy: do something"),
+            "{line}"
+        );
+    }
+    let file = std::fs::read_to_string(folder.path().join("own.json")).unwrap();
+    let stdout = creditdb(arguments)
+        .args(["--format", "json"])
+        .on(&database.url)
+        .exits(1)
+        .stdout;
+    for json in [file, stdout] {
+        let audit = serde_json::from_str(&json).unwrap();
+        for id in ["a", "b"] {
+            assert_eq!(result(&audit, id)["evidence"][0]["actual"], EVIL);
+        }
+    }
+}
+
+/// Two rows of one request differ in nothing else.
+#[test]
+fn annotations_have_all_that_is_known_of_a_row() {
+    let database = Database::migrated();
+    database.execute(LEDGER);
+    let query = "SELECT 'request 1' AS subject, '1 row' AS expected, '2 rows' AS actual,
+        n * 0.50 AS difference, 'twice' AS cause, 'log row ' || n AS detail
+        FROM generate_series(1, 2) AS n";
+    let folder = own_check(check("query", &[], query));
+    let run = creditdb(["verify", "it", "--format=github", "--checks", folder.arg()])
+        .on(&database.url)
+        .exits(1);
+    for row in [
+        "0.5, cause twice, detail log row 1",
+        "1, cause twice, detail log row 2",
+    ] {
+        let line = format!("%0Arequest 1, expected 1 row, actual 2 rows, difference {row}%0A");
+        assert!(run.stdout.contains(&line), "{}", run.stdout);
+    }
+}
+
+/// The command that shows the rest knows the check.
+#[test]
+fn the_command_for_more_evidence_names_the_folder_of_the_check() {
+    let database = Database::migrated();
+    let query = "SELECT 'row ' || n AS subject, NULL AS expected, NULL AS actual,
+        NULL::numeric AS difference, NULL AS cause, NULL AS detail
+        FROM generate_series(1, 9) AS n";
+    let folder = Folder::with(&[("a b/own/it.sql", check("query", &[], query))]);
+    let run = creditdb(["verify", "it", "--checks", "a b"])
+        .within(folder.path())
+        .on(&database.url)
+        .exits(1);
+    let words = "… and 4 more: creditdb verify it --checks 'a b' --evidence 9 --format json";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+}

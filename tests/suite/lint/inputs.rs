@@ -1,5 +1,10 @@
 //! What is read, what counts as existing, and the exit codes.
 
+use std::path::Path;
+
+use clap::CommandFactory;
+use creditdb::cli::Cli;
+
 use super::{lint, rules};
 use crate::support::folder::Folder;
 
@@ -18,6 +23,23 @@ fn three_files() -> Folder {
             file("CREATE INDEX on_a ON a (i);\nCREATE INDEX on_b ON b (i);"),
         ),
     ])
+}
+
+#[test]
+fn files_in_the_examples_of_the_help_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for command in Cli::command().get_subcommands() {
+        let help = command.get_after_help().unwrap().to_string();
+        for word in help
+            .split_whitespace()
+            .filter(|word| word.ends_with(".sql"))
+        {
+            assert!(root.join(word).is_file(), "{}: {word}", command.get_name());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]

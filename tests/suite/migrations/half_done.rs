@@ -1,7 +1,7 @@
 //! Files without a transaction that were cut off: what is told of them, and how they are completed.
 
 use super::separate::{file, with_table};
-use super::{history, migrate};
+use super::{exists, history, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
 use crate::support::server::Database;
@@ -64,6 +64,49 @@ fn settings_are_not_counted() {
     let status = creditdb(["status", "--migrations", folder.arg()]);
     let told = status.on(&database.url).exits(6).stdout;
     assert!(told.contains("1 of 2 statements are done"), "{told}");
+}
+
+/// Whoever follows drift would take away what a file has made, and its completion would not notice.
+#[test]
+fn what_is_half_done_is_no_drift_and_is_made_again_when_it_is_gone() {
+    let database = with_table();
+    let folder = Folder::with(&[
+        (
+            "V1__u.sql",
+            "CREATE TABLE u (i int);\nINSERT INTO u VALUES (1), (1);",
+        ),
+        (
+            "V2__x.sql",
+            "-- transaction: none\nCREATE INDEX CONCURRENTLY u_by_i ON u (i);\n\
+             CREATE UNIQUE INDEX CONCURRENTLY u_i ON u (i);",
+        ),
+    ]);
+    migrate(&folder, &database).exits(6);
+    let drift = creditdb(["drift", "--migrations", folder.arg()]).on(&database.url);
+    let run = drift.exits(6);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("1 of 2 statements"), "{}", run.stderr);
+    let hint = "hint: creditdb migrate completes it";
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
+    database.execute("DROP INDEX u_by_i; DELETE FROM u");
+    migrate(&folder, &database).succeeds();
+    assert_eq!(history(&database), [1, 2]);
+    assert!(exists(&database, "u_by_i") && exists(&database, "u_i"));
+}
+
+/// A later statement may have made a constraint of an index, or dropped it.
+#[test]
+fn an_index_that_a_later_statement_has_used_is_not_built_again() {
+    let database = with_table();
+    let folder = file(
+        "CREATE UNIQUE INDEX CONCURRENTLY t_by_i ON t (i);
+         ALTER TABLE t ADD CONSTRAINT t_i UNIQUE USING INDEX t_by_i;
+         SELECT 1 / (SELECT count(*) - 1000 FROM t);",
+    );
+    migrate(&folder, &database).exits(6);
+    database.execute("DELETE FROM t WHERE i = 1");
+    migrate(&folder, &database).succeeds();
+    assert!(exists(&database, "t_i") && !exists(&database, "t_by_i"));
 }
 
 /// Run in another way, what is done would be done again.

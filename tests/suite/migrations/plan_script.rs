@@ -113,6 +113,25 @@ fn each_mode_is_what_migrate_makes_of_it() {
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (5, 5));
 }
 
+/// Escape sequences in a text are the text.
+#[test]
+fn a_script_inserts_what_the_file_says() {
+    const TEXT: &str = "ab\u{1b}Xcd \u{1b}P \u{9b} \u{7f} e";
+    let database = Database::empty();
+    let sql = format!("CREATE TABLE t (x text);\nINSERT INTO t VALUES ('{TEXT}');");
+    let folder = Folder::with(&[("V1__t.sql", sql)]);
+    let plan = creditdb(["plan", "--migrations", folder.arg()])
+        .args(["--output", "sql=script.sql"])
+        .within(folder.path())
+        .on(&database.url);
+    let printed = script(plan, &folder);
+    let written = std::fs::read_to_string(folder.path().join("script.sql")).unwrap();
+    assert_eq!(printed, written);
+    runs(&folder, &database);
+    let row = database.connect().query_one("SELECT x FROM t", &[]);
+    assert_eq!(row.unwrap().get::<_, &str>(0), TEXT);
+}
+
 #[test]
 fn it_stops_when_the_history_is_another_one() {
     let database = Database::empty();

@@ -1,8 +1,12 @@
 //! What an SQL error in a migration shows.
 
+use std::fs;
+
+use serde_json::Value;
+
 use super::{exists, history, migrate};
 use crate::support::folder::Folder;
-use crate::support::program::Run;
+use crate::support::program::{Run, creditdb};
 use crate::support::role::Role;
 use crate::support::server::Database;
 use crate::support::snapshots;
@@ -83,6 +87,74 @@ fn a_row_that_the_server_quotes_shows_no_key() {
         "{}",
         run.stderr
     );
+}
+
+/// Who reads no stderr learns it, too: what was applied, and what was not, and why.
+#[test]
+fn a_failure_is_in_the_report_of_every_format() {
+    let folder = Folder::with(&[
+        ("m/V1__a.sql", "CREATE TABLE a (i int);"),
+        ("m/V2__b.sql", "CREATE TABLE b (i int);\nSELECT 1 / 0;"),
+        ("m/V3__c.sql", "CREATE TABLE c (i int);"),
+    ]);
+    let run = |format: &str| {
+        creditdb(["migrate", "--migrations", "m", "--output", "json=it.json"])
+            .args(["--format", format])
+            .within(folder.path())
+            .on(&Database::empty().url)
+            .exits(5)
+    };
+    let github = run("github");
+    let words =
+        "::error file=m/V2__b.sql,line=2,title=failed::\"m/V2__b.sql\" failed: division by zero";
+    assert_eq!(
+        github.stdout,
+        format!("::notice title=applied::V1__a\n{words}\n")
+    );
+    assert!(
+        github.stderr.contains("error: \"m/V2__b.sql\" failed"),
+        "{}",
+        github.stderr
+    );
+    let text = fs::read_to_string(folder.path().join("it.json")).unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["applied"][0]["version"], 1);
+    assert_eq!(
+        (&json["at_version"], &json["pending"]),
+        (&1.into(), &2.into())
+    );
+    let failure = &json["failure"];
+    assert_eq!(
+        (&failure["path"], &failure["line"]),
+        (&"m/V2__b.sql".into(), &2.into())
+    );
+    assert_eq!(failure["sqlstate"], "22012");
+    let text = run("text").stdout;
+    let words = "1 migration applied, at version 1, 2 still pending\n\nfailed: m/V2__b.sql:2: ";
+    assert!(text.contains(words), "{text}");
+}
+
+/// Whatever stands in a row: it is no line of ours, and does nothing to a terminal.
+#[test]
+fn a_row_that_the_server_quotes_is_a_quotation() {
+    let evil = r"E'a\n::error title=forged::b\r\x1b]0;owned\x07'";
+    let sql = format!(
+        "CREATE TABLE t AS SELECT {evil} AS x FROM generate_series(1, 2);
+         DO $$ BEGIN RAISE WARNING '%', {evil} USING HINT = {evil}; END $$;
+         CREATE UNIQUE INDEX t_x ON t (x);"
+    );
+    let folder = Folder::with(&[("V1__t.sql", sql)]);
+    let stderr = migrate(&folder, &Database::empty()).exits(5).stderr;
+    let shown = r"::error title=forged::b\r\u{1b}]0;owned\u{7}";
+    for words in [
+        format!("warning: a\\n{shown}"),
+        format!("hint: a\n  | {shown}"),
+        format!("detail: Key (x)=(a\n  | {shown}) is duplicated."),
+    ] {
+        assert!(stderr.contains(&words), "no {words:?} in:\n{stderr}");
+    }
+    assert!(!stderr.contains(['\u{1b}', '\r', '\u{7}']), "{stderr:?}");
+    assert!(!stderr.contains("\n::"), "{stderr}");
 }
 
 /// A limit that the role or the database has for its everyday work.

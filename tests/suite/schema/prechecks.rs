@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{USER, add, contents};
+use crate::support::folder::Folder;
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
@@ -54,6 +55,66 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
         )
         .unwrap();
     creditdb(["migrate"]).on(&database.url).succeeds();
+}
+
+/// Whatever they say: it is no line of ours, and does nothing to a terminal.
+#[test]
+fn rows_in_the_way_are_named_without_their_control_characters() {
+    let database = Database::at("1.0.0");
+    let entry = format!(
+        r"SELECT add_user_credits('{USER}', 10, 'purchase',
+                                  E'pi\n::error title=forged::x\n\x1b]0;owned\x07\u202e', NULL);"
+    );
+    database.execute(&entry.repeat(2));
+    let stderr = creditdb(["migrate"]).on(&database.url).exits(4).stderr;
+    let shown = r"reference pi\n::error title=forged::x\n\u{1b}]0;owned\u{7}\u{202e} of user";
+    assert!(stderr.contains(shown), "{stderr}");
+    assert!(
+        !stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+        "{stderr:?}"
+    );
+}
+
+/// A file of somebody's own may ask for the same.
+#[test]
+fn a_file_of_a_directory_has_prechecks_too() {
+    let folder = |precheck: &str| {
+        let text = format!(
+            "-- why: a test\n-- locks: none\n-- transaction: one\n-- undo: nothing\n\
+             -- precheck: {precheck}\nCREATE TABLE t (i int);"
+        );
+        Folder::with(&[("V1__t.sql", text)])
+    };
+    let run = |command: &str, folder: &Folder, database: &Database| {
+        let program = creditdb([command, "--migrations", folder.arg()]).on(&database.url);
+        let run = program.run();
+        (run.code, run.stdout + &run.stderr)
+    };
+    let ledger = Database::migrated();
+    ledger.execute(&format!(
+        "DROP TABLE refinery_schema_history, creditdb_migration_log;
+         ALTER TABLE credit_transactions DROP CONSTRAINT credit_transactions_user_id_fkey;
+         INSERT INTO credit_transactions (user_id, transaction_type, amount, balance_after)
+         VALUES ('{USER}', 'bonus', 7, 7)"
+    ));
+    let asks = folder("type-domain, balance-row-missing");
+    for command in ["plan", "migrate"] {
+        let (code, told) = run(command, &asks, &ledger);
+        assert_eq!(code, 4, "{told}");
+        assert!(told.contains("balance-row-missing: 1 violation"), "{told}");
+    }
+    for database in [&ledger, &Database::empty()] {
+        for command in ["plan", "migrate"] {
+            let (code, told) = run(command, &folder("balance-row-mising"), database);
+            assert_eq!(code, 4, "{told}");
+            let words = "V1__t.sql\" asks for a precheck that cannot be made: no check \
+                         \"balance-row-mising\"; did you mean \"balance-row-missing\"?";
+            assert!(told.contains(words), "{told}");
+        }
+    }
+    // Without the tables of the ledger there are no rows to ask.
+    let (code, told) = run("migrate", &asks, &Database::empty());
+    assert_eq!(code, 0, "{told}");
 }
 
 /// The statements of a migration, as one text.

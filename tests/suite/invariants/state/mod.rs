@@ -4,7 +4,8 @@ mod cycles;
 mod damage;
 mod history;
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -224,6 +225,24 @@ fn a_state_that_does_not_fit_is_refused_or_said_aloud() {
     }
     let nowhere = creditdb(["verify", "--state=/nowhere/at/all"]).on(&night.database.url);
     assert_says(&nowhere.exits(2), &["there is no folder \"/nowhere/at\""]);
+}
+
+/// `current` on a disk with room: the state is where the link leads, from the first night on.
+#[test]
+fn a_link_to_a_state_stays_a_link() {
+    let night = Night::new();
+    let path = |name: &str| night.folder.path().join(name);
+    symlink("disk/real.state", path("it.state")).unwrap();
+    let run = night.run(&[]);
+    let words = format!("there is no folder \"{}/disk\"", night.folder.arg());
+    assert_says(&run, &[&words]);
+    assert_eq!(run.code, 2);
+    fs::create_dir(path("disk")).unwrap();
+    for mode in ["full", "incremental"] {
+        assert_eq!(night.audit(&[], 0)["state"]["mode"], mode);
+        assert!(path("it.state").is_symlink());
+        assert!(path("disk/real.state").is_file());
+    }
 }
 
 #[test]
