@@ -6,7 +6,7 @@
 //! `catalogue` about the whole of what each version leaves.
 //!
 //! `sequenced`, `exactly_once` with `retries`, and `guarded` are about 1.1.0, 1.2.0 and 1.3.0,
-//! `privileges` about 1.3.1, `upgrades` about the ways from version to version,
+//! `privileges` and `reconciled` about 1.3.1, `upgrades` about the ways from version to version,
 //! `live` about those under traffic, `prechecks` about what stops one.
 
 mod arguments;
@@ -23,6 +23,7 @@ mod prechecks;
 mod privileges;
 mod quick_reference;
 mod races;
+mod reconciled;
 mod retries;
 mod seeds;
 mod sequenced;
