@@ -105,7 +105,9 @@ fn a_refused_request_that_was_paid_later_is_answered_with_the_entry() {
     let (code, _) = refused(record(&mut client, USER, Some("req_1"), "400", ""));
     assert_eq!(code, "UC013");
     assert_eq!(balance_of(&mut client, USER), Some(decimal("501")));
-    creditdb(["verify", "--area", "usage"]).on(&database.url).succeeds();
+    creditdb(["verify", "--area", "usage"])
+        .on(&database.url)
+        .succeeds();
 }
 
 #[test]
