@@ -21,7 +21,8 @@ import subprocess
 import sys
 import time
 
-SCHEMAS = {"1.0.0": 5, "1.1.0": 19, "1.2.0": 24, "1.3.0": 34}
+SCHEMAS = {"1.0.0": 5, "1.1.0": 19, "1.2.0": 24, "1.3.0": 34,
+           "1.3.1": 38}
 CLIENTS = 8
 # Each way; together 0.5 ms.
 DELAY_US = 250

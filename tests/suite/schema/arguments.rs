@@ -227,15 +227,17 @@ fn every_sqlstate_of_the_migration_is_raised_by_a_test() {
         include_str!("../../../migrations/V20__book_references_once.sql"),
         include_str!("../../../migrations/V23__create_record_llm_request.sql"),
         include_str!("../../../migrations/V32__keep_entries.sql"),
+        include_str!("../../../migrations/V36__bound_references.sql"),
     );
     let tests = concat!(
         include_str!("arguments.rs"),
         include_str!("races.rs"),
         include_str!("exactly_once.rs"),
         include_str!("guarded.rs"),
+        include_str!("reconciled.rs"),
     );
     assert_eq!(codes(listed), codes(tests));
-    assert_eq!(codes(listed).len(), 15);
+    assert_eq!(codes(listed).len(), 16);
 
     let database = Database::migrated();
     let bodies: String = value(

@@ -8,7 +8,7 @@ use crate::support::program::creditdb;
 use crate::support::server::Database;
 
 /// The SQLSTATE of a statement that is refused.
-fn refusal(client: &mut impl GenericClient, statement: &str) -> String {
+pub fn refusal(client: &mut impl GenericClient, statement: &str) -> String {
     let error = client.batch_execute(statement).unwrap_err();
     error
         .code()
@@ -18,7 +18,7 @@ fn refusal(client: &mut impl GenericClient, statement: &str) -> String {
 }
 
 /// Runs statements as a role, and takes it off again.
-fn as_role<T>(client: &mut Client, role: &str, work: impl FnOnce(&mut Client) -> T) -> T {
+pub fn as_role<T>(client: &mut Client, role: &str, work: impl FnOnce(&mut Client) -> T) -> T {
     client.batch_execute(&format!("SET ROLE {role}")).unwrap();
     let done = work(client);
     client.batch_execute("RESET ROLE").unwrap();

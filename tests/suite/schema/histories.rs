@@ -312,7 +312,7 @@ fn the_database_does_what_the_model_does() {
     let mut met = Met::default();
     if let Ok(seed) = std::env::var("CREDITDB_TEST_SEED") {
         let seed = seed.parse().expect("CREDITDB_TEST_SEED is a number");
-        for schema in ["1.0.0", "1.1.0", "1.2.0", "1.3.0"] {
+        for schema in ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.3.1"] {
             live(schema, seed, &mut met);
         }
         return;
@@ -321,7 +321,8 @@ fn the_database_does_what_the_model_does() {
         ("1.0.0", 1..=2),
         ("1.1.0", 3..=4),
         ("1.2.0", 5..=6),
-        ("1.3.0", 7..=10),
+        ("1.3.0", 7..=8),
+        ("1.3.1", 9..=12),
     ] {
         for seed in seeds {
             live(schema, seed, &mut met);

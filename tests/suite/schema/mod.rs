@@ -6,8 +6,8 @@
 //! `catalogue` about the whole of what each version leaves.
 //!
 //! `sequenced`, `exactly_once` with `retries`, and `guarded` are about 1.1.0, 1.2.0 and 1.3.0,
-//! `upgrades` about the ways from version to version, `live` about those under traffic, `prechecks`
-//! about what stops one.
+//! `privileges` and `reconciled` about 1.3.1, `upgrades` about the ways from version to version,
+//! `live` about those under traffic, `prechecks` about what stops one.
 
 mod arguments;
 pub mod catalogue;
@@ -20,8 +20,10 @@ mod live;
 mod model;
 mod parameters;
 mod prechecks;
+mod privileges;
 mod quick_reference;
 mod races;
+mod reconciled;
 mod retries;
 mod seeds;
 mod sequenced;

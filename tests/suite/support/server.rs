@@ -12,10 +12,10 @@ use super::program::creditdb;
 const TEMPLATE: &str = "creditdb_template";
 
 /// Schema versions before the newest one, each with the migration that records it.
-pub const EARLIER: [(&str, u32); 3] = [("1.0.0", 5), ("1.1.0", 19), ("1.2.0", 24)];
+pub const EARLIER: [(&str, u32); 4] = [("1.0.0", 5), ("1.1.0", 19), ("1.2.0", 24), ("1.3.0", 34)];
 
 /// The newest schema version, and the migration that records it.
-pub const NEWEST: (&str, u32) = ("1.3.0", 34);
+pub const NEWEST: (&str, u32) = ("1.3.1", 38);
 
 /// The server under test: `CREDITDB_TEST_URL` (a superuser's URL), else a private one.
 pub struct Server {

@@ -227,6 +227,11 @@ fn the_upgrade_to_1_3_0_holds_nobody_up() {
     upgrade("1.2.0", at_once);
 }
 
+#[test]
+fn the_upgrade_to_1_3_1_holds_nobody_up() {
+    upgrade("1.3.0", at_once);
+}
+
 /// The row of one user, whom the gateway does not know, is held, so that the back-fill cannot be
 /// done before the deployer is killed.
 #[test]
