@@ -147,14 +147,15 @@ pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>>
     Ok(single(&rows(client, NEWEST_SCHEMA_VERSION)?))
 }
 
-/// Version and description of the rows of `public.schema_version`, the oldest first; none where
-/// there is no such table, or one that somebody else made for something else.
+/// Version and description of a row of `public.schema_version`.
+pub type SchemaVersion = (String, Option<String>);
+
+/// The rows of `public.schema_version`, the oldest first; none where there is no such table, or one
+/// that somebody else made for something else.
 ///
 /// # Errors
 /// What the server says, such as a missing privilege.
-pub fn schema_versions(
-    client: &mut impl GenericClient,
-) -> Result<Option<Vec<(String, Option<String>)>>> {
+pub fn schema_versions(client: &mut impl GenericClient) -> Result<Option<Vec<SchemaVersion>>> {
     let is_ours = "SELECT count(*) = 3 FROM pg_catalog.pg_attribute
         WHERE attrelid = pg_catalog.to_regclass('public.schema_version') AND NOT attisdropped
           AND (attname = 'applied_at' OR attname IN ('version', 'description')

@@ -13,7 +13,7 @@ use super::ground::Ground;
 use super::options::Options;
 use super::set::Set;
 use crate::catalogue::{self, Catalogue, Step};
-use crate::db::session;
+use crate::db::session::{self, SchemaVersion};
 use crate::db::throwaway::{self, Throwaway};
 use crate::error::{Error, Result};
 use crate::report::Progress;
@@ -66,7 +66,7 @@ pub(super) struct Replayed {
     pub version: i32,
     pub catalogue: Catalogue,
     /// Of [`session::schema_versions`].
-    pub schema_versions: Option<Vec<(String, Option<String>)>>,
+    pub schema_versions: Option<Vec<SchemaVersion>>,
 }
 
 const TRIAL: &str = "all of this on the throw-away server: the database itself was not touched";

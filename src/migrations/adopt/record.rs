@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use postgres::Transaction;
 
 use super::check_membership;
-use crate::db::session::{self, quote_identifier, quote_literal};
+use crate::db::session::{self, SchemaVersion, quote_identifier, quote_literal};
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
 use crate::migrations::history::History;
@@ -64,7 +64,7 @@ pub(super) fn write(
 /// Rows of `schema_version` that are on one side only.
 #[derive(Default)]
 struct Lacking {
-    missing: Vec<(String, Option<String>)>,
+    missing: Vec<SchemaVersion>,
     extra: Vec<String>,
 }
 
