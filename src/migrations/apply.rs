@@ -7,7 +7,7 @@ use std::thread;
 
 use postgres::Client;
 
-use super::history::History;
+use super::history::{History, Place};
 use super::options::Options;
 use super::plan;
 use super::run::Deployer;
@@ -104,6 +104,8 @@ fn run(
         client.batch_execute(&history_table_sql(&standing.history.table))?;
     }
     standing.log.create(&mut client)?;
+    // Where they were missing, somebody else may have been quicker to take their names.
+    Place::find(&mut client, set.history_schema)?;
     let pid = client
         .query_one("SELECT pg_catalog.pg_backend_pid()", &[])?
         .get(0);

@@ -8,7 +8,7 @@ use super::check_membership;
 use crate::db::session::{quote_identifier, quote_literal};
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
-use crate::migrations::history::History;
+use crate::migrations::history::{History, Place};
 use crate::migrations::session::history_table_sql;
 use crate::migrations::set::Set;
 use crate::report::{Nature, SchemaDifference};
@@ -29,6 +29,8 @@ pub(super) fn write(
     if !transaction.query_one(exists, &[table])?.get::<_, bool>(0) {
         check_membership(transaction, owner, role)?;
         transaction.batch_execute(&history_table_sql(table))?;
+        // Somebody else may have been quicker to take the name.
+        Place::find(transaction, set.history_schema)?;
         let owner = quote_identifier(owner);
         transaction.batch_execute(&format!("ALTER TABLE {table} OWNER TO {owner}"))?;
     }
