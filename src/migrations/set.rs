@@ -9,7 +9,8 @@ use crate::files;
 use crate::header::{Header, Mode, misplaced_mode};
 use crate::report::Problem;
 use crate::syntax::Script;
-use crate::syntax::step::{Batch, Step};
+use crate::syntax::batch::Batch;
+use crate::syntax::step::Step;
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 

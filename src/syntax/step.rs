@@ -27,25 +27,6 @@ pub(crate) enum Step {
     Refused(&'static str),
 }
 
-/// How a statement that is repeated until it changes no row says how many it changed.
-pub(crate) enum Batch {
-    /// By its command tag.
-    Rows,
-    /// By the one value that it returns.
-    Value,
-    /// Not at all, and why.
-    Refused(&'static str),
-}
-
-/// Tells how a statement of a batched file counts.
-pub(crate) fn batch(statement: &Stmt) -> Batch {
-    match statement {
-        Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) | Stmt::Merge(_) => Batch::Rows,
-        Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) => Batch::Value,
-        _ => Batch::Refused("it cannot be repeated until it changes no row"),
-    }
-}
-
 /// A concurrent index build.
 pub(crate) struct Build {
     pub index: String,

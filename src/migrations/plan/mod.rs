@@ -24,7 +24,7 @@ use crate::report::{
     Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk, StatusState,
 };
 use crate::syntax::Script;
-use crate::syntax::step::Batch;
+use crate::syntax::batch::Batch;
 
 /// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";

@@ -18,7 +18,7 @@ use crate::migrations::session::Failure;
 use crate::migrations::set::File;
 use crate::migrations::watch::Task;
 use crate::syntax::Script;
-use crate::syntax::step::Batch;
+use crate::syntax::batch::Batch;
 
 pub(super) fn run(deployer: &mut Deployer<'_>, file: &File) -> Result<()> {
     let batches = Script::parse(file.sql()).batches().unwrap_or_default();

@@ -257,10 +257,15 @@ fn statements_that_cannot_be_run_as_the_header_asks() {
         "V10__x.sql",
         "-- transaction: batched\nCREATE TABLE x (i int);",
     );
+    let batches = "INSERT INTO a SELECT 1;\nUPDATE a SET i = 2;";
+    let batches = format!("-- transaction: batched\n{batches}");
+    folder.write("V13__x.sql", batches);
     refused(
         &folder,
         &database,
         &[
+            "V13__x.sql\", line 2: it would insert the same rows each time and never end",
+            "V13__x.sql\", line 3: without WHERE it changes all rows each time",
             "V7__x.sql\", line 2: a concurrent index build needs a name",
             "V8__x.sql\", line 3: it reaches beyond this database",
             "V11__x.sql\" cannot be taken apart into its statements: line 2",
