@@ -10,7 +10,7 @@ use crate::header::{Header, Mode, misplaced_mode};
 use crate::report::Problem;
 use crate::syntax::Script;
 use crate::syntax::batch::Batch;
-use crate::syntax::step::Step;
+use crate::syntax::step::{OTHER_USER, Step};
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
@@ -227,10 +227,17 @@ impl Set {
     }
 }
 
-/// Why a file cannot be run statement by statement, as its header asks.
+/// Why a file cannot be run as its header asks.
 fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
     let refused: Option<Vec<(usize, &str)>> = match mode {
-        Mode::One => return Vec::new(),
+        Mode::One => {
+            let changes = script.changes_of_user().into_iter();
+            Some(
+                changes
+                    .map(|range| (script.line(&range), OTHER_USER))
+                    .collect(),
+            )
+        }
         Mode::None => script.steps().map(|steps| {
             let refused = steps.into_iter().filter_map(|(range, step)| match step {
                 Step::Refused(why) => Some((script.line(&range), why)),
@@ -259,13 +266,14 @@ fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
         )];
     };
     let told = |(line, why): (usize, &str)| {
-        (
-            format!("\"{path}\", line {line}: {why}"),
-            format!(
+        let hint = match why {
+            OTHER_USER => "write SET ROLE instead".to_owned(),
+            _ => format!(
                 "change the statement: the header asks for \"transaction: {}\"",
                 mode.word()
             ),
-        )
+        };
+        (format!("\"{path}\", line {line}: {why}"), hint)
     };
     refused.into_iter().map(told).collect()
 }

@@ -4,6 +4,7 @@
 use squawk_syntax::ast::{self, AstNode, ConflictAction, Stmt};
 
 use super::facts::all_names;
+use super::step::{OTHER_USER, changes_user};
 
 /// How it says so.
 pub(crate) enum Batch {
@@ -18,6 +19,7 @@ pub(crate) enum Batch {
 /// Tells how a statement of a batched file counts.
 pub(crate) fn of(statement: &Stmt) -> Batch {
     match statement {
+        _ if changes_user(statement) => Batch::Refused(OTHER_USER),
         Stmt::Update(update) if update.where_clause_or_current_of().is_none() => {
             Batch::Refused("without WHERE it changes all rows each time: it would never end")
         }

@@ -63,6 +63,12 @@ impl<'a> Script<'a> {
         self.each(batch::of)
     }
 
+    /// Where it changes who the session is.
+    pub fn changes_of_user(&self) -> Vec<Range<usize>> {
+        let changes = self.nodes().filter(step::changes_user);
+        changes.map(|node| range(&node)).collect()
+    }
+
     /// The table that the first statement changes rows of, as written.
     pub fn changed_table(&self) -> Option<String> {
         let name = match self.nodes().next()? {
