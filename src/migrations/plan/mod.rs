@@ -17,6 +17,7 @@ use super::locks::{self, Effects, Level, Scan, TableLock, World};
 use super::precheck::Precheck;
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
+use super::waits;
 use crate::db::{Target, session};
 use crate::error::Result;
 use crate::header::{Header, Mode};
@@ -181,6 +182,9 @@ fn statement(
     for unread in &effects.unread {
         risk = risk.max(Risk::Notice);
         reasons.push(format!("{unread}; creditdb rehearse shows what it locks"));
+    }
+    if waits::may_change(sql) {
+        reasons.push("migrate puts back a lock_timeout above --lock-timeout".to_owned());
     }
     PlannedStatement {
         sql: sql.to_owned(),

@@ -112,6 +112,7 @@ impl Deployer<'_> {
             client: &mut self.client,
             applied: &self.applied,
             settings,
+            lock_timeout: self.options.lock_timeout,
             runs_text: matches!(until, Until::Version(_)),
             also: self.log.applied_sql(file.version(), &digest(file.sql())),
         };
