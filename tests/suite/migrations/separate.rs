@@ -326,3 +326,21 @@ fn what_ended_unrecorded_is_not_run_again() {
         assert_eq!(validity(&mut database.connect(), "t_by_i_ccnew"), None);
     }
 }
+
+#[test]
+fn the_limits_that_a_file_sets_outlast_a_build() {
+    let database = with_table();
+    let name = database.name();
+    database.execute(&format!(
+        "ALTER DATABASE {name} SET statement_timeout = '400ms'"
+    ));
+    let folder = file(
+        "SET statement_timeout = 0; SET lock_timeout = '700ms';
+         CREATE INDEX CONCURRENTLY t_by_i ON t (i);
+         SELECT pg_sleep(0.6);
+         CREATE TABLE limits AS SELECT current_setting('lock_timeout') AS l;",
+    );
+    migrate(&folder, &database).succeeds();
+    let row = database.connect().query_one("SELECT l FROM limits", &[]);
+    assert_eq!(row.unwrap().get::<_, String>(0), "700ms");
+}
