@@ -344,3 +344,28 @@ fn the_limits_that_a_file_sets_outlast_a_build() {
     let row = database.connect().query_one("SELECT l FROM limits", &[]);
     assert_eq!(row.unwrap().get::<_, String>(0), "700ms");
 }
+
+#[test]
+fn a_rebuild_is_complete_beside_an_index_that_was_invalid_before() {
+    let database = with_table();
+    database.execute(
+        "CREATE INDEX t_by_i ON t (i); CREATE INDEX broken ON t (j);
+         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass",
+    );
+    let mut client = database.connect();
+    for statement in [
+        "REINDEX TABLE CONCURRENTLY t",
+        "REINDEX INDEX CONCURRENTLY t_by_i",
+    ] {
+        database.execute("DROP TABLE IF EXISTS refinery_schema_history, creditdb_migration_log");
+        let run = migrate(&file(statement), &database).succeeds();
+        let told =
+            "public.broken was invalid before and still is: DROP INDEX CONCURRENTLY public.broken";
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert_eq!(validity(&mut client, "broken"), Some(false));
+    }
+    // The one that is named is no stranger.
+    database.execute("DROP TABLE refinery_schema_history, creditdb_migration_log");
+    migrate(&file("REINDEX INDEX CONCURRENTLY broken"), &database).succeeds();
+    assert_eq!(validity(&mut client, "broken"), Some(true));
+}

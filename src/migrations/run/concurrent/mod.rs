@@ -5,6 +5,8 @@ mod look;
 
 pub(in super::super) use look::{Look, look, unfinished};
 
+use look::others;
+
 use std::time::Duration;
 
 use super::{Deployer, Numbered};
@@ -82,6 +84,11 @@ pub(super) fn run(
             at_commit: false,
         };
         return Err(Left::Something(failure, words));
+    }
+    for index in others(&mut deployer.client, step)? {
+        deployer.progress.remark(&format!(
+            "{index} was invalid before and still is: DROP INDEX CONCURRENTLY {index}"
+        ));
     }
     record(deployer, Event::Finished).map_err(|failure| {
         let words = "its last statement is done, but not recorded".to_owned();
