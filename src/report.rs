@@ -1,5 +1,6 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
+mod commands;
 mod drift;
 mod lint;
 mod plan;
@@ -7,6 +8,7 @@ mod plan;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use commands::Commands;
 pub use drift::{
     Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
 };
@@ -158,6 +160,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// What was begun and is not complete; no reason to refuse.
     pub unfinished: Vec<Problem>,
+    /// What comes next.
+    pub commands: Commands,
 }
 
 /// Of `migrate`.

@@ -55,7 +55,7 @@ pub fn migrate<S: Borrow<Set>>(
         edits::accept(&mut client, set, &mut standing, version, progress)?;
         standing = inspect(&mut client, set)?;
     }
-    refuse(&standing)?;
+    refuse(set, &standing)?;
     let saved = options.plan.as_ref();
     // A plan up to a version is no word about later files.
     let to = options.to.or(saved.and_then(plan::SavedPlan::to));
@@ -173,7 +173,7 @@ fn report(
 }
 
 /// All reasons at once, each with its next step.
-fn refuse(standing: &Standing) -> Result<()> {
+fn refuse(set: &Set, standing: &Standing) -> Result<()> {
     let problems = &standing.status.problems;
     if problems.is_empty() {
         return Ok(());
@@ -186,7 +186,7 @@ fn refuse(standing: &Standing) -> Result<()> {
     for problem in problems {
         error = error.detail(format!("- {}\n  hint: {}", problem.message, problem.hint));
     }
-    Err(error.hint("creditdb status shows the whole history"))
+    Err(error.hint(set.command("status") + " shows the whole history"))
 }
 
 /// refinery ignores a target above the newest file, and "succeeds" at one below the history.

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use refinery::Migration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::files;
 use crate::header::{Header, Mode, misplaced_mode};
-use crate::report::Problem;
+use crate::report::{Commands, Problem};
 use crate::syntax::Script;
 use crate::syntax::batch::Batch;
 use crate::syntax::step::{OTHER_USER, Step};
@@ -22,6 +22,8 @@ pub struct Set {
     pub(super) history_schema: Option<&'static str>,
     /// What the set is called in messages.
     pub(super) origin: String,
+    /// How commands about it are typed.
+    pub(super) commands: Commands,
 }
 
 /// One migration file.
@@ -119,6 +121,7 @@ impl Set {
     /// What `migrate` refuses (names, duplicates) is kept, so that all of it is told at once.
     pub fn directory(directory: &Path) -> Result<Self> {
         let mut set = Self::new(None, format!("\"{}\"", directory.display()));
+        set.commands = Commands::about(&shell_word(&directory.display().to_string()));
         for path in files::below(directory)? {
             let name = path
                 .file_name()
@@ -153,12 +156,18 @@ impl Set {
             problems: Vec::new(),
             history_schema,
             origin,
+            commands: Commands::default(),
         }
     }
 
     /// Whether these are the migrations of the credit database.
     pub(super) fn is_embedded(&self) -> bool {
         self.history_schema.is_some()
+    }
+
+    /// A command about the same migrations, for a hint.
+    pub(super) fn command(&self, name: &str) -> String {
+        self.commands.of(name)
     }
 
     /// Path and text of each file, by version.

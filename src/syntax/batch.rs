@@ -33,8 +33,8 @@ pub(crate) fn of(statement: &Stmt) -> Batch {
     }
 }
 
-/// Whether an INSERT may find nothing to insert at last: it says what becomes of rows that are there,
-/// reads the table that it writes, or takes the rows out of another one.
+/// Whether an INSERT may find nothing to insert at last: it says what becomes of rows that are
+/// there, reads the table that it writes, or takes the rows out of another one.
 fn ends(insert: &ast::Insert) -> bool {
     let action = insert
         .on_conflict_clause()
@@ -93,12 +93,13 @@ mod tests {
             "INSERT INTO dst SELECT i FROM src ON CONFLICT DO NOTHING",
             "INSERT INTO dst VALUES (1) ON CONFLICT (i) DO NOTHING",
             "INSERT INTO dst SELECT i FROM src ON CONFLICT (i) DO UPDATE SET j = 1 WHERE dst.j = 0",
-            "INSERT INTO dst SELECT i FROM src s WHERE NOT EXISTS (SELECT FROM dst WHERE dst.i = s.i)",
+            "INSERT INTO dst SELECT i FROM src s WHERE NOT EXISTS (SELECT FROM dst WHERE i = s.i = s.i)",
             "INSERT INTO \"dst\" SELECT i FROM src EXCEPT SELECT i FROM public.dst",
             "INSERT INTO dst SELECT s.i FROM src s LEFT JOIN dst d USING (i) WHERE d.i IS NULL",
             "WITH last AS (SELECT max(i) AS i FROM dst)
              INSERT INTO dst SELECT src.i FROM src, last WHERE src.i > last.i LIMIT 10",
-            "WITH gone AS (DELETE FROM src WHERE i < 10 RETURNING i) INSERT INTO dst SELECT i FROM gone",
+            "WITH gone AS (DELETE FROM src WHERE i < 10 RETURNING i)
+             INSERT INTO dst SELECT i FROM gone",
             "UPDATE t SET a = 1 WHERE a IS NULL",
             "DELETE FROM t",
         ] {

@@ -76,6 +76,7 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
             lock_key: lock::KEY,
         },
         fingerprint,
+        commands: set.commands.clone(),
     })
 }
 

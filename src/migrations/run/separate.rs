@@ -150,7 +150,7 @@ fn explain(
         Stuck::Stopped if finished == 0 => failure::stopped_before(deployer, file),
         Stuck::Stopped => Error::cut_off(format!("stopped in \"{}\"", file.path))
             .detail(done)
-            .hint("creditdb migrate completes it"),
+            .hint(deployer.set.command("migrate") + " completes it"),
         Stuck::Trouble(Trouble::Failed(found)) if finished == 0 && !found.error.connection_lost => {
             failure::undone(deployer, file, &found)
         }

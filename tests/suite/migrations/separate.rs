@@ -244,8 +244,9 @@ fn the_time_of_a_build_is_limited_and_a_signal_ends_it() {
         run.stderr
     );
     assert!(run.stderr.contains("57014"), "{}", run.stderr);
-    let hint = "; creditdb migrate --build-limit '2s' completes it\n";
-    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    let again = format!("creditdb migrate --migrations {}", folder.arg());
+    let hint = format!("; {again} --build-limit '2s' completes it\n");
+    assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
 
     let mut client = database.connect();
     let child = migrate(&folder, &database).spawn();

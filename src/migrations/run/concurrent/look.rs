@@ -122,7 +122,7 @@ fn look_at_build(client: &mut Client, build: &Build) -> Result<Look> {
         return Err(
             Error::refused(format!("{} is being built by pid {pid}", found.name))
                 .detail("it was left alone: what it will be is not known yet")
-                .hint("run creditdb migrate again when that build has ended"),
+                .hint("run it again when that build has ended"),
         );
     }
     match found.valid {
@@ -180,8 +180,8 @@ fn pending(client: &mut impl GenericClient, parent: &str, partition: &str) -> Re
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Invalid indexes in the scope of a REINDEX that it passes over, as it does with all of a table that
-/// were invalid before.
+/// Invalid indexes in the scope of a REINDEX that it passes over, as it does with all of a table
+/// that were invalid before.
 ///
 /// # Errors
 /// What the server says.

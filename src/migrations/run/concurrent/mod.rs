@@ -5,9 +5,9 @@ mod look;
 
 pub(in super::super) use look::{Look, look, unfinished};
 
-use look::others;
-
 use std::time::Duration;
+
+use look::others;
 
 use super::{Deployer, Numbered};
 use crate::db::session::{self, quote_literal};
@@ -105,7 +105,8 @@ fn left(
     record: &dyn Fn(&mut Deployer<'_>, Event) -> Result<(), Failure>,
 ) -> Left {
     if failure.error.connection_lost {
-        let words = "the connection is gone; creditdb status tells what is there".to_owned();
+        let status = deployer.set.command("status");
+        let words = format!("the connection is gone; {status} tells what is there");
         return Left::Something(failure, words);
     }
     if !failure.is_cancelled()

@@ -6,7 +6,8 @@ SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
        c.relname ~ '_cc(new|old)[0-9]*$',
        $1::text IS NOT NULL AND (
            i.indexrelid = pg_catalog.to_regclass($1)
-           OR i.indexrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1))))
+           OR i.indexrelid IN (
+                  SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1))))
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
