@@ -95,8 +95,8 @@ impl Found {
             let schema = &self.schema;
             return Err(Error::refused(format!("{name} belongs to {owner}"))
                 .detail(format!(
-                    "{unused}: what {owner} attached to it would run as {role}, who is no member \
-                     of that role; nor does {owner} own schema {schema} or the database"
+                    "{unused}: what {owner} put there would run as {role}, who is no member of \
+                     that role; nor does {owner} own schema {schema} or the database"
                 ))
                 .hint(format!(
                     "ALTER SCHEMA {schema} OWNER TO {owner}, where {owner} is to make its tables; \

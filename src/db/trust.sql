@@ -20,7 +20,22 @@ SELECT named.at,
            -- Superusers are members of everybody. Who owns schema or database can put another
            -- table into the place of each of theirs anyway.
            OR pg_catalog.pg_has_role(c.relowner, n.nspowner, 'MEMBER')
-           OR pg_catalog.pg_has_role(c.relowner, d.datdba, 'MEMBER'),
+           OR pg_catalog.pg_has_role(c.relowner, d.datdba, 'MEMBER')
+           -- Who may create nothing here was given it, as adopt does, and can put nothing else in
+           -- its place. What he could have attached to it must not be there.
+           OR NOT (pg_catalog.has_schema_privilege(c.relowner, n.oid, 'CREATE')
+                   OR EXISTS (SELECT FROM pg_catalog.pg_constraint
+                               WHERE conrelid = c.oid AND contype = 'c')
+                   OR EXISTS (SELECT FROM pg_catalog.pg_attrdef
+                               WHERE adrelid = c.oid AND pg_catalog.pg_get_expr(adbin, adrelid)
+                                     NOT IN ('SESSION_USER', 'clock_timestamp()'))
+                   OR EXISTS (SELECT FROM pg_catalog.pg_index
+                               WHERE indrelid = c.oid
+                                 AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+                   OR EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                                JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+                               WHERE a.attrelid = c.oid AND a.attnum > 0
+                                 AND t.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace)),
        pg_catalog.row_security_active(c.oid),
        -- The functions of other types are anybody's, a cast to text among them.
        NOT EXISTS (

@@ -6,6 +6,7 @@ use postgres::Transaction;
 
 use super::check_membership;
 use crate::db::session::{quote_identifier, quote_literal};
+use crate::db::trust;
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
 use crate::migrations::history::{History, Place};
@@ -70,14 +71,18 @@ struct Lacking {
     extra: Vec<String>,
 }
 
-/// Nothing where there is no such table on one of the sides: that is a difference of its own.
+/// Nothing where there is no such table on one of the sides, or something else in its place: that is
+/// a difference of its own.
 fn lacking(transaction: &mut Transaction<'_>, replayed: &Replayed) -> Result<Lacking> {
     let columns = "SELECT count(*) FROM pg_catalog.pg_attribute
                     WHERE attrelid = to_regclass($1) AND NOT attisdropped
                       AND attname IN ('version', 'description', 'applied_at')";
     let found: i64 = transaction.query_one(columns, &[&TABLE])?.get(0);
     let of_replay = replayed.catalogue.iter().any(|object| object.name == TABLE);
-    if found < 3 || !of_replay {
+    let is_harmless = trust::look(transaction, &[TABLE])?
+        .iter()
+        .all(trust::Found::is_harmless);
+    if found < 3 || !of_replay || !is_harmless {
         return Ok(Lacking::default());
     }
     let rows = "SELECT version::text FROM public.schema_version

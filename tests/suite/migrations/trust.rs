@@ -167,7 +167,11 @@ fn records_of_a_trusted_owner_are_used() {
         ),
         (
             format!("ALTER SCHEMA public OWNER TO {}", owner.name),
-            "ALTER SCHEMA public OWNER TO postgres".to_owned(),
+            // What an owner was granted goes with the ownership.
+            format!(
+                "ALTER SCHEMA public OWNER TO postgres; GRANT CREATE ON SCHEMA public TO {}, {}",
+                owner.name, deployer.name
+            ),
         ),
         (database_of(&owner.name), database_of("postgres")),
     ] {
@@ -178,6 +182,16 @@ fn records_of_a_trusted_owner_are_used() {
         database.execute(&taken);
         refused(&by(&database.url), &[&belongs]);
     }
+    // Who may create nothing there can have been given it only; but not with what he attached to it.
+    let revoke = format!("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}", owner.name);
+    database.execute(&revoke);
+    assert_eq!(by(&database.url).code, 0, "{}", by(&database.url).stderr);
+    as_role(
+        &owner,
+        "ALTER TABLE refinery_schema_history ADD CHECK (version > 0)",
+    );
+    refused(&by(&database.url), &[&belongs]);
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name));
     // Up to 14, a role makes others its members without asking them.
     let mut client = Client::connect(&owner.url(), NoTls).unwrap();
     let grant = format!("GRANT {} TO {}, postgres", owner.name, deployer.name);
