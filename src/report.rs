@@ -1,5 +1,6 @@
 //! What a run found: plain data without I/O. Formats map it; nothing here knows a format.
 
+mod commands;
 mod drift;
 mod lint;
 mod plan;
@@ -8,6 +9,7 @@ mod severity;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use commands::Commands;
 pub use drift::{
     Adoption, AdoptionState, Candidate, Drift, Nature, SchemaChange, SchemaDifference,
 };
@@ -160,6 +162,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// What was begun and is not complete; no reason to refuse.
     pub unfinished: Vec<Problem>,
+    /// What comes next.
+    pub commands: Commands,
 }
 
 /// Of `migrate`.

@@ -6,5 +6,6 @@ pub mod dump;
 pub mod session;
 pub mod snapshot;
 pub mod throwaway;
+pub mod trust;
 
 pub use connection::{Listener, Target};

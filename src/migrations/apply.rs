@@ -7,7 +7,7 @@ use std::thread;
 
 use postgres::Client;
 
-use super::history::History;
+use super::history::{History, Place};
 use super::options::Options;
 use super::plan;
 use super::run::Deployer;
@@ -69,7 +69,7 @@ pub fn attempt<S: Borrow<Set>>(
         edits::accept(&mut client, set, &mut standing, version, progress)?;
         standing = inspect(&mut client, set)?;
     }
-    refuse(&standing)?;
+    refuse(set, &standing)?;
     let saved = options.plan.as_ref();
     // A plan up to a version is no word about later files.
     let to = options.to.or(saved.and_then(plan::SavedPlan::to));
@@ -113,6 +113,8 @@ fn run(
         client.batch_execute(&history_table_sql(&standing.history.table))?;
     }
     standing.log.create(&mut client)?;
+    // Where they were missing, somebody else may have been quicker to take their names.
+    Place::find(&mut client, set.history_schema)?;
     let pid = client
         .query_one("SELECT pg_catalog.pg_backend_pid()", &[])?
         .get(0);
@@ -202,7 +204,7 @@ fn failure(file: &File, error: &Error) -> FileFailure {
 }
 
 /// All reasons at once, each with its next step.
-fn refuse(standing: &Standing) -> Result<()> {
+fn refuse(set: &Set, standing: &Standing) -> Result<()> {
     let problems = &standing.status.problems;
     if problems.is_empty() {
         return Ok(());
@@ -215,7 +217,7 @@ fn refuse(standing: &Standing) -> Result<()> {
     for problem in problems {
         error = error.detail(format!("- {}\n  hint: {}", problem.message, problem.hint));
     }
-    Err(error.hint("creditdb status shows the whole history"))
+    Err(error.hint(set.command("status") + " shows the whole history"))
 }
 
 /// refinery ignores a target above the newest file, and "succeeds" at one below the history.

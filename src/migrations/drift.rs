@@ -54,7 +54,7 @@ pub fn drift(
         Some(_) => {
             return Err(
                 Error::undecided("the history changed while it was replayed")
-                    .hint("run creditdb drift again"),
+                    .hint(format!("run {} again", set.command("drift"))),
             );
         }
         None => expected::embedded(version)?,
@@ -104,7 +104,11 @@ fn recorded(
         return Err(
             Error::refused("nothing is recorded as applied, so nothing is expected")
                 .detail(format!("there is no history in {}", history.table))
-                .hint("creditdb adopt --detect, or creditdb migrate for an empty database"),
+                .hint(format!(
+                    "{} --detect, or {} for an empty database",
+                    set.command("adopt"),
+                    set.command("migrate")
+                )),
         );
     };
     if let Some((difference, next)) = edits::first(client, set, &history)? {
@@ -121,7 +125,7 @@ fn recorded(
             "V{}__{} is applied, and {} does not have it",
             row.version, row.name, set.origin
         ))
-        .hint("creditdb status shows the whole history"));
+        .hint(set.command("status") + " shows the whole history"));
     }
     refuse_half_done(client, set, &history, progress)?;
     Ok((history, newest))

@@ -135,7 +135,10 @@ pub(super) fn tell(set: &Set, file: &File, row: &Row, log: &Log) -> (String, Str
         ),
         Edit::Endings | Edit::Comments => (
             edited(file, row, edit),
-            format!("restore the applied text, or: creditdb migrate --accept-edit {version}"),
+            format!(
+                "restore the applied text, or: {} --accept-edit {version}",
+                set.command("migrate")
+            ),
         ),
     }
 }
@@ -202,7 +205,7 @@ pub(super) fn accept(
             "version {version} is not both applied and in {}",
             set.origin
         ))
-        .hint("creditdb status shows which files were edited"));
+        .hint(set.command("status") + " shows which files were edited"));
     };
     if !super::standing::differs(file, row) {
         progress.remark(&format!(
@@ -243,7 +246,7 @@ pub(super) fn accept(
         return Err(Error::refused(format!(
             "the history row of version {version} changed meanwhile"
         ))
-        .hint("creditdb status"));
+        .hint(set.command("status")));
     }
     standing
         .log

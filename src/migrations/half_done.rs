@@ -74,13 +74,13 @@ pub(super) fn problems(
                 code: "in_progress",
                 version: Some(file.version()),
                 message: format!("\"{}\" is being applied by {holder}", file.path),
-                hint: "wait for it: creditdb status".to_owned(),
+                hint: format!("wait for it: {}", set.command("status")),
             },
             None => Problem {
                 code: "half_done",
                 version: Some(file.version()),
                 message: describe(transaction, file, &progress)?,
-                hint: "creditdb migrate completes it".to_owned(),
+                hint: set.command("migrate") + " completes it",
             },
         });
     }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use postgres::{GenericClient, SimpleQueryRow};
 
 use crate::catalogue::{HISTORY as TABLE, LOG};
-use crate::db::session::{self, quote_identifier};
+use crate::db::session::{self, SCHEMA_VERSION, quote_identifier};
+use crate::db::trust;
 use crate::error::{Error, Result};
 
 /// The history as the database has it.
@@ -76,13 +77,14 @@ pub(super) struct Place {
     exists: bool,
     /// Whether our log is beside it.
     pub has_log: bool,
-    /// Whether there is a table `public.schema_version`.
+    /// Whether there is a table `public.schema_version` that can be read without harm.
     pub has_schema_version: bool,
 }
 
 impl Place {
     /// # Errors
-    /// Refused when there is neither a history nor a schema to create it in.
+    /// Refused when there is neither a history nor a schema to create it in, and when something
+    /// else than tables that can be trusted stands in the place of history or log.
     pub fn find(client: &mut impl GenericClient, schema: Option<&str>) -> Result<Self> {
         let wanted = schema.map_or_else(
             || TABLE.to_owned(),
@@ -95,16 +97,19 @@ impl Place {
             session::quote_literal,
         );
         let query = format!(
-            "SELECT h.schema, h.fallback,
-                    pg_catalog.to_regclass(coalesce(h.schema, h.fallback) || '.{}') IS NOT NULL,
-                    ({})
+            "SELECT h.schema, h.fallback, log IS NOT NULL, version IS NOT NULL,
+                    num_nonnulls(h.history, log, version) = (
+                        SELECT count(*) FROM pg_catalog.pg_class
+                         WHERE oid IN (h.history, log, version)
+                           AND {} AND NOT relhastriggers AND NOT relhasrules)
                FROM (SELECT (pg_catalog.pg_identify_object(
-                                'pg_catalog.pg_class'::pg_catalog.regclass,
-                                pg_catalog.to_regclass({}), 0)).schema,
-                            pg_catalog.quote_ident({default})) AS h (schema, fallback)",
-            LOG,
-            session::HAS_SCHEMA_VERSION,
-            session::quote_literal(&wanted)
+                                'pg_catalog.pg_class'::pg_catalog.regclass, name, 0)).schema,
+                            pg_catalog.quote_ident({default}), name
+                       FROM pg_catalog.to_regclass({}) AS name) AS h (schema, fallback, history),
+                    pg_catalog.to_regclass(coalesce(h.schema, h.fallback) || '.{LOG}') AS log,
+                    pg_catalog.to_regclass('{SCHEMA_VERSION}') AS version",
+            trust::IS_OWN_TABLE,
+            session::quote_literal(&wanted),
         );
         let found = session::rows(client, &query)?;
         let text = |at: usize| found.first().and_then(|row| row.get(at));
@@ -113,13 +118,29 @@ impl Place {
                 .detail("the history table needs a schema to be created in")
                 .hint("ALTER ROLE … SET search_path = public")
         })?;
-        Ok(Self {
+        let mut place = Self {
             table: format!("{schema}.{TABLE}"),
             schema,
             exists: text(0).is_some(),
             has_log: text(2) == Some("t"),
             has_schema_version: text(3) == Some("t"),
-        })
+        };
+        if text(4) != Some("t") {
+            place.look_closer(client)?;
+        }
+        Ok(place)
+    }
+
+    fn look_closer(&mut self, client: &mut impl GenericClient) -> Result<()> {
+        let log = format!("{}.{LOG}", self.schema);
+        for found in trust::look(client, &[&self.table, &log, SCHEMA_VERSION])? {
+            // Other teams may have something else of the third name.
+            match found.at {
+                2 => self.has_schema_version = found.is_harmless(),
+                _ => found.accept()?,
+            }
+        }
+        Ok(())
     }
 
     /// Reads all rows, in any order: to plan one, a new session first looks up how to compare.

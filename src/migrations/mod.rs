@@ -27,6 +27,7 @@ mod session;
 mod set;
 mod snippet;
 mod standing;
+mod waits;
 mod watch;
 
 pub use adopt::{AdoptOptions, adopt};

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use postgres::Client;
 use refinery::{Migrate, Migration};
 use refinery_core::traits::sync::{Query, Transaction};
 
+use super::waits;
 use crate::db::session::quote_literal;
 use crate::error::ServerError;
 use crate::syntax::Script;
@@ -20,6 +22,8 @@ pub(super) struct Session<'a> {
     pub applied: &'a [Migration],
     /// Settings that the transaction begins with.
     pub settings: String,
+    /// The longest that a statement may wait for a lock, whatever the text sets.
+    pub lock_timeout: Duration,
     /// Whether the first text is the migration's own, or only the history row is to be written.
     pub runs_text: bool,
     /// A statement of ours that commits together with the history row.
@@ -103,9 +107,15 @@ impl Session<'_> {
         };
         for text in texts {
             for range in Script::parse(text).statements() {
+                let statement = &text[range.clone()];
                 self.client
-                    .batch_execute(&text[range.clone()])
+                    .batch_execute(statement)
                     .map_err(|error| Failure::new(&error, Some(range), false))?;
+                if waits::may_change(statement) {
+                    self.client
+                        .batch_execute(&waits::put_back(self.lock_timeout))
+                        .map_err(|e| Failure::new(&e, None, false))?;
+                }
             }
         }
         let end = format!("{}; {}; COMMIT", row.join("; "), self.also);

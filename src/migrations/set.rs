@@ -4,12 +4,13 @@ use std::path::Path;
 
 use refinery::Migration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::files;
 use crate::header::{Header, Mode, misplaced_mode};
-use crate::report::Problem;
+use crate::report::{Commands, Problem};
 use crate::syntax::Script;
-use crate::syntax::step::{Batch, Step};
+use crate::syntax::batch::Batch;
+use crate::syntax::step::{OTHER_USER, Step};
 
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
@@ -21,6 +22,8 @@ pub struct Set {
     pub(super) history_schema: Option<&'static str>,
     /// What the set is called in messages.
     pub(super) origin: String,
+    /// How commands about it are typed.
+    pub(super) commands: Commands,
 }
 
 /// One migration file.
@@ -118,6 +121,7 @@ impl Set {
     /// What `migrate` refuses (names, duplicates) is kept, so that all of it is told at once.
     pub fn directory(directory: &Path) -> Result<Self> {
         let mut set = Self::new(None, format!("\"{}\"", directory.display()));
+        set.commands = Commands::about(&shell_word(&directory.display().to_string()));
         for path in files::below(directory)? {
             let name = path
                 .file_name()
@@ -149,12 +153,18 @@ impl Set {
             problems: Vec::new(),
             history_schema,
             origin,
+            commands: Commands::default(),
         }
     }
 
     /// Whether these are the migrations of the credit database.
     pub(super) fn is_embedded(&self) -> bool {
         self.history_schema.is_some()
+    }
+
+    /// A command about the same migrations, for a hint.
+    pub(super) fn command(&self, name: &str) -> String {
+        self.commands.of(name)
     }
 
     /// Path and text of each file, by version.
@@ -217,10 +227,17 @@ impl Set {
     }
 }
 
-/// Why a file cannot be run statement by statement, as its header asks.
+/// Why a file cannot be run as its header asks.
 fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
     let refused: Option<Vec<(usize, &str)>> = match mode {
-        Mode::One => return Vec::new(),
+        Mode::One => {
+            let changes = script.changes_of_user().into_iter();
+            Some(
+                changes
+                    .map(|range| (script.line(&range), OTHER_USER))
+                    .collect(),
+            )
+        }
         Mode::None => script.steps().map(|steps| {
             let refused = steps.into_iter().filter_map(|(range, step)| match step {
                 Step::Refused(why) => Some((script.line(&range), why)),
@@ -249,13 +266,14 @@ fn unfit(script: &Script<'_>, mode: Mode, path: &str) -> Vec<(String, String)> {
         )];
     };
     let told = |(line, why): (usize, &str)| {
-        (
-            format!("\"{path}\", line {line}: {why}"),
-            format!(
+        let hint = match why {
+            OTHER_USER => "write SET ROLE instead".to_owned(),
+            _ => format!(
                 "change the statement: the header asks for \"transaction: {}\"",
                 mode.word()
             ),
-        )
+        };
+        (format!("\"{path}\", line {line}: {why}"), hint)
     };
     refused.into_iter().map(told).collect()
 }

@@ -63,7 +63,7 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
     } else {
         Vec::new()
     };
-    problems.extend(unmanaged(&strangers));
+    problems.extend(unmanaged(set, &strangers));
     let (unfinished, is_running) = half_done::problems(transaction, set, &history, &log)?;
 
     let pending: Vec<i32> = set
@@ -86,6 +86,7 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
         migrations,
         problems,
         unfinished,
+        commands: set.commands.clone(),
     };
     Ok(Standing {
         status,
@@ -230,11 +231,18 @@ fn existing_tables(transaction: &mut Transaction<'_>, set: &Set) -> Result<Vec<S
         .collect())
 }
 
-fn unmanaged(tables: &[String]) -> Option<Problem> {
+fn unmanaged(set: &Set, tables: &[String]) -> Option<Problem> {
     (!tables.is_empty()).then(|| Problem {
         code: "unmanaged",
         version: None,
-        message: format!("nothing is recorded as applied, but these tables exist: {}", tables.join(", ")),
-        hint: "creditdb adopt --detect takes over tables that are as the migrations make them; or restore the history table from their backup, or name an empty database".to_owned(),
+        message: format!(
+            "nothing is recorded as applied, but these tables exist: {}",
+            tables.join(", ")
+        ),
+        hint: format!(
+            "{} --detect takes over tables that are as the migrations make them; or restore the \
+             history table from their backup, or name an empty database",
+            set.command("adopt")
+        ),
     })
 }

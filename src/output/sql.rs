@@ -39,7 +39,8 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         return raise(&message, out);
     }
     if plan.state == StatusState::HalfDone {
-        return raise("a file was cut off: creditdb migrate completes it", out);
+        let migrate = plan.commands.of("migrate");
+        return raise(&format!("a file was cut off: {migrate} completes it"), out);
     }
     for remark in &plan.remarks {
         let lines = format!("remark: {}\nhint: {}", remark.message, remark.hint);
@@ -50,7 +51,7 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     if plan.files.is_empty() {
         return writeln!(out, "-- Nothing is pending.");
     }
-    begin(&plan.history, out)?;
+    begin(plan, out)?;
     for file in &plan.files {
         self::file(file, out)?;
     }
@@ -70,13 +71,13 @@ fn raise(message: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The lock of deployers, the check that the history is still the planned one, its table.
-fn begin(history: &PlannedHistory, out: &mut dyn Write) -> io::Result<()> {
+fn begin(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let PlannedHistory {
         table,
         creation,
         rows,
         lock_key,
-    } = history;
+    } = &plan.history;
     let busy = literal("another deployer holds the migration lock");
     let lock = format!(
         "BEGIN
@@ -103,7 +104,10 @@ END"
         "SELECT string_agg(version || ' ' || checksum, ',' ORDER BY version) FROM {table}"
     ));
     let changed = literal("the history is not the one that this script was made for");
-    let hint = literal("creditdb plan --format sql writes a new one");
+    let hint = literal(&format!(
+        "{} --format sql writes a new one",
+        plan.commands.of("plan")
+    ));
     let guard = format!(
         "DECLARE
     found text;

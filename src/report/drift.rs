@@ -1,5 +1,7 @@
 //! Of `drift` and `adopt`: in what a live schema differs from the one that the migrations make.
 
+use super::Commands;
+
 /// In which way an object differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
@@ -114,4 +116,6 @@ pub struct Adoption {
     pub differences: Vec<SchemaDifference>,
     /// Migrations that are pending at that version.
     pub pending: usize,
+    /// What comes next.
+    pub commands: Commands,
 }

@@ -1,6 +1,6 @@
 //! What `plan` and `rehearse` found out about pending migrations.
 
-use super::{Problem, StatusState};
+use super::{Commands, Problem, StatusState};
 
 /// What a statement means for a database that is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub struct Plan {
     pub history: PlannedHistory,
     /// What the plan was made from.
     pub fingerprint: Fingerprint,
+    /// What comes next.
+    pub commands: Commands,
 }
 
 impl Plan {

@@ -7,8 +7,9 @@ use std::{fmt, iter};
 use squawk_syntax::ast::{AstNode, Rollback, Stmt};
 use squawk_syntax::{Parse, SourceFile};
 
+use super::batch::{self, Batch};
 use super::facts::{self, Fact};
-use super::step::{self, Batch, Step};
+use super::step::{self, Step};
 
 /// The statements of a text.
 pub(crate) struct Script<'a> {
@@ -59,7 +60,13 @@ impl<'a> Script<'a> {
     /// Each statement with its byte range and how it counts the rows that it changes; none when
     /// the parser does not understand the text.
     pub fn batches(&self) -> Option<Vec<(Range<usize>, Batch)>> {
-        self.each(step::batch)
+        self.each(batch::of)
+    }
+
+    /// Where it changes who the session is.
+    pub fn changes_of_user(&self) -> Vec<Range<usize>> {
+        let changes = self.nodes().filter(step::changes_user);
+        changes.map(|node| range(&node)).collect()
     }
 
     /// The table that the first statement changes rows of, as written.

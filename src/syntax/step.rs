@@ -27,25 +27,6 @@ pub(crate) enum Step {
     Refused(&'static str),
 }
 
-/// How a statement that is repeated until it changes no row says how many it changed.
-pub(crate) enum Batch {
-    /// By its command tag.
-    Rows,
-    /// By the one value that it returns.
-    Value,
-    /// Not at all, and why.
-    Refused(&'static str),
-}
-
-/// Tells how a statement of a batched file counts.
-pub(crate) fn batch(statement: &Stmt) -> Batch {
-    match statement {
-        Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) | Stmt::Merge(_) => Batch::Rows,
-        Stmt::Select(_) | Stmt::CompoundSelect(_) | Stmt::ParenSelect(_) => Batch::Value,
-        _ => Batch::Refused("it cannot be repeated until it changes no row"),
-    }
-}
-
 /// A concurrent index build.
 pub(crate) struct Build {
     pub index: String,
@@ -67,13 +48,11 @@ pub(crate) enum Scope {
 /// Tells how a statement of a file can be run by itself.
 pub(crate) fn of(statement: &Stmt) -> Step {
     match statement {
+        _ if changes_user(statement) => Step::Refused(OTHER_USER),
         Stmt::Set(_) | Stmt::Reset(_) | Stmt::SetRole(_) | Stmt::ResetRole(_) => Step::Setting,
         Stmt::SetTransaction(_) if sets_session(statement) => Step::Setting,
         Stmt::Select(select) if select.from_clause().is_none() && sets_session(statement) => {
             Step::Setting
-        }
-        Stmt::SetSessionAuth(_) | Stmt::ResetSessionAuth(_) => {
-            Step::Refused("what is done would be recorded as somebody else's; SET ROLE is not")
         }
         Stmt::CreateIndex(create) if create.concurrently_token().is_some() => build(create),
         Stmt::DropIndex(drop) if drop.concurrently_token().is_some() => {
@@ -100,6 +79,28 @@ pub(crate) fn of(statement: &Stmt) -> Step {
         }
         Stmt::Discard(_) => Step::Refused("it would give up the lock of the deployer"),
         _ => Step::Atomic,
+    }
+}
+
+/// Why no file may say who the session is.
+pub(crate) const OTHER_USER: &str =
+    "what is done would be recorded as somebody else's; SET ROLE is not";
+
+/// Whether a statement changes who the session is, in one of its spellings. It would outlast the
+/// file, and RESET ALL.
+pub(crate) fn changes_user(statement: &Stmt) -> bool {
+    let calls = statement
+        .syntax()
+        .descendants()
+        .filter_map(ast::CallExpr::cast);
+    match statement {
+        Stmt::SetSessionAuth(_) | Stmt::ResetSessionAuth(_) => true,
+        Stmt::Set(_) | Stmt::Reset(_) => {
+            words(statement.syntax()).contains("session_authorization")
+        }
+        _ => calls
+            .map(|call| words(call.syntax()))
+            .any(|call| call.starts_with("set_config('session_authorization'")),
     }
 }
 
@@ -243,8 +244,18 @@ mod tests {
         ] {
             assert!(matches!(step(sql), Step::Atomic), "{sql}");
         }
-        let other = "SET SESSION AUTHORIZATION owner";
-        assert!(matches!(step(other), Step::Refused(_)));
+        for sql in [
+            "SET SESSION AUTHORIZATION owner",
+            "SET LOCAL SESSION AUTHORIZATION owner",
+            "RESET SESSION AUTHORIZATION",
+            "SET session_authorization = owner",
+            "SELECT pg_catalog.set_config('session_authorization', 'owner', false)",
+        ] {
+            assert!(
+                matches!(step(sql), Step::Refused(why) if why == OTHER_USER),
+                "{sql}"
+            );
+        }
         assert!(matches!(step("UPDATE t SET a = 1"), Step::Atomic));
         assert!(matches!(step("ALTER TYPE e ADD VALUE 'x'"), Step::Atomic));
         assert!(matches!(step("REINDEX TABLE t"), Step::Atomic));

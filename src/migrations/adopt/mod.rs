@@ -96,7 +96,7 @@ fn managed(client: &mut Client, set: &Set, options: &AdoptOptions) -> Result<Opt
         let error = problems
             .into_iter()
             .fold(Error::refused(message), Error::detail);
-        return Err(error.hint("creditdb status shows the whole history"));
+        return Err(error.hint(set.command("status") + " shows the whole history"));
     }
     let Some(newest) = standing.history.newest() else {
         return Ok(None);
@@ -106,8 +106,11 @@ fn managed(client: &mut Client, set: &Set, options: &AdoptOptions) -> Result<Opt
             format!("the history says version {newest}, not {wanted}; nothing was changed");
         return Err(Error::refused(message)
             .detail("only a database without a history can be adopted")
-            .detail("whether the schema is that of the history: creditdb drift")
-            .hint("creditdb migrate applies what is pending"));
+            .detail(format!(
+                "whether the schema is that of the history: {}",
+                set.command("drift")
+            ))
+            .hint(set.command("migrate") + " applies what is pending"));
     }
     Ok(Some(Adoption {
         database: client
@@ -119,6 +122,7 @@ fn managed(client: &mut Client, set: &Set, options: &AdoptOptions) -> Result<Opt
         candidates: Vec::new(),
         differences: Vec::new(),
         pending: standing.pending.len(),
+        commands: set.commands.clone(),
     }))
 }
 
@@ -139,13 +143,13 @@ fn decide(
     if !history.rows.is_empty() {
         return Err(
             Error::refused("a history was written meanwhile; nothing was changed")
-                .hint("run creditdb adopt again"),
+                .hint(format!("run {} again", set.command("adopt"))),
         );
     }
     let mut schema_version = session::schema_version(&mut transaction)?;
     let row = transaction.query_one("SELECT current_database()::text, current_user::text", &[])?;
     let (database, role): (String, String) = (row.get(0), row.get(1));
-    let (live, owner) = survey::live(&mut transaction, &survey.known)?;
+    let (live, owner) = survey::live(&mut transaction, set, &survey.known)?;
     let compared = survey::compare(&replayed.catalogue, &live, &owner, &survey.later);
     let mut differences = compared.differences;
     differences.extend(record::schema_versions(&mut transaction, replayed)?);
@@ -179,6 +183,7 @@ fn decide(
         candidates: survey.candidates,
         differences,
         pending: pending.count(),
+        commands: set.commands.clone(),
     })
 }
 

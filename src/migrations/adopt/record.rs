@@ -5,15 +5,13 @@ use jiff::Timestamp;
 use postgres::Transaction;
 
 use super::check_membership;
-use crate::db::session::{self, SchemaVersion, quote_identifier, quote_literal};
+use crate::db::session::{self, SCHEMA_VERSION, SchemaVersion, quote_identifier, quote_literal};
 use crate::error::{Error, Result};
 use crate::migrations::expected::Replayed;
-use crate::migrations::history::History;
+use crate::migrations::history::{History, Place};
 use crate::migrations::session::history_table_sql;
 use crate::migrations::set::Set;
 use crate::report::{Nature, SchemaDifference};
-
-const TABLE: &str = "public.schema_version";
 
 /// Writes the history up to the version, and what `schema_version` lacks. The history gets the
 /// owner of the tables, of whom the role of this session must be a member.
@@ -29,6 +27,8 @@ pub(super) fn write(
     if !transaction.query_one(exists, &[table])?.get::<_, bool>(0) {
         check_membership(transaction, owner, role)?;
         transaction.batch_execute(&history_table_sql(table))?;
+        // Somebody else may have been quicker to take the name.
+        Place::find(transaction, set.history_schema)?;
         let owner = quote_identifier(owner);
         transaction.batch_execute(&format!("ALTER TABLE {table} OWNER TO {owner}"))?;
     }
@@ -53,7 +53,7 @@ pub(super) fn write(
     for (version, description) in lacking.missing {
         // The clock, as the migration does it: rows of one transaction must differ in time.
         let row = format!(
-            "INSERT INTO {TABLE} (version, description, applied_at)
+            "INSERT INTO {SCHEMA_VERSION} (version, description, applied_at)
              VALUES ($1, $2, clock_timestamp())"
         );
         transaction.execute(&row, &[&version, &description])?;
@@ -68,7 +68,8 @@ struct Lacking {
     extra: Vec<String>,
 }
 
-/// Nothing where there is no such table on one of the sides: that is a difference of its own.
+/// Nothing where there is no such table on one of the sides, or something else in its place: that is
+/// a difference of its own.
 fn lacking(transaction: &mut Transaction<'_>, replayed: &Replayed) -> Result<Lacking> {
     let held = session::schema_versions(transaction)?;
     let (Some(held), Some(wanted)) = (held, &replayed.schema_versions) else {
@@ -98,7 +99,7 @@ pub(super) fn schema_versions(
     let difference = |nature, version: &str, because, sql| SchemaDifference {
         nature,
         kind: "row",
-        object: format!("{TABLE} {version}"),
+        object: format!("{SCHEMA_VERSION} {version}"),
         counts: nature == Nature::Extra,
         because: Some(str::to_owned(because)),
         changes: Vec::new(),
@@ -114,7 +115,7 @@ pub(super) fn schema_versions(
     });
     let extra = lacking.extra.iter().map(|version| {
         let delete = format!(
-            "DELETE FROM {TABLE} WHERE version = {};",
+            "DELETE FROM {SCHEMA_VERSION} WHERE version = {};",
             quote_literal(version)
         );
         let because = "it names a schema version that this version does not reach";

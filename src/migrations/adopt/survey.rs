@@ -54,7 +54,7 @@ pub(super) fn make(
         let known = replayed.values().map(|r| (r.version, r.catalogue.clone()));
         known.collect()
     };
-    let (candidates, best) = choose(client, &known, versions)?;
+    let (candidates, best) = choose(client, set, &known, versions)?;
     let replayed = match replayed.remove(&best) {
         Some(replayed) => Some(replayed),
         None => expected::replay(set, &[best], &ground, progress)?.pop(),
@@ -74,11 +74,12 @@ pub(super) fn make(
 /// that comes closest.
 fn choose(
     client: &mut Client,
+    set: &Set,
     known: &[(i32, Catalogue)],
     versions: &[i32],
 ) -> Result<(Vec<Candidate>, i32)> {
     let mut transaction = session::read_only(client)?;
-    let (live, owner) = live(&mut transaction, known)?;
+    let (live, owner) = live(&mut transaction, set, known)?;
     transaction.commit()?;
     let mut compared = Vec::new();
     for (version, catalogue) in known.iter().rev().filter(|(v, _)| versions.contains(v)) {
@@ -111,6 +112,7 @@ fn made_after(known: &[(i32, Catalogue)], version: i32) -> BTreeSet<Key> {
 /// Refused when there are tables to adopt, and none of them exists.
 pub(super) fn live(
     transaction: &mut Transaction<'_>,
+    set: &Set,
     known: &[(i32, Catalogue)],
 ) -> Result<(Catalogue, String)> {
     let expected = || known.iter().map(|(_, catalogue)| catalogue);
@@ -128,7 +130,7 @@ pub(super) fn live(
     if owners.is_empty() && expected().any(|c| c.iter().any(|o| is_table(&o))) {
         return Err(
             Error::refused("there is nothing to adopt: none of the tables exist")
-                .hint("creditdb migrate makes them"),
+                .hint(set.command("migrate") + " makes them"),
         );
     }
     let most = owners.into_iter().max_by_key(|(_, count)| *count);

@@ -18,6 +18,7 @@ use super::precheck::Precheck;
 use super::session::{history_row_sql, history_table_sql};
 use super::set::{File, Set};
 use super::standing::{Standing, inspect_within};
+use super::waits;
 use crate::db::{Target, session};
 use crate::error::Result;
 use crate::header::Mode;
@@ -25,7 +26,7 @@ use crate::report::{
     Plan, PlannedFile, PlannedHistory, PlannedLock, PlannedStatement, Risk, StatusState,
 };
 use crate::syntax::Script;
-use crate::syntax::step::Batch;
+use crate::syntax::batch::Batch;
 
 /// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
@@ -79,6 +80,7 @@ pub fn plan(target: &Target, set: &Set, to: Option<i32>, precheck: &Precheck) ->
             lock_key: lock::KEY,
         },
         fingerprint,
+        commands: set.commands.clone(),
     })
 }
 
@@ -180,6 +182,9 @@ fn statement(
     for unread in &effects.unread {
         risk = risk.max(Risk::Notice);
         reasons.push(format!("{unread}; creditdb rehearse shows what it locks"));
+    }
+    if waits::may_change(sql) {
+        reasons.push("migrate puts back a lock_timeout above --lock-timeout".to_owned());
     }
     PlannedStatement {
         sql: sql.to_owned(),

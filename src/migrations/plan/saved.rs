@@ -149,7 +149,7 @@ pub(in crate::migrations) fn check(
         .fold(Error::refused(primary), Error::detail);
     Err(error
         .detail("nothing was changed")
-        .hint("creditdb plan --out FILE makes a new one; review it again"))
+        .hint(set.command("plan") + " --out FILE makes a new one; review it again"))
 }
 
 /// Which objects came, went or changed.

@@ -64,7 +64,7 @@ pub(in crate::migrations) fn check(
             None => format!("- {missing}\n  hint: {step}"),
         });
     }
-    let then = || "creditdb migrate, once all of it is there".to_owned();
+    let then = || "the same command, once all of it is there".to_owned();
     Err(error.hint(only.cloned().unwrap_or_else(then)))
 }
 

@@ -65,7 +65,7 @@ pub fn rehearse(
 
     let mut transaction = session::read_only(&mut client)?;
     let standing = inspect_within(&mut transaction, set)?;
-    refuse(&standing)?;
+    refuse(set, &standing)?;
     check_to(options.to, set, &standing.history)?;
     let mut world = World::load(&mut transaction)?;
     let files = work(set, &standing, options.to);
@@ -121,7 +121,7 @@ fn is_record(name: &str) -> bool {
     matches!(bare, HISTORY | "schema_version")
 }
 
-fn refuse(standing: &Standing) -> Result<()> {
+fn refuse(set: &Set, standing: &Standing) -> Result<()> {
     if matches!(
         standing.status.state,
         StatusState::Current | StatusState::Pending
@@ -135,7 +135,7 @@ fn refuse(standing: &Standing) -> Result<()> {
             .unfinished
             .iter()
             .fold(error, |error, p| error.detail(format!("- {}", p.message)))
-            .hint("creditdb migrate completes it"));
+            .hint(set.command("migrate") + " completes it"));
     }
     let problems = status.problems.iter();
     let error = Error::refused("migrate would refuse, so there is nothing to rehearse");
@@ -143,7 +143,7 @@ fn refuse(standing: &Standing) -> Result<()> {
         .fold(error, |error, p| {
             error.detail(format!("- {}\n  hint: {}", p.message, p.hint))
         })
-        .hint("creditdb status shows the whole history"))
+        .hint(set.command("status") + " shows the whole history"))
 }
 
 fn restore(client: &mut Client, sql: &str) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::migrations::session::Failure;
 use crate::migrations::set::File;
 use crate::migrations::watch::Task;
 use crate::syntax::Script;
-use crate::syntax::step::Batch;
+use crate::syntax::batch::Batch;
 
 pub(super) fn run(deployer: &mut Deployer<'_>, file: &File) -> Result<()> {
     let batches = Script::parse(file.sql()).batches().unwrap_or_default();
@@ -182,13 +182,16 @@ fn explain(deployer: &Deployer<'_>, file: &File, stuck: Stuck, changed: u64, don
         Stuck::Stopped => {
             Error::cut_off(format!("stopped in \"{}\", between two batches", file.path))
                 .detail(done)
-                .hint("creditdb migrate goes on from there")
+                .hint(deployer.set.command("migrate") + " goes on from there")
         }
         Stuck::Behind(words) => {
             Error::cut_off(format!("\"{}\" had to wait for too long", file.path))
                 .detail(words)
                 .detail(done)
-                .hint("creditdb migrate goes on from there; see --retry-for and --max-lag")
+                .hint(
+                    deployer.set.command("migrate")
+                        + " goes on from there; see --retry-for and --max-lag",
+                )
         }
         Stuck::Trouble(Trouble::Failed(found)) if changed == 0 && !found.error.connection_lost => {
             failure::undone(deployer, file, &found)

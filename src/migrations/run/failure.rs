@@ -54,14 +54,14 @@ pub(super) fn rolled_back(deployer: &Deployer<'_>, file: &File, failure: &Failur
             file.path
         ))
         .detail(format!("{}; later migrations were not tried", at(&history)))
-        .hint("run creditdb migrate again"),
+        .hint(format!("run {} again", deployer.set.command("migrate"))),
         Ok(history) => failed(Kind::RolledBack)
             .detail(format!("the migration was rolled back; {}", at(&history))),
         Err(unreachable) if failure.is_unanswered() => {
             failed(Kind::Undecided)
                 .detail("the connection was lost at COMMIT: the migration is either applied and recorded, or neither")
                 .detail(format!("asking again failed: {unreachable}"))
-                .hint("creditdb status tells, once the server answers")
+                .hint(deployer.set.command("status") + " tells, once the server answers")
         }
         Err(_) => failed(Kind::RolledBack)
             .detail("the migration was rolled back; the database is at the version before it"),
@@ -102,13 +102,14 @@ pub(super) fn cut_off(
         return rolled_back(deployer, file, failure);
     }
     let mut error = describe(Error::cut_off(primary(file, failure)), file, failure).detail(left);
-    let mut command = "creditdb migrate".to_owned();
+    let mut command = deployer.set.command("migrate");
     if let Some(limit) = limit::reached(deployer, file, failure) {
         error = error.detail(limit.words);
         command = limit.command;
     }
     error.hint(format!(
-        "creditdb status shows what is left; {command} completes it"
+        "{} shows what is left; {command} completes it",
+        deployer.set.command("status")
     ))
 }
 
@@ -129,7 +130,7 @@ pub(super) fn stopped_before(deployer: &Deployer<'_>, file: &File) -> Error {
         Ok(history) => error.detail(format!("{}; nothing was left half done", at(&history))),
         Err(_) => error.detail("nothing was left half done"),
     };
-    error.hint("creditdb migrate goes on from there")
+    error.hint(deployer.set.command("migrate") + " goes on from there")
 }
 
 /// Adds the limit that a statement reached, where it was one.

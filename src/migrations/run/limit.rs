@@ -29,13 +29,18 @@ pub(super) fn reached(deployer: &Deployer<'_>, file: &File, failure: &Failure) -
     }
     let statement = failure.statement.clone().map(|range| &file.sql()[range]);
     match (file.mode, statement) {
-        (Mode::Batched, Some(_)) => Some(option("batch-timeout", deployer.options.batch_timeout)),
-        (Mode::None, Some(statement)) if runs_alone(statement) => {
-            Some(option("build-limit", deployer.options.build_limit))
+        (Mode::Batched, Some(_)) => {
+            let limit = deployer.options.batch_timeout;
+            Some(option(deployer, "batch-timeout", limit))
         }
+        (Mode::None, Some(statement)) if runs_alone(statement) => Some(option(
+            deployer,
+            "build-limit",
+            deployer.options.build_limit,
+        )),
         _ if sets_it(file) => Some(Limit {
             words: format!("\"{}\" sets {SETTING} itself", file.path),
-            command: format!("creditdb migrate, with more time in \"{}\"", file.path),
+            command: format!("{}, with more time in \"{}\"", migrate(deployer), file.path),
         }),
         _ => of_session(deployer).ok().flatten(),
     }
@@ -47,12 +52,16 @@ const SETTING: &str = "statement_timeout";
 /// language, a limit is told where there is one.
 const BY_USER: &str = "due to user request";
 
-fn option(name: &str, limit: Duration) -> Limit {
+fn option(deployer: &Deployer<'_>, name: &str, limit: Duration) -> Limit {
     let shown = humantime::format_duration;
     Limit {
         words: format!("--{name} is {}", shown(limit)),
-        command: format!("creditdb migrate --{name} '{}'", shown(limit * 2)),
+        command: format!("{} --{name} '{}'", migrate(deployer), shown(limit * 2)),
     }
+}
+
+fn migrate(deployer: &Deployer<'_>) -> String {
+    deployer.set.command("migrate")
 }
 
 /// Whether the limit of builds is about a statement.
@@ -96,8 +105,8 @@ fn of_session(deployer: &Deployer<'_>) -> Result<Option<Limit>> {
     Ok(Some(Limit {
         words: format!("{SETTING} is {limit}, set {place}"),
         command: match text(1) {
-            "client" => format!("creditdb migrate, with more time in -c {SETTING}"),
-            _ => format!("PGOPTIONS='-c {SETTING}=0' creditdb migrate"),
+            "client" => format!("{}, with more time in -c {SETTING}", migrate(deployer)),
+            _ => format!("PGOPTIONS='-c {SETTING}=0' {}", migrate(deployer)),
         },
     }))
 }

@@ -83,11 +83,11 @@ impl Deployer<'_> {
     }
 
     /// A session like a new one, with our limits: a SET of the migration before must not reach
-    /// this one. RESET ALL leaves the role alone. With quote_all_identifiers the server would store
+    /// this one. RESET ALL leaves role and user alone. With quote_all_identifiers the server would store
     /// the settings of functions in another spelling.
     fn settings(&self) -> String {
         let mut sql = format!(
-            "RESET ROLE; RESET ALL;
+            "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL;
              SET lock_timeout = {};
              SET idle_in_transaction_session_timeout = {};
              SET quote_all_identifiers = off;
@@ -113,6 +113,7 @@ impl Deployer<'_> {
             client: &mut self.client,
             applied: &self.applied,
             settings,
+            lock_timeout: self.options.lock_timeout,
             runs_text: matches!(until, Until::Version(_)),
             also: self.log.applied_sql(file.version(), &digest(file.sql())),
         };

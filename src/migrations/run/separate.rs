@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::migrations::log::Event;
 use crate::migrations::session::Failure;
 use crate::migrations::set::File;
+use crate::migrations::waits;
 use crate::migrations::watch::Task;
 use crate::syntax::Script;
 use crate::syntax::step::Step;
@@ -101,7 +102,12 @@ fn setting(
     statement: &Numbered,
 ) -> std::result::Result<(), Stuck> {
     let sql = &file.sql()[statement.range.clone()];
-    deployer.client.batch_execute(sql).map_err(|error| {
+    let mut result = deployer.client.batch_execute(sql);
+    if result.is_ok() && waits::may_change(sql) {
+        let limit = deployer.options.lock_timeout;
+        result = deployer.client.batch_execute(&waits::put_back(limit));
+    }
+    result.map_err(|error| {
         let failure = Failure::new(&error, Some(statement.range.clone()), false);
         Stuck::Trouble(Trouble::Failed(failure))
     })
@@ -169,7 +175,7 @@ fn explain(
         Stuck::Stopped if finished == 0 => failure::stopped_before(deployer, file),
         Stuck::Stopped => Error::cut_off(format!("stopped in \"{}\"", file.path))
             .detail(done)
-            .hint("creditdb migrate completes it"),
+            .hint(deployer.set.command("migrate") + " completes it"),
         Stuck::Trouble(Trouble::Failed(found)) if finished == 0 && !found.error.connection_lost => {
             failure::undone(deployer, file, &found)
         }

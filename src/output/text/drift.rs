@@ -101,12 +101,14 @@ fn next(adoption: &Adoption, out: &mut dyn Write) -> io::Result<()> {
     match adoption.state {
         AdoptionState::Refused => writeln!(
             out,
-            "\nnext: run the SQL of the blocking differences, then creditdb adopt --version {}",
+            "\nnext: run the SQL of the blocking differences, then {} --version {}",
+            plain(&adoption.commands.of("adopt")),
             adoption.version
         ),
         _ if adoption.pending > 0 => writeln!(
             out,
-            "\nnext: creditdb migrate ({} pending)",
+            "\nnext: {} ({} pending)",
+            plain(&adoption.commands.of("migrate")),
             many(adoption.pending, "migration")
         ),
         AdoptionState::Adopted => writeln!(out, "\nnext: creditdb verify"),

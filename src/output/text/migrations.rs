@@ -28,7 +28,7 @@ pub(super) fn status(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         self::problem(problem, out)?;
     }
     if status.state == StatusState::Pending {
-        writeln!(out, "\nnext: creditdb migrate")?;
+        writeln!(out, "\nnext: {}", plain(&status.commands.of("migrate")))?;
     }
     Ok(())
 }

@@ -40,7 +40,8 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             writeln!(
                 out,
                 "{red}half done{red:#}: a file without a transaction was cut off; \
-                 creditdb status names what is left"
+                 {} names what is left",
+                plain(&plan.commands.of("status"))
             )?;
         }
         StatusState::Refused | StatusState::Unmanaged => {
@@ -61,7 +62,13 @@ pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         planned_file(file, out)?;
     }
     if plan.state == StatusState::Pending {
-        writeln!(out, "\nnext: creditdb rehearse, then creditdb migrate")?;
+        let [rehearse, migrate] = ["rehearse", "migrate"].map(|name| plan.commands.of(name));
+        writeln!(
+            out,
+            "\nnext: {}, then {}",
+            plain(&rehearse),
+            plain(&migrate)
+        )?;
     }
     Ok(())
 }

@@ -311,6 +311,7 @@ fn an_earlier_version_is_detected_and_migrated_further() {
     let database = Database::empty();
     database.execute(&format!(
         "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          CREATE TABLE a (i int, t text); CREATE INDEX a_i ON a (i); ALTER TABLE a OWNER TO {role}"
     ));
     let before = with(&database, &["adopt", "--version", "3"]).exits(4);

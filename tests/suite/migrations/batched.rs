@@ -143,8 +143,9 @@ fn a_batch_has_a_limit_of_time() {
         "{}",
         run.stderr
     );
-    let hint = "hint: creditdb migrate --batch-timeout '600ms'\n";
-    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    let again = format!("creditdb migrate --migrations {}", folder.arg());
+    let hint = format!("hint: {again} --batch-timeout '600ms'\n");
+    assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
 }
 
 #[test]

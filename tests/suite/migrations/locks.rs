@@ -209,3 +209,40 @@ fn a_deployer_that_was_stopped_while_it_looked_does_not_hold_up_a_build() {
     crate::support::program::signal(&child, "CONT");
     child.wait().unwrap();
 }
+
+/// As each script of pg_dump begins.
+#[test]
+fn a_file_does_not_wait_without_a_limit() {
+    for (header, set) in [
+        ("", "SET lock_timeout = 0;"),
+        ("", "SET LOCAL lock_timeout = '1h';"),
+        (
+            "",
+            "SELECT pg_catalog.set_config('lock_timeout', '0', true);",
+        ),
+        ("", "DO $$ BEGIN SET lock_timeout = 0; END $$;"),
+        ("-- transaction: none\n", "SET lock_timeout = 0;"),
+        ("-- transaction: none\n", "RESET ALL;"),
+    ] {
+        let (database, reader) = with_reader();
+        let text = format!("{header}{set}\nALTER TABLE t ADD COLUMN j int;");
+        let folder = Folder::with(&[("V1__x.sql", text)]);
+        let run = migrate(&folder, &database)
+            .args(["--lock-timeout", "300ms", "--retry-for", "0s"])
+            .exits(4);
+        assert!(run.stderr.contains("lock timeout"), "{}", run.stderr);
+        let told = "is put back to 300 ms";
+        assert!(run.stderr.contains(told), "{set}: {}", run.stderr);
+        assert!(!has_column(&database));
+        drop(reader);
+    }
+    // A shorter one is the file's affair.
+    let (database, reader) = with_reader();
+    let text = "SET lock_timeout = '100ms';
+         CREATE TABLE l AS SELECT current_setting('lock_timeout') AS l;";
+    let run = migrate(&Folder::with(&[("V1__x.sql", text)]), &database).succeeds();
+    assert!(!run.stderr.contains("put back"), "{}", run.stderr);
+    let row = database.connect().query_one("SELECT l FROM l", &[]);
+    assert_eq!(row.unwrap().get::<_, String>(0), "100ms");
+    drop(reader);
+}

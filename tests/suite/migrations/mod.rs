@@ -25,6 +25,7 @@ mod separate;
 mod sql_errors;
 mod status;
 mod torture;
+mod trust;
 
 use crate::support::folder::Folder;
 use crate::support::program::{Program, creditdb};

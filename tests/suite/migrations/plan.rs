@@ -59,7 +59,7 @@ fn text_and_json_name_modes_locks_sizes_and_risks() {
         .succeeds()
         .json();
     snapshots(|| {
-        insta::assert_snapshot!("plan_text", text.stdout);
+        insta::assert_snapshot!("plan_text", folder.scrub(&text.stdout));
         insta::assert_json_snapshot!("plan", json, {".fingerprint" => "[hashes]"});
     });
     assert_eq!(history(&database), [1]);

@@ -269,10 +269,22 @@ fn statements_that_cannot_be_run_as_the_header_asks() {
         "V10__x.sql",
         "-- transaction: batched\nCREATE TABLE x (i int);",
     );
+    folder.write(
+        "V12__x.sql",
+        "SELECT 1;\nSET LOCAL SESSION AUTHORIZATION a;",
+    );
+    let batches = "INSERT INTO a SELECT 1;\nUPDATE a SET i = 2;\nSET session_authorization = a;";
+    let batches = format!("-- transaction: batched\n{batches}");
+    folder.write("V13__x.sql", batches);
+    let other_user = "what is done would be recorded as somebody else's";
     refused(
         &folder,
         &database,
         &[
+            &format!("V12__x.sql\", line 2: {other_user}"),
+            "V13__x.sql\", line 2: it would insert the same rows each time and never end",
+            "V13__x.sql\", line 3: without WHERE it changes all rows each time",
+            &format!("V13__x.sql\", line 4: {other_user}"),
             "V7__x.sql\", line 2: a concurrent index build needs a name",
             "V8__x.sql\", line 3: it reaches beyond this database",
             "V11__x.sql\" cannot be taken apart into its statements: line 2",

@@ -266,6 +266,7 @@ fn a_scratch_role_owns_what_it_may_not_give_away() {
     let scratch = Role::named(&database, "scratch", "CREATEDB");
     database.execute(&format!(
         "GRANT CREATE ON SCHEMA public TO {0}; CREATE SCHEMA shop AUTHORIZATION {0};
+         GRANT {0} TO postgres;
          CREATE TABLE shop.goods (i int)",
         owner.name
     ));

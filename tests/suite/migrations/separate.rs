@@ -244,8 +244,9 @@ fn the_time_of_a_build_is_limited_and_a_signal_ends_it() {
         run.stderr
     );
     assert!(run.stderr.contains("57014"), "{}", run.stderr);
-    let hint = "; creditdb migrate --build-limit '2s' completes it\n";
-    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    let again = format!("creditdb migrate --migrations {}", folder.arg());
+    let hint = format!("; {again} --build-limit '2s' completes it\n");
+    assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
 
     let mut client = database.connect();
     let child = migrate(&folder, &database).spawn();
@@ -325,4 +326,47 @@ fn what_ended_unrecorded_is_not_run_again() {
         assert_eq!(history(&database), [1], "{statement}");
         assert_eq!(validity(&mut database.connect(), "t_by_i_ccnew"), None);
     }
+}
+
+#[test]
+fn the_limits_that_a_file_sets_outlast_a_build() {
+    let database = with_table();
+    let name = database.name();
+    database.execute(&format!(
+        "ALTER DATABASE {name} SET statement_timeout = '400ms'"
+    ));
+    let folder = file(
+        "SET statement_timeout = 0; SET lock_timeout = '700ms';
+         CREATE INDEX CONCURRENTLY t_by_i ON t (i);
+         SELECT pg_sleep(0.6);
+         CREATE TABLE limits AS SELECT current_setting('lock_timeout') AS l;",
+    );
+    migrate(&folder, &database).succeeds();
+    let row = database.connect().query_one("SELECT l FROM limits", &[]);
+    assert_eq!(row.unwrap().get::<_, String>(0), "700ms");
+}
+
+#[test]
+fn a_rebuild_is_complete_beside_an_index_that_was_invalid_before() {
+    let database = with_table();
+    database.execute(
+        "CREATE INDEX t_by_i ON t (i); CREATE INDEX broken ON t (j);
+         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass",
+    );
+    let mut client = database.connect();
+    for statement in [
+        "REINDEX TABLE CONCURRENTLY t",
+        "REINDEX INDEX CONCURRENTLY t_by_i",
+    ] {
+        database.execute("DROP TABLE IF EXISTS refinery_schema_history, creditdb_migration_log");
+        let run = migrate(&file(statement), &database).succeeds();
+        let told =
+            "public.broken was invalid before and still is: DROP INDEX CONCURRENTLY public.broken";
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert_eq!(validity(&mut client, "broken"), Some(false));
+    }
+    // The one that is named is no stranger.
+    database.execute("DROP TABLE refinery_schema_history, creditdb_migration_log");
+    migrate(&file("REINDEX INDEX CONCURRENTLY broken"), &database).succeeds();
+    assert_eq!(validity(&mut client, "broken"), Some(true));
 }

@@ -165,7 +165,9 @@ fn a_statement_that_took_too_long_is_told_by_which_limit() {
     let folder = Folder::with(&[("V1__a.sql", "SELECT pg_sleep(1);")]);
     let as_role = || migrate(&folder, &database).on(&role.url());
     let (name, user) = (database.name(), &role.name);
-    let hint = "hint: PGOPTIONS='-c statement_timeout=0' creditdb migrate\n";
+    let of = |name: &str| format!("creditdb {name} --migrations {}", folder.arg());
+    let again = format!("PGOPTIONS='-c statement_timeout=0' {}", of("migrate"));
+    let hint = format!("hint: {again}\n");
     for (whose, place) in [
         (
             format!("DATABASE {name}"),
@@ -181,7 +183,7 @@ fn a_statement_that_took_too_long_is_told_by_which_limit() {
         let run = as_role().exits(5);
         let words = format!("statement_timeout is 300ms, set {place}\n");
         assert!(run.stderr.contains(&words), "{}", run.stderr);
-        assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+        assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
     }
     let limited = as_role().env("PGOPTIONS", "-c statement_timeout=200ms");
     let run = limited.exits(5);
@@ -195,9 +197,9 @@ fn a_statement_that_took_too_long_is_told_by_which_limit() {
     let text = "-- transaction: none\nCREATE TABLE b (i int);\nSELECT pg_sleep(1);";
     folder.write("V2__b.sql", text);
     let run = as_role().exits(6);
-    let hint = "hint: creditdb status shows what is left; \
-                PGOPTIONS='-c statement_timeout=0' creditdb migrate completes it\n";
-    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    let left = of("status") + " shows what is left";
+    let hint = format!("hint: {left}; {again} completes it\n");
+    assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
     unlimited().succeeds();
     let own = "SET LOCAL statement_timeout = '100ms'; SELECT pg_sleep(1);";
     folder.write("V3__c.sql", own);

@@ -2,6 +2,7 @@
 
 use creditdb::db::throwaway::{Options, Throwaway};
 
+use crate::support::folder::Folder;
 use crate::support::program::creditdb;
 use crate::support::server::{Database, server};
 use crate::support::snapshots;
@@ -116,5 +117,25 @@ fn a_standby_answers_and_refuses_to_migrate() {
 fn the_server_is_the_one_that_was_asked_for() {
     if let Ok(major) = std::env::var("CREDITDB_EXPECT_MAJOR") {
         assert_eq!(server().major().to_string(), major);
+    }
+}
+
+/// Without them, the next step would make the ledger's tables in somebody else's database.
+#[test]
+fn the_next_step_is_about_the_same_migrations() {
+    let database = Database::empty();
+    let parent = Folder::with(&[("my files/V1__a.sql", "CREATE TABLE a (i int);")]);
+    let folder = parent.path().join("my files");
+    let option = format!("--migrations '{}'", folder.display());
+    for (command, next) in [
+        ("status", format!("next: creditdb migrate {option}")),
+        (
+            "plan",
+            format!("next: creditdb rehearse {option}, then creditdb migrate {option}"),
+        ),
+    ] {
+        let run = creditdb([command, "--migrations", folder.to_str().unwrap()]);
+        let run = run.on(&database.url).succeeds();
+        assert!(run.stdout.contains(&next), "{}", run.stdout);
     }
 }

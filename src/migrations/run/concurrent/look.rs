@@ -32,9 +32,9 @@ pub(in super::super::super) fn look(
             _ => Look::Run(Vec::new()),
         }),
         Step::Rebuild(scope) if resumed => {
-            let remains = remains(client, scope)?;
-            let transient = remains.into_iter().filter(|(_, transient)| *transient);
-            Ok(Look::Run(transient.map(|(name, _)| name).collect()))
+            let remains = remains(client, scope)?.into_iter();
+            let transient = remains.filter(|found| found.is_transient);
+            Ok(Look::Run(transient.map(|found| found.name).collect()))
         }
         Step::Detach { parent, partition } => Ok(match pending(client, parent, partition)? {
             Some(true) => Look::Instead(format!(
@@ -76,8 +76,9 @@ pub(in super::super::super) fn unfinished(
             invalid(broken.then(|| index.clone()).into_iter().collect())
         }
         Step::Rebuild(scope) => {
-            let remains = remains(client, scope)?;
-            invalid(remains.into_iter().map(|(name, _)| name).collect())
+            let remains = remains(client, scope)?.into_iter();
+            let own = remains.filter(Remains::is_of_the_rebuild);
+            invalid(own.map(|found| found.name).collect())
         }
         Step::Detach { parent, partition } => match pending(client, parent, partition)? {
             Some(true) => Some(format!(
@@ -121,7 +122,7 @@ fn look_at_build(client: &mut Client, build: &Build) -> Result<Look> {
         return Err(
             Error::refused(format!("{} is being built by pid {pid}", found.name))
                 .detail("it was left alone: what it will be is not known yet")
-                .hint("run creditdb migrate again when that build has ended"),
+                .hint("run it again when that build has ended"),
         );
     }
     match found.valid {
@@ -179,8 +180,37 @@ fn pending(client: &mut impl GenericClient, parent: &str, partition: &str) -> Re
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Invalid indexes in a scope, and whether they are transient ones of a REINDEX.
-fn remains(client: &mut impl GenericClient, scope: &Scope) -> Result<Vec<(String, bool)>> {
+/// Invalid indexes in the scope of a REINDEX that it passes over, as it does with all of a table
+/// that were invalid before.
+///
+/// # Errors
+/// What the server says.
+pub(super) fn others(client: &mut Client, step: &Step) -> Result<Vec<String>> {
+    let Step::Rebuild(scope) = step else {
+        return Ok(Vec::new());
+    };
+    let remains = remains(client, scope)?.into_iter();
+    let others = remains.filter(|found| !found.is_of_the_rebuild());
+    Ok(others.map(|found| found.name).collect())
+}
+
+/// An invalid index in the scope of a REINDEX.
+struct Remains {
+    /// Qualified and quoted.
+    name: String,
+    is_transient: bool,
+    /// Whether it is the one that is to be rebuilt.
+    is_named: bool,
+}
+
+impl Remains {
+    /// Whether the REINDEX has not come to its end as long as it is there.
+    fn is_of_the_rebuild(&self) -> bool {
+        self.is_transient || self.is_named
+    }
+}
+
+fn remains(client: &mut impl GenericClient, scope: &Scope) -> Result<Vec<Remains>> {
     let (mut index, mut table, mut schema) = (None, None, None);
     match scope {
         Scope::Index(name) => index = Some(name),
@@ -189,5 +219,10 @@ fn remains(client: &mut impl GenericClient, scope: &Scope) -> Result<Vec<(String
         Scope::Database => {}
     }
     let rows = client.query(include_str!("remains.sql"), &[&index, &table, &schema])?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let remains = |row: &postgres::Row| Remains {
+        name: row.get(0),
+        is_transient: row.get(1),
+        is_named: row.get(2),
+    };
+    Ok(rows.iter().map(remains).collect())
 }

@@ -7,7 +7,10 @@ pub(in super::super) use look::{Look, look, unfinished};
 
 use std::time::Duration;
 
+use look::others;
+
 use super::{Deployer, Numbered};
+use crate::db::session::{self, quote_literal};
 use crate::error::Error;
 use crate::migrations::log::Event;
 use crate::migrations::session::Failure;
@@ -82,6 +85,11 @@ pub(super) fn run(
         };
         return Err(Left::Something(failure, words));
     }
+    for index in others(&mut deployer.client, step)? {
+        deployer.progress.remark(&format!(
+            "{index} was invalid before and still is: DROP INDEX CONCURRENTLY {index}"
+        ));
+    }
     record(deployer, Event::Finished).map_err(|failure| {
         let words = "its last statement is done, but not recorded".to_owned();
         Left::Something(failure, words)
@@ -97,7 +105,8 @@ fn left(
     record: &dyn Fn(&mut Deployer<'_>, Event) -> Result<(), Failure>,
 ) -> Left {
     if failure.error.connection_lost {
-        let words = "the connection is gone; creditdb status tells what is there".to_owned();
+        let status = deployer.set.command("status");
+        let words = format!("the connection is gone; {status} tells what is there");
         return Left::Something(failure, words);
     }
     if !failure.is_cancelled()
@@ -126,18 +135,19 @@ fn drop_index(deployer: &mut Deployer<'_>, index: &str, limit: Duration) -> Resu
 }
 
 /// Runs a statement outside of any transaction. A concurrent build takes no lock that others queue
-/// behind, and it has to wait for older transactions, so only its total time is limited.
+/// behind, and it has to wait for older transactions, so only its total time is limited. Afterwards
+/// the limits are those from before, which the file may have set.
 fn outside(deployer: &mut Deployer<'_>, sql: &str, limit: Duration) -> Result<(), postgres::Error> {
-    let limits = format!(
+    const LIMITS: [&str; 2] = ["lock_timeout", "statement_timeout"];
+    let Deployer { client, watch, .. } = deployer;
+    let current = LIMITS.map(|name| format!("current_setting('{name}')"));
+    let before = session::rows(client, &format!("SELECT {}", current.join(", ")))?;
+    client.batch_execute(&format!(
         "SET lock_timeout = 0; SET statement_timeout = {}",
         limit.as_millis()
-    );
-    let Deployer { client, watch, .. } = deployer;
-    client.batch_execute(&limits)?;
+    ))?;
     let result = watch.during(Task::Build, || client.batch_execute(sql));
-    let normal = format!(
-        "RESET statement_timeout; SET lock_timeout = {}",
-        deployer.options.lock_timeout.as_millis()
-    );
-    result.and(client.batch_execute(&normal))
+    let value = |at| before.first().and_then(|row| row.get(at)).unwrap_or("0");
+    let set = |at| format!("SET {} = {}", LIMITS[at], quote_literal(value(at)));
+    result.and(client.batch_execute(&format!("{}; {}", set(0), set(1))))
 }

@@ -1,8 +1,13 @@
 -- Invalid indexes in the scope of a REINDEX: of one index ($1), of a table ($2), of a schema ($3),
 -- or of all of the database (all three NULL). The second column tells the transient indexes of a
--- REINDEX CONCURRENTLY that did not come to its end. Those of TOAST tables cannot be dropped by
--- the owner of the table.
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname ~ '_cc(new|old)[0-9]*$'
+-- REINDEX CONCURRENTLY that did not come to its end, the third the index $1 and its parts. Those of
+-- TOAST tables cannot be dropped by the owner of the table.
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
+       c.relname ~ '_cc(new|old)[0-9]*$',
+       $1::text IS NOT NULL AND (
+           i.indexrelid = pg_catalog.to_regclass($1)
+           OR i.indexrelid IN (
+                  SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1))))
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
