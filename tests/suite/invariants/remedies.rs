@@ -327,3 +327,35 @@ fn entries_of_zero_are_taken_out_and_the_upgrade_goes_on() {
         upgrades(&database, None);
     }
 }
+
+#[test]
+fn rows_of_the_nil_user_go_to_a_user_whom_nobody_is() {
+    let remedy = remedy("user-id-nil");
+    for schema in ["1.0.0", "1.1.0", "1.2.0"] {
+        let database = Database::at(schema);
+        let nil = "00000000-0000-0000-0000-000000000000";
+        // The attempt that failed has an id of its own, so that 1.2.0 takes it.
+        let retried = RETRIED.replace("$user", nil);
+        database.execute(&retried.replace("'retried', 'm', 'p', 0", "'failed', 'm', 'p', 0"));
+        database.execute(&format!(
+            "INSERT INTO public.user_provider_keys (user_id, provider, key_name, encrypted_key)
+             VALUES ('{nil}', 'p', 'k', 'x');
+             SELECT public.add_user_credits('{USER}', 100, 'purchase', 'pay_2', NULL)"
+        ));
+        assert_eq!(found(&database), ["user-id-nil"]);
+        upgrades(&database, Some("user-id-nil"));
+        database.execute(statement(&remedy, "DO $$", "END $$;"));
+        assert_eq!(found(&database), [""; 0], "{schema}");
+        let book = statement(
+            &remedy,
+            "SELECT * FROM public.debit_user_credits",
+            "<reason>)",
+        )
+        .replace("<user>", &format!("'{USER}'"))
+        .replace("<credits>", "5")
+        .replace("<request_id>", "'retried'")
+        .replace("<reason>", "'Sent without a user'");
+        database.execute(&book);
+        upgrades(&database, None);
+    }
+}
