@@ -18,6 +18,7 @@ mod state;
 mod surroundings;
 mod suspects;
 mod trust;
+mod upgrades;
 
 use jiff::{Span, Timestamp};
 use serde_json::Value;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::remedies::{USER, found, remedy, statement};
 use super::result;
 use crate::support::program::creditdb;
-use crate::support::server::Database;
+use crate::support::server::{Database, NEWEST};
 
 /// A number that a statement prints; nothing for NULL.
 fn printed(database: &Database, sql: &str) -> Option<f64> {
@@ -234,5 +234,55 @@ fn a_refund_for_nothing_and_an_id_of_two_users_are_settled_as_printed() {
             settled.execute(&sql);
             assert!(!found(&settled).contains(&name.to_owned()), "{sql}");
         }
+    }
+}
+
+/// What is documented of the parts after the first: of a usage and of a purchase, two and three. The
+/// log keeps what was charged; of two parts it may also say what is left.
+#[test]
+fn parts_of_a_refund_are_booked_as_documented() {
+    let text = remedy("refund-has-origin");
+    let second = "a second part has the same reference and type admin_adjustment";
+    let further = "admin_adjustment and the reference '<reference> part 3', '<reference> part 4'";
+    for said in [second, further] {
+        assert!(text.contains(said), "{text}");
+    }
+    let charge = "SELECT public.debit_user_credits('$user', 6, 'usage', 'req_a', NULL)";
+    let parts = |function: &str, origin: &str, amount: u32| {
+        let part = |kind: &str, reference: &str| {
+            format!(
+                "SELECT public.{function}_user_credits('$user', {amount}, '{kind}',
+                                                       '{origin}{reference}', 'In part')"
+            )
+        };
+        [
+            part("refund", ""),
+            part("admin_adjustment", ""),
+            part("admin_adjustment", " part 3"),
+        ]
+    };
+    let (usage, money) = (parts("add", "req_a", 2), parts("debit", "pay_1", 30));
+    for (number, log) in [(2, true), (2, false), (3, true)] {
+        let row = logged("req_a", &[if log { 6 } else { 6 - 2 * number }]);
+        let first = usize::try_from(number).unwrap();
+        let done = [&usage[..first], &money[..first]].concat().join("; ");
+        let database = ledger(NEWEST.0, &format!("{charge}; {done}; {row}"));
+        assert_eq!(found(&database), [""; 0], "{number} parts");
+        assert_eq!(balance(&database), 94.0 - 28.0 * f64::from(number));
+        // A part too many is found, and taken back as printed.
+        database.execute(&format!(
+            "SELECT public.add_user_credits('{USER}', 5, 'admin_adjustment', 'req_a part 4', 'x')"
+        ));
+        assert_eq!(found(&database), ["refund-within-origin"]);
+        let said = finding(&database, "refund-within-origin");
+        let difference = said["difference"].as_str().unwrap();
+        let take = remedy("refund-within-origin");
+        assert!(take.contains("'<reference> part <n>' with the next number"));
+        let take = statement(&take, "SELECT * FROM public.debit_user_credits", "')")
+            .replace("<user>", &format!("'{USER}'"))
+            .replace("<difference>", difference)
+            .replace("<reference>", "'req_a part 5'");
+        database.execute(&take);
+        assert_eq!(found(&database), [""; 0]);
     }
 }

@@ -9,8 +9,18 @@
 --   user_credits.user_id not null, user_provider_keys_user_id_check,
 --   user_provider_keys.user_id not null
 -- why: a program fills a missing user with zeros. All users without an id then share one balance.
--- remedy: find the requests by reference_id or request_id in the gateway's own logs, and book
---   them for the users who sent them; then let the gateway refuse requests without a user.
+-- remedy: let the gateway refuse requests without a user. Then give the rows to a user whom nobody
+--   is: DO $$ DECLARE nil uuid := '00000000-0000-0000-0000-000000000000'; made_up uuid :=
+--   gen_random_uuid(); BEGIN PERFORM FROM public.user_credits WHERE user_id = nil FOR UPDATE;
+--   UPDATE public.user_credits SET user_id = made_up WHERE user_id = nil; UPDATE
+--   public.credit_transactions SET user_id = made_up WHERE user_id = nil; UPDATE
+--   public.llm_usage_log SET user_id = made_up WHERE user_id = nil; UPDATE
+--   public.user_provider_keys SET user_id = made_up WHERE user_id = nil; RAISE NOTICE 'now user %',
+--   made_up; END $$; An audit with --state calls the history edited (sealed-history), as it was.
+--   Find the requests by reference_id or request_id in the gateway's own logs, and book each for
+--   the user who sent it: SELECT * FROM public.debit_user_credits(<user>, <credits>,
+--   'admin_adjustment', <request_id>, <reason>). What the made-up user has left is of no use to
+--   anybody, and may stay.
 -- expected: 'a user'
 -- actual: coalesce(user_id::text, 'NULL')
 -- canary: {"user_id": "00000000-0000-0000-0000-000000000000"}

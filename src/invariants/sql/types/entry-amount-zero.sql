@@ -7,9 +7,20 @@
 -- guarded_by: credit_transactions_sign_check
 -- why: an amount was cut to fewer decimals than it has, or converted to whole credits. The entry
 --   looks like a correction and corrects nothing.
--- remedy: find the amount that was meant by reference_id, and book it with
---   public.add_user_credits or public.debit_user_credits. The stored functions refuse zero, so
---   look for the writer that does not use them.
+-- remedy: look for the writer: the stored functions refuse zero. Note the reference_id of each
+--   entry of 0, and take out all of the user, which moves no credits. At schema 1.0.0: DELETE FROM
+--   public.credit_transactions WHERE user_id = <user> AND amount = 0. At 1.1.0 and 1.2.0, so that
+--   no gap remains in the numbers: BEGIN; SELECT FROM public.user_credits WHERE user_id = <user>
+--   FOR UPDATE; WITH gone AS (DELETE FROM public.credit_transactions WHERE user_id = <user> AND
+--   amount = 0 RETURNING entry_seq), last AS (UPDATE public.user_credits SET last_entry_seq =
+--   greatest(last_entry_seq - (SELECT count(*) FROM gone), 0) WHERE user_id = <user>) UPDATE
+--   public.credit_transactions AS ct SET entry_seq = (SELECT count(*) FROM gone AS g WHERE
+--   g.entry_seq < ct.entry_seq) - ct.entry_seq WHERE ct.user_id = <user> AND ct.amount <> 0 AND
+--   ct.entry_seq > (SELECT min(g.entry_seq) FROM gone AS g); UPDATE public.credit_transactions SET
+--   entry_seq = -entry_seq WHERE user_id = <user> AND entry_seq < 0; COMMIT; Then book the amounts
+--   that were meant with public.add_user_credits or public.debit_user_credits. An audit with
+--   --state calls the history edited (sealed-history), as it was. From 1.3.0 on the constraint
+--   refuses such entries.
 -- expected: 'not 0'
 -- actual: '0'
 -- canary: {"transaction_type": "refund", "amount": 0}

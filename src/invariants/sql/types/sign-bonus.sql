@@ -10,7 +10,8 @@
 -- remedy: decide whether the user owed it. The numbers of the entry stay, its type was wrong:
 --   UPDATE public.credit_transactions SET transaction_type = 'admin_adjustment', description =
 --   <reason> WHERE <key of the entry>, recorded as an exception. Give back what was taken wrongly
---   with public.add_user_credits.
+--   with public.add_user_credits. An entry of 0 is taken out, as "creditdb explain
+--   entry-amount-zero" says.
 -- expected: 'above 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount

@@ -10,7 +10,8 @@
 -- remedy: look the payment up by reference_id. The numbers of the entry stay, its type was wrong:
 --   UPDATE public.credit_transactions SET transaction_type = 'admin_adjustment', description =
 --   <reason> WHERE <key of the entry> (type refund for a charge-back), recorded as an exception.
---   Then give what was paid with public.add_user_credits.
+--   Then give what was paid with public.add_user_credits. An entry of 0 is taken out, as "creditdb
+--   explain entry-amount-zero" says.
 -- expected: 'above 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount

@@ -10,7 +10,8 @@
 -- remedy: stop the writer: usage goes through public.debit_user_credits, which applies the sign.
 --   The numbers of the entry stay, its type was wrong: UPDATE public.credit_transactions SET
 --   transaction_type = 'admin_adjustment', description = <reason> WHERE <key of the entry>,
---   recorded as an exception. Then take back what was given with public.debit_user_credits.
+--   recorded as an exception. Then take back what was given with public.debit_user_credits. An
+--   entry of 0 is taken out, as "creditdb explain entry-amount-zero" says.
 -- expected: 'below 0'
 -- actual: trim_scale(amount)::text
 -- difference: amount

@@ -9,7 +9,7 @@
 --   because the log is written after the debit.
 -- remedy: ask the provider for the request by its id. Insert the log row when it was served; give
 --   the credits back when it was not: SELECT * FROM public.add_user_credits(<user>, <credits>,
---   'refund', <request_id>, <reason>).
+--   'refund', <request_id>, <reason>), with type admin_adjustment where a part was refunded before.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
 --    "reference_id": "a", "created_at": "2021-01-02T00:00:00Z"}], "llm_usage_log": [
@@ -25,9 +25,9 @@
 -- still has (a row from before 2020 does not count: timestamp-missing), or 30 days when the log
 -- is empty. Nor in the 15 minutes after that: the log row may bear an earlier time than its entry,
 -- and the limit of retention may lie between them. Silent again when refunds of the request gave
--- the charge back. Entries without a reference belong to requests without an id:
--- request-id-missing. The times are compared last: a planner that cannot know them expects few
--- entries and would look up each one by itself.
+-- the charge back, whose second part is an admin_adjustment. Entries without a reference belong to
+-- requests without an id: request-id-missing. The times are compared last: a planner that cannot
+-- know them expects few entries and would look up each one by itself.
 SELECT format('user %s entry %s', ct.user_id,
               min(ct.id) FILTER (WHERE ct.transaction_type = 'usage')) AS subject,
        'log row of request ' || ct.reference_id AS expected,
@@ -36,7 +36,8 @@ SELECT format('user %s entry %s', ct.user_id,
        'log-lost'::text AS cause,
        'charged ' || min(ct.created_at) FILTER (WHERE ct.transaction_type = 'usage') AS detail
   FROM public.credit_transactions AS ct
- WHERE (ct.transaction_type = 'usage' OR (ct.transaction_type = 'refund' AND ct.amount > 0))
+ WHERE (ct.transaction_type = 'usage'
+        OR (ct.transaction_type IN ('refund', 'admin_adjustment') AND ct.amount > 0))
    AND btrim(ct.reference_id) NOT IN ('', 'None', 'null', 'undefined')
    AND NOT EXISTS (
            SELECT FROM public.llm_usage_log AS l

@@ -10,8 +10,8 @@
 -- remedy: see which side is right (the price of the model times the tokens). Correct a wrong log
 --   row: UPDATE public.llm_usage_log SET credits_used = <actual without its sign> WHERE id = <log
 --   row>. Correct a wrong charge by its difference, with the request as reference:
---   public.add_user_credits and type refund, or public.debit_user_credits and type
---   admin_adjustment.
+--   public.add_user_credits and type refund (admin_adjustment where a part was refunded before), or
+--   public.debit_user_credits and type admin_adjustment.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -5,
 --    "reference_id": "a"}], "llm_usage_log": [

@@ -43,8 +43,9 @@ impl Predictor<'_> {
 
     /// Payments that are credited to several users, or several times to one.
     fn payments(&mut self) {
-        let money = (self.ledger.entries.iter())
-            .filter(|e| e.kind == "purchase" || e.kind == "refund" && e.amount < Num::ZERO);
+        let takes =
+            |e: &Entry| ["refund", "admin_adjustment"].contains(&e.kind) && e.amount < Num::ZERO;
+        let money = (self.ledger.entries.iter()).filter(|e| e.kind == "purchase" || takes(e));
         for (payment, group) in grouped(money, |e| said(&e.reference)) {
             let is_purchase = |e: &&&Entry| e.kind == "purchase";
             let bought: Vec<Num> = (group.iter().filter(is_purchase).map(|e| e.amount)).collect();

@@ -92,8 +92,10 @@ impl Predictor<'_> {
             .min();
         let oldest = oldest.unwrap_or(ledger.now - 30 * DAY);
         let judged_from = oldest.min(ledger.now) + 15 * MINUTE;
+        let gives =
+            |e: &Entry| ["refund", "admin_adjustment"].contains(&e.kind) && e.amount > Num::ZERO;
         let unlogged = (ledger.entries.iter())
-            .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO)
+            .filter(|e| e.kind == "usage" || gives(e))
             .filter(|e| !is_logged(&e.user, &e.reference));
         for (_, group) in grouped(unlogged, |e| Some((&e.user, said(&e.reference)?))) {
             let charges: Vec<&&Entry> = group.iter().filter(|e| e.kind == "usage").collect();

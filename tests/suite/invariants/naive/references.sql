@@ -29,7 +29,8 @@ SELECT 1 FROM credit_transactions
 WITH money AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
-       AND (transaction_type = 'purchase' OR transaction_type = 'refund' AND amount < 0)
+       AND (transaction_type = 'purchase'
+            OR transaction_type IN ('refund', 'admin_adjustment') AND amount < 0)
 ), nets AS (
     SELECT m.user_id, m.reference_id,
            (SELECT sum(n.amount) FROM money AS n

@@ -68,8 +68,11 @@ SELECT 1
               WHERE e.user_id = r.user_id AND e.reference_id = r.reference_id
                 AND e.transaction_type = 'refund' AND sign(e.amount) = r.sign) AS back,
             (SELECT coalesce(sum(amount), 0) FROM entries AS e
-              WHERE e.user_id = r.user_id AND e.reference_id = r.reference_id
-                AND e.transaction_type = 'admin_adjustment') AS adjusted,
+              WHERE e.user_id = r.user_id AND e.transaction_type = 'admin_adjustment'
+                AND (e.reference_id = r.reference_id
+                     OR starts_with(e.reference_id, r.reference_id || ' part ')
+                        AND substr(e.reference_id, length(r.reference_id) + 7) ~ '^[0-9]+$'))
+                AS adjusted,
             (SELECT sum(amount) FROM entries AS e
               WHERE e.user_id = r.user_id AND e.reference_id = r.reference_id
                 AND e.transaction_type = CASE r.sign WHEN 1 THEN 'usage' ELSE 'purchase' END)

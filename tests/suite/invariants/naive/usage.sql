@@ -19,7 +19,8 @@ SELECT 1 FROM (
                       FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
    AND (SELECT sum(amount) FROM credit_transactions AS ct
          WHERE ct.user_id = c.user_id AND ct.reference_id = c.reference_id
-           AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)) < 0
+           AND (transaction_type = 'usage'
+                OR transaction_type IN ('refund', 'admin_adjustment') AND amount > 0)) < 0
 
 -- check: usage-amount-mismatch
 SELECT 1 FROM (
