@@ -7,8 +7,9 @@
 -- 2,000 bytes are more than any provider's id has, and fit into an index beside user and type. They
 -- are bytes, not characters, because pages are.
 --
--- All else is as in V20. Rights and path stand in the head of each function, because REPLACE sets
--- back what V33 has set.
+-- All else is as in V20, but for the hint of UC013: a refund names its origin, so that there is no
+-- other reference for its second part. Rights and path stand in the head of each function, because
+-- REPLACE sets back what V33 has set.
 --
 -- One more SQLSTATE, to those listed in V3, V20, V23 and V32:
 --   UC016 the reference, or the id of the request, is longer than 2000 bytes
@@ -131,7 +132,8 @@ BEGIN
                              trim_scale(p_amount)),
             DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
                             transaction_id, p_transaction_type, v_now),
-            HINT = 'Give each payment, request and refund a reference of its own.';
+            HINT = 'Give each payment and request a reference of its own. A further part of a '
+                   'refund is an admin_adjustment, with the reference of the first part.';
     END IF;
 
     success := true;
@@ -255,7 +257,8 @@ BEGIN
                              trim_scale(-p_amount)),
             DETAIL = format('It is entry %s, a %s of %s. Nothing was changed.',
                             transaction_id, p_transaction_type, v_now),
-            HINT = 'Give each payment, request and refund a reference of its own.';
+            HINT = 'Give each payment and request a reference of its own. A further part of a '
+                   'refund is an admin_adjustment, with the reference of the first part.';
     ELSIF FOUND THEN
         success := true;
     ELSIF p_transaction_type = 'usage' AND v_balance < p_amount AND v_tier <> 'enterprise' THEN

@@ -194,7 +194,7 @@ fn a_cycle_begins_after_the_debit_that_was_ahead_in_the_queue() {
 }
 
 /// A failed attempt and its retry have one id, as had everybody's who upgrades to 1.2.0.
-pub(super) const RETRIED: &str = "
+const RETRIED: &str = "
     SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
     SELECT public.debit_user_credits('$user', 5, 'usage', 'retried', NULL);
     INSERT INTO public.llm_usage_log

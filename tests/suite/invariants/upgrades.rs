@@ -1,7 +1,6 @@
-//! Remedies of the checks that stop an upgrade: followed as they are written, the upgrade goes on, and
-//! the ledger is clean.
+//! What stands in the way of an upgrade is settled as its remedy is printed, and the upgrade goes on.
 
-use super::remedies::{RETRIED, USER, found, remedy, statement};
+use super::remedies::{USER, found, remedy, statement};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
@@ -24,7 +23,10 @@ const ZEROS: &str = "
            (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
             credits_used, success)
     VALUES ('$user', 'req_a', 'm', 'p', 40, 10, 50, 5, true),
-           ('$user', 'req_c', 'm', 'p', 20, 10, 30, 3, true)";
+           ('$user', 'req_c', 'm', 'p', 20, 10, 30, 3, true);
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'";
 
 /// Refused because of a check, or else at the newest version and clean.
 fn upgrades(database: &Database, refused_by: Option<&str>) {
@@ -68,15 +70,25 @@ fn entries_of_zero_are_taken_out_and_the_upgrade_goes_on() {
     }
 }
 
+/// A user with credits and a request.
+const CHARGED: &str = "
+    SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
+    SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL);
+    INSERT INTO public.llm_usage_log
+           (user_id, request_id, model, provider, prompt_tokens, completion_tokens, total_tokens,
+            credits_used, success)
+    VALUES ('$user', 'req_a', 'm', 'p', 40, 10, 50, 5, true);
+    UPDATE public.user_credits SET billing_cycle_start = now() - interval '1 day';
+    UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour';
+    UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'";
+
 #[test]
 fn rows_of_the_nil_user_go_to_a_user_whom_nobody_is() {
     let remedy = remedy("user-id-nil");
     for schema in ["1.0.0", "1.1.0", "1.2.0"] {
         let database = Database::at(schema);
         let nil = "00000000-0000-0000-0000-000000000000";
-        // The attempt that failed has an id of its own, so that 1.2.0 takes it.
-        let retried = RETRIED.replace("$user", nil);
-        database.execute(&retried.replace("'retried', 'm', 'p', 0", "'failed', 'm', 'p', 0"));
+        database.execute(&CHARGED.replace("$user", nil));
         database.execute(&format!(
             "INSERT INTO public.user_provider_keys (user_id, provider, key_name, encrypted_key)
              VALUES ('{nil}', 'p', 'k', 'x');
@@ -93,7 +105,7 @@ fn rows_of_the_nil_user_go_to_a_user_whom_nobody_is() {
         )
         .replace("<user>", &format!("'{USER}'"))
         .replace("<credits>", "5")
-        .replace("<request_id>", "'retried'")
+        .replace("<request_id>", "'req_a'")
         .replace("<reason>", "'Sent without a user'");
         database.execute(&book);
         upgrades(&database, None);
