@@ -93,7 +93,10 @@ fn what_is_half_done_is_no_drift_and_is_made_again_when_it_is_gone() {
     let run = drift.exits(6);
     assert_eq!(run.stdout, "");
     assert!(run.stderr.contains("1 of 2 statements"), "{}", run.stderr);
-    let hint = format!("hint: creditdb migrate --migrations {} completes it", folder.arg());
+    let hint = format!(
+        "hint: creditdb migrate --migrations {} completes it",
+        folder.arg()
+    );
     assert!(run.stderr.contains(&hint), "{}", run.stderr);
     database.execute("DROP INDEX u_by_i; DELETE FROM u");
     migrate(&folder, &database).succeeds();
