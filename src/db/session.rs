@@ -129,11 +129,16 @@ pub const NEWEST_SCHEMA_VERSION: &str =
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_version(client: &mut impl GenericClient) -> Result<Option<String>> {
-    let found = trust::look(client, &[SCHEMA_VERSION])?;
-    if !found.iter().any(trust::Found::is_harmless) {
+    if !has_schema_version(client)? {
         return Ok(None);
     }
     Ok(single(&rows(client, NEWEST_SCHEMA_VERSION)?))
+}
+
+/// Whether that table is there, and reading it runs nothing of somebody else's.
+fn has_schema_version(client: &mut impl GenericClient) -> Result<bool> {
+    let found = trust::look(client, &[SCHEMA_VERSION])?;
+    Ok(found.iter().any(trust::Found::is_harmless))
 }
 
 /// Version and description of a row of `public.schema_version`.
@@ -145,8 +150,7 @@ pub type SchemaVersion = (String, Option<String>);
 /// # Errors
 /// What the server says, such as a missing privilege.
 pub fn schema_versions(client: &mut impl GenericClient) -> Result<Option<Vec<SchemaVersion>>> {
-    let found = trust::look(client, &[SCHEMA_VERSION])?;
-    if !found.iter().any(trust::Found::is_harmless) {
+    if !has_schema_version(client)? {
         return Ok(None);
     }
     let is_ours = "SELECT count(*) = 3 FROM pg_catalog.pg_attribute

@@ -127,7 +127,7 @@ fn look(client: &mut Client, version: i32) -> Result<Replayed> {
 }
 
 /// The progress of a replay is of no interest.
-struct Silent;
+pub(super) struct Silent;
 
 impl Progress for Silent {
     fn begin(&self, _what: &str, _steps: u64) {}
