@@ -32,6 +32,11 @@ impl Standing {
         Ok(Self(rows.iter().map(entry).collect()))
     }
 
+    /// Whether a guard of that name stands on that table.
+    pub fn has(&self, (table, guard): (&str, &str)) -> bool {
+        self.0.contains_key(&(table.to_owned(), guard.to_owned()))
+    }
+
     /// The names of a check's guards, when there are any and all of them stand. A constraint
     /// counts only on a table that the check reads: names are unique per table, not per database.
     pub fn proof_of(&self, contract: &Contract) -> Option<Vec<String>> {

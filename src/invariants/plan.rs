@@ -10,6 +10,9 @@ use super::guards::{self, Standing};
 use super::relations::{self, Relation};
 use crate::error::Result;
 
+/// The index that finds the entries of a user's reference, from schema 1.2.0 on.
+const REFERENCES: (&str, &str) = ("credit_transactions", "credit_transactions_reference_key");
+
 /// What to do with a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -31,6 +34,8 @@ pub(super) struct Plan<'a> {
     pub version: SchemaVersion,
     /// The relations that the checks name, as far as they exist.
     pub relations: BTreeMap<String, Relation>,
+    /// Whether an index finds the entries of a reference, and may be believed.
+    pub finds_references: bool,
 }
 
 impl Plan<'_> {
@@ -98,6 +103,7 @@ pub(super) fn plan<'a>(
         steps: steps.collect(),
         version,
         relations,
+        finds_references: standing.has(REFERENCES) && !distrust,
     })
 }
 

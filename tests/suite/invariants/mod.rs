@@ -14,6 +14,7 @@ mod output;
 mod remedies;
 mod settings;
 mod settlements;
+mod skew;
 mod state;
 mod surroundings;
 mod suspects;
