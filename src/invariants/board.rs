@@ -316,9 +316,11 @@ impl<'a> Board<'a> {
 
     /// What was read for the next audit.
     pub fn take_readings(&mut self) -> Readings {
+        let chains_off = self.chains_off(&self.state());
         let passes = std::mem::take(&mut self.sealed.passes);
         let mut state = self.state();
         Readings {
+            chains_off,
             passes: passes.into_iter().zip(state.contents.drain(..)).collect(),
             cycles: state.used.take(),
         }

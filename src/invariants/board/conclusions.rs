@@ -4,7 +4,7 @@ use super::{Board, Done, Job, State};
 use crate::error::{Error, Result};
 use crate::invariants::catalogue::Check;
 use crate::invariants::contract::Kind;
-use crate::invariants::equations::{ENTRIES, Equation, Sums};
+use crate::invariants::equations::{self, ENTRIES, Equation, Sums};
 use crate::invariants::evidence::Violations;
 use crate::invariants::outcome::{judged, unread, words};
 use crate::invariants::plan::Decision;
@@ -128,7 +128,20 @@ impl Board<'_> {
         }
         let id = check.contract.id.as_str();
         let mut equations = self.equations.iter().copied();
-        equations.find(|equation| equation.checks().contains(&id))
+        let equation = equations.find(|equation| equation.checks().contains(&id));
+        // Of chains that were sealed with a break, it says only that there is no other one.
+        equation.filter(|equation| match self.sealed.since {
+            Some(since) if *equation == Equation::Chain => since.was_silent(&check.contract),
+            _ => true,
+        })
+    }
+
+    /// What the chains are off by, beside what they were known to be; none where that is not known.
+    pub(super) fn chains_off(&self, state: &State) -> Option<i128> {
+        if !self.equations.contains(&Equation::Chain) {
+            return Some(0);
+        }
+        equations::chains_off(&self.read_scans(state), self.base())?
     }
 
     fn holds(&self, equation: Equation, state: &State) -> bool {
@@ -154,9 +167,12 @@ impl Board<'_> {
 
     /// Whether an equation holds, with what sealed rows add to it; none when that is not known.
     fn verdict(&self, equation: Equation, state: &State) -> Option<bool> {
-        let nothing = Sums::new();
-        let base = self.sealed.since.map_or(&nothing, |since| &since.base);
-        equation.holds(&self.read_scans(state), base)
+        equation.holds(&self.read_scans(state), self.base())
+    }
+
+    fn base(&self) -> &Sums {
+        static NOTHING: Sums = Sums::new();
+        self.sealed.since.map_or(&NOTHING, |since| &since.base)
     }
 
     pub(super) fn pending(&self, check: &Check, state: &State) -> u64 {

@@ -286,10 +286,12 @@ pub(super) fn compare(
         }
         violations.add(None);
         if violations.evidence.len() < limit as usize {
-            let first = number << BLOCK_BITS;
-            let last = (first + (1 << BLOCK_BITS) - 1).min(upto);
+            // Of the rows there were or are: ids may be below 1.
+            let there = [then, found].into_iter().filter(|block| block.rows > 0);
+            let first = there.map(|block| block.first).min().unwrap_or_default();
+            let last = number << BLOCK_BITS | ((1 << BLOCK_BITS) - 1);
             violations.evidence.push(Evidence {
-                subject: format!("{table} ids {} to {last}", first.max(1)),
+                subject: format!("{table} ids {first} to {}", last.min(upto)),
                 expected: Some(format!("{} rows as they were sealed", then.rows)),
                 actual: Some(match found.rows == then.rows {
                     true => "another content".to_owned(),
@@ -356,6 +358,26 @@ mod tests {
             ["inserted-row"]
         );
         assert_eq!(causes(LOG, &[a, b]), ["deleted-row"]);
+    }
+
+    #[test]
+    fn rows_are_named_by_ids_that_they_have_or_had() {
+        let sealed = blocks(&[(0, 10, 1, 7)]);
+        let subject = |now: &[(i64, u64, i64, i128)]| {
+            let found = compare(ENTRIES, (&sealed, 12), &blocks(now), 10);
+            let subjects = found.evidence.into_iter().map(|evidence| evidence.subject);
+            subjects.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            subject(&[(0, 9, 2, 5)]),
+            ["credit_transactions ids 1 to 12"]
+        );
+        assert_eq!(
+            subject(&[(0, 11, 0, 8)]),
+            ["credit_transactions ids 0 to 12"]
+        );
+        let below = subject(&[(-1, 1, -3, 1), (0, 10, 1, 7)]);
+        assert_eq!(below, ["credit_transactions ids -3 to -1"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use postgres::Transaction;
 
 use super::content::compare;
 use super::identity::probe;
-use super::reason::{Request, other_history, reason};
+use super::reason::{Request, hindrance, lasts, other_history, reason};
 use super::seal::Seal;
 use super::since::{digest, reads_sealed_tables};
 use super::{
@@ -221,9 +221,14 @@ impl Course {
             None
         });
         let cycles = used.unwrap_or_default().groups;
-        let kept = self.why_kept(plan, checks, failed);
+        let kept = self.why_kept(plan, checks, failed, readings.chains_off);
         if kept.is_none() {
-            file.next = Some(self.next(plan, (&read, cycles), checks, taken_at));
+            let mut next = self.next(plan, (&read, cycles), checks, taken_at);
+            if let Some(off) = readings.chains_off.filter(|_| checks.iter().any(lasts)) {
+                let starts = next.sums.entry(equations::STARTS.to_owned()).or_default();
+                *starts = Number(starts.0.wrapping_add(off));
+            }
+            file.next = Some(next);
         }
         let shown = file.next.as_ref().or(self.before.as_ref());
         let sealed = shown.map(|state| {
@@ -297,6 +302,7 @@ impl Course {
         plan: &Plan<'_>,
         checks: &[CheckResult],
         failed: Option<String>,
+        chains_off: Option<i128>,
     ) -> Option<String> {
         if !self.request.whole {
             return Some("only some checks were asked for".to_owned());
@@ -307,19 +313,7 @@ impl Course {
         if let Some(reason) = failed {
             return Some(format!("the rows to be sealed were not read: {reason}"));
         }
-        if checks
-            .iter()
-            .any(|c| matches!(c.status, CheckStatus::Error(_)))
-        {
-            return Some("the audit is incomplete".to_owned());
-        }
-        // Findings elsewhere are found again by the next audit, of whatever kind it is.
-        let violated = plan.steps.iter().zip(checks).find(|((check, _), result)| {
-            result.status == CheckStatus::Violated
-                && result.check.severity.fails()
-                && reads_sealed_tables(&check.contract)
-        });
-        violated.map(|(_, result)| format!("{} is violated", result.check.id))
+        hindrance(plan, checks, chains_off)
     }
 
     fn next(

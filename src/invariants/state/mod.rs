@@ -44,6 +44,9 @@ pub(super) type Reading<T> = std::result::Result<T, String>;
 
 /// What an audit has read for the next one.
 pub(super) struct Readings {
+    /// What the chains are off by, beside what is known of sealed ones; none where there is no
+    /// saying.
+    pub chains_off: Option<i128>,
     /// The passes over sealed rows.
     pub passes: Vec<(Pass, Reading<Contents>)>,
     /// What was used in billing cycles, where that was asked for.

@@ -1,12 +1,16 @@
-//! Why an audit with a state has to read everything all the same.
+//! Why an audit with a state has to read everything all the same, and why its findings keep it from
+//! leaving another one.
 
 use std::time::Instant;
 
 use postgres::Transaction;
 
 use super::content::newest;
+use super::since::reads_sealed_tables;
 use super::{Horizon, Identity, State, TABLES};
-use crate::invariants::hands;
+use crate::invariants::plan::Plan;
+use crate::invariants::{equations, hands};
+use crate::report::{CheckResult, CheckStatus};
 
 /// What was asked for, besides the file.
 #[derive(Clone, Copy, Debug)]
@@ -76,4 +80,32 @@ pub(super) fn other_history(
             }
         })
     })
+}
+
+/// Which result keeps rows from being sealed. Findings about other tables are found again by the next
+/// audit, of whatever kind it is. So are breaks of the chain, which nothing ends: to wait for that
+/// would be to seal nothing more. `chains_off` is none where sums cannot go on from them.
+pub(super) fn hindrance(
+    plan: &Plan<'_>,
+    checks: &[CheckResult],
+    chains_off: Option<i128>,
+) -> Option<String> {
+    if checks
+        .iter()
+        .any(|c| matches!(c.status, CheckStatus::Error(_)))
+    {
+        return Some("the audit is incomplete".to_owned());
+    }
+    let violated = plan.steps.iter().zip(checks).find(|((check, _), result)| {
+        result.status == CheckStatus::Violated
+            && result.check.severity.fails()
+            && reads_sealed_tables(&check.contract)
+            && !(lasts(result) && chains_off.is_some())
+    });
+    violated.map(|(_, result)| format!("{} is violated", result.check.id))
+}
+
+/// Whether a check has found what no later entry mends.
+pub(super) fn lasts(result: &CheckResult) -> bool {
+    result.status == CheckStatus::Violated && equations::LASTING.contains(&result.check.id.as_str())
 }

@@ -89,7 +89,8 @@ impl Since {
         }
     }
 
-    fn was_silent(&self, contract: &Contract) -> bool {
+    /// Whether a check found nothing in the audit that left the state.
+    pub fn was_silent(&self, contract: &Contract) -> bool {
         self.silent.get(&contract.id) == Some(&digest(contract))
     }
 }

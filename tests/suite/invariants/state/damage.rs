@@ -1,5 +1,7 @@
 //! What is found in new rows, and in old ones that were changed.
 
+use serde_json::Value;
+
 use super::{Night, requests, violated};
 use crate::invariants::result;
 use crate::support::program::creditdb;
@@ -211,4 +213,68 @@ fn a_day_that_was_settled_hides_no_later_one() {
     let evidence = &result(&new, "usage-sum-per-day")["evidence"];
     assert_eq!(evidence.as_array().unwrap().len(), 1);
     assert_eq!(evidence[0]["actual"], "5");
+}
+
+/// No later entry ends such a finding, so nothing would ever be sealed again.
+#[test]
+fn a_broken_chain_is_told_each_night_and_keeps_nothing_from_being_sealed() {
+    let night = Night::new();
+    let edit = |user: u32, number: u32| {
+        night.damage(&format!(
+            "UPDATE public.credit_transactions SET balance_after = balance_after + 1
+              WHERE user_id::text LIKE '%{user}' AND entry_seq = {number}"
+        ));
+    };
+    let age = "UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour'
+                WHERE created_at > now() - interval '30 minutes';
+               UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour'
+                WHERE created_at > now() - interval '30 minutes'";
+    let breaks = |audit: &Value| result(audit, "chain-continuity")["violations"].clone();
+    edit(1, 3);
+    let first = night.audit(&[], 1);
+    assert_eq!(
+        (violated(&first), breaks(&first)),
+        (vec!["chain-continuity"], 1.into())
+    );
+    assert_eq!(night.ids(&first), (18, 15));
+    night.database.execute(&requests("new", 4));
+    night.damage(age);
+    let next = night.audit(&[], 1);
+    assert_eq!(next["state"]["mode"], "incremental", "{next}");
+    assert_eq!(
+        (violated(&next), breaks(&next)),
+        (vec!["chain-continuity"], 1.into())
+    );
+    assert_eq!(night.ids(&next), (22, 19));
+    // Another one is not taken for it.
+    night.database.execute(&requests("newer", 2));
+    edit(2, 11);
+    let another = night.audit(&[], 1);
+    assert_eq!(another["state"]["mode"], "full");
+    assert_eq!(breaks(&another), 2);
+    // Nor is what a balance that somebody changed makes of the next entry.
+    night.damage(
+        "UPDATE public.user_credits SET balance = balance - 7 WHERE user_id::text LIKE '%3'",
+    );
+    let balance = night.audit(&[], 1);
+    assert!(
+        violated(&balance).contains(&"balance-equals-last"),
+        "{balance}"
+    );
+    assert_eq!(balance["state"]["kept"], "balance-equals-last is violated");
+    night.damage(
+        "SELECT public.add_user_credits('00000000-0000-4000-8000-000000000003', 5, 'bonus', 'b', 'x')",
+    );
+    let all = ["balance-equals-sum", "chain-continuity", "trial-balance"];
+    for mode in ["full", "incremental", "incremental"] {
+        let audit = night.audit(&[], 1);
+        assert_eq!(audit["state"]["mode"], mode, "{audit}");
+        assert_eq!((violated(&audit), breaks(&audit)), (all.to_vec(), 3.into()));
+        night.damage(age);
+    }
+    let full = night.audit(&["--full"], 1);
+    assert_eq!(
+        (violated(&full), night.ids(&full)),
+        (all.to_vec(), (25, 21))
+    );
 }
