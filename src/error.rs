@@ -12,7 +12,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
-pub use plain::{plain, plain_lines};
+pub use plain::{plain, plain_line, plain_lines};
 pub use secret::masked;
 pub use shell::{shell_quoted, shell_word};
 

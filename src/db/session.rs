@@ -14,8 +14,18 @@ use crate::error::Result;
 /// block others for ever: its locks the gateway, its snapshot every concurrent index build.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// One moment for several questions, and no way to write, on a standby as well. Names are quoted
-/// where they have to be, whatever the role or the database has set. Reading a definition takes a
+/// How the server writes what definitions and copied rows consist of. A role or a database may have
+/// settings of its own, a time zone above all, and a definition is compared with that of another
+/// session, a row read by one. In which order days and months are read stays as it is.
+const SPELLING: &str = "SET LOCAL quote_all_identifiers = off;
+     SET LOCAL TimeZone = 'UTC';
+     SET LOCAL DateStyle = 'ISO';
+     SET LOCAL IntervalStyle = 'postgres';
+     SET LOCAL extra_float_digits = 1;
+     SET LOCAL bytea_output = 'hex'";
+
+/// One moment for several questions, and no way to write, on a standby as well. What is read is
+/// written the same way, whatever the role or the database has set. Reading a definition takes a
 /// lock, which somebody who alters the table may keep from us for as long as he likes.
 ///
 /// # Errors
@@ -28,7 +38,7 @@ pub fn read_only(client: &mut Client) -> Result<Transaction<'_>> {
         .start()?;
     transaction.batch_execute(&format!(
         "SET LOCAL idle_in_transaction_session_timeout = {0}; SET LOCAL lock_timeout = {0};
-         SET LOCAL quote_all_identifiers = off",
+         {SPELLING}",
         SILENCE.as_millis()
     ))?;
     Ok(transaction)

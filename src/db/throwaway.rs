@@ -23,7 +23,10 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 ///
 /// A shell starts background work with SIGINT ignored, so a signal in the first milliseconds
 /// would be lost; the server writes its pid file after it has installed its handlers.
+///
+/// It ends at once when the account that it runs as does not reach the folder.
 const WATCHDOG: &str = r#"folder=$1 initdb=$2; shift 2
+[ -w "$folder" ] || exit 1
 if "$initdb" -N -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$folder/data" \
     </dev/null >"$folder/log" 2>&1
 then : >"$folder/log"; "$@" >>"$folder/log" 2>&1 & server=$!
@@ -38,7 +41,7 @@ if [ -n "${server-}" ]; then
     done
     kill -INT $server; wait $server
 fi
-rm -rf "$folder""#;
+rm -rf "$folder" 2>/dev/null"#;
 
 /// Settings that make a server quick at the price of a crash losing data.
 const NOT_DURABLE: &[(&str, &str)] = &[
@@ -128,7 +131,9 @@ impl Throwaway {
         let folder = tempfile::Builder::new()
             .prefix("creditdb-")
             .tempdir()
-            .map_err(io("make a folder"))?;
+            .map_err(|error| {
+                io("make a folder")(error).hint("export TMPDIR=/tmp, or a folder that exists")
+            })?;
         let account = account_to_drop_to(folder.path())?;
         if let Some((uid, gid)) = account {
             chown(folder.path(), Some(uid), Some(gid)).map_err(io("hand over the folder"))?;
@@ -144,7 +149,7 @@ impl Throwaway {
         // Its own process group: Ctrl-C is for us, and the watchdog sees its stdin close.
         let watchdog = watchdog.stdin(Stdio::piped()).process_group(0).spawn();
         // From here on the watchdog removes the folder.
-        let server = Self {
+        let mut server = Self {
             watchdog: watchdog.map_err(io("start the server"))?,
             folder: folder.keep(),
             binaries,
@@ -187,7 +192,7 @@ impl Throwaway {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn wait_until_ready(&self) -> Result<()> {
+    fn wait_until_ready(&mut self) -> Result<()> {
         let started = Instant::now();
         // initdb runs a server of its own in the folder, which never says "ready".
         let status_file = self.folder.join("data/postmaster.pid");
@@ -204,6 +209,14 @@ impl Throwaway {
             if self.folder.join("failed").exists() {
                 return Err(Error::undecided("initdb failed").detail(self.log()));
             }
+            // It waits for us, unless it had no place to work in.
+            if matches!(self.watchdog.try_wait(), Ok(Some(_))) {
+                let folder = self.folder.parent().unwrap_or(&self.folder).display();
+                let message = format!("a throw-away server cannot work in \"{folder}\"");
+                return Err(Error::undecided(message)
+                    .detail("root hands its folder to another account, which does not get there")
+                    .hint("export TMPDIR=/tmp, or a folder that other accounts can enter"));
+            }
             if self.log().contains("FATAL") && status.is_empty() {
                 break;
             }
@@ -217,6 +230,8 @@ impl Drop for Throwaway {
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
+        // The account may empty the folder, and still not take it out of one of root's.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -8,6 +8,8 @@ pub fn plain(text: &str) -> String {
     for c in text.chars() {
         if c.is_control() || turns_or_breaks(c) {
             plain.extend(c.escape_default());
+        } else if c == '[' && begins_command(&plain) {
+            plain.extend(c.escape_unicode());
         } else {
             plain.push(c);
         }
@@ -15,11 +17,35 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// The same for a text that begins a line, where GitHub Actions takes `::` for a command.
+#[must_use]
+pub fn plain_line(text: &str) -> String {
+    without_command(plain(text))
+}
+
 /// The same for a text whose line ends and tabs are meant.
 #[must_use]
 pub fn plain_lines(text: &str) -> String {
-    let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    let line = |line: &str| {
+        let cells = line.split('\t').map(plain);
+        without_command(cells.collect::<Vec<_>>().join("\t"))
+    };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn without_command(mut line: String) -> String {
+    let start = line.len() - line.trim_start().len();
+    if line[start..].starts_with("::") {
+        line.replace_range(start..=start, r"\u{3a}");
+    }
+    line
+}
+
+/// Whether a `[` behind it would make a command for whoever runs the job, wherever it stands in a
+/// line: `##[error]` of GitHub Actions, `##vso[task.complete]` of Azure Pipelines.
+fn begins_command(before: &str) -> bool {
+    let marks = before.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    marks.ends_with("##")
 }
 
 /// Marks, embeddings, overrides and isolates of the direction of writing; separators of lines.
@@ -46,9 +72,13 @@ mod tests {
             ("\u{202e}a\u{2066}b\u{2069}", r"\u{202e}a\u{2066}b\u{2069}"),
             ("\u{200e}\u{200f}\u{2028}", r"\u{200e}\u{200f}\u{2028}"),
             ("grüße 你好", "grüße 你好"),
+            ("a ##[error]b ##vso[x]", r"a ##\u{5b}error]b ##vso\u{5b}x]"),
+            ("## [1] #[a] ::x", "## [1] #[a] ::x"),
         ] {
             assert_eq!(plain(text), shown);
         }
         assert_eq!(plain_lines("\ta\x07\r\nb\n"), "\ta\\u{7}\nb");
+        assert_eq!(plain_lines("a::b\n\t ::c::d"), "a::b\n\t \\u{3a}:c::d");
+        assert_eq!(plain_line("::a::b"), r"\u{3a}:a::b");
     }
 }

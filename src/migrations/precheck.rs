@@ -13,7 +13,7 @@ use postgres::Client;
 
 use super::set::{File, Set};
 use crate::db::session;
-use crate::error::{Error, Result, plain};
+use crate::error::{Error, Result, plain_line};
 use crate::header::Header;
 
 /// What an invariant's check found.
@@ -127,7 +127,7 @@ fn refused(broken: &[Broken], files: &[&File]) -> Error {
         };
         let mut lines = format!("- {}: {violations} of \"{}\"", found.id, found.title);
         for subject in &found.subjects {
-            lines += &format!("\n    {}", plain(subject));
+            lines += &format!("\n    {}", plain_line(subject));
         }
         if found.violations > found.subjects.len() as u64 {
             lines += "\n    …";

@@ -1,7 +1,7 @@
 //! The tour: what it must find, and that nothing of its server stays behind.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
 use crate::support::folder::Folder;
@@ -48,6 +48,31 @@ fn a_clean_audit_then_the_planted_damage_found_with_evidence() {
         );
         assert_eq!(check["evidence"][0]["cause"], cause);
     }
+    assert_eq!(left_behind(&folder), [""; 0]);
+}
+
+/// As `libpam-tmpdir` makes it for root, whose server runs under another account.
+#[test]
+fn a_folder_that_only_root_may_enter_is_named_at_once() {
+    let folder = temporary();
+    let is_root = fs::metadata(folder.path()).unwrap().uid() == 0;
+    if !is_root {
+        return;
+    }
+    let set = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set(0o700);
+    let started = Instant::now();
+    let run = creditdb(SMALL).env("TMPDIR", folder.path()).exits(3);
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(run.stderr.contains(folder.arg()), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("hint: export TMPDIR="),
+        "{}",
+        run.stderr
+    );
+    // One that others may enter and not write to keeps nothing either.
+    set(0o755);
+    creditdb(SMALL).env("TMPDIR", folder.path()).succeeds();
     assert_eq!(left_behind(&folder), [""; 0]);
 }
 

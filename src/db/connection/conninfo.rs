@@ -103,7 +103,10 @@ fn parse_url(rest: &str) -> Result<Pairs> {
         let (key, value) = parameter
             .split_once('=')
             .filter(|(_, value)| !value.contains('='))
-            .ok_or_else(|| malformed("a parameter behind the ? is not of the form name=value"))?;
+            .ok_or_else(|| {
+                malformed("a parameter behind the ? is not of the form name=value")
+                    .hint("write a = in a value as %3D, an & as %26, a space as %20")
+            })?;
         match (decode(key)?, decode(value)?) {
             // What JDBC writes, and libpq understands for its sake.
             (key, value) if key == "ssl" && value == "true" => {

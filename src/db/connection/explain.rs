@@ -95,6 +95,12 @@ const WRONG_SESSION: &str = "target_session_attrs (PGTARGETSESSIONATTRS) asks fo
 /// What the driver says of a server that declines TLS.
 const NO_TLS: &str = "server does not support TLS";
 
+/// What it says where channel binding was required.
+const NO_BINDING: &str = "server did not use channel binding";
+
+/// What it says of a way to authenticate that it does not have.
+const NO_METHOD: &str = "unsupported authentication method";
+
 fn driver(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Error {
     let place = endpoint.describe();
     let doing = format!("cannot connect to \"{place}\"");
@@ -126,6 +132,12 @@ fn driver(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
         NO_TLS => refuse("the server does not offer TLS")
             .detail("sslmode asks for an encrypted connection")
             .hint("turn on \"ssl\" on the server, or use sslmode=prefer on a network you trust"),
+        NO_BINDING => refuse("the server did not use channel binding")
+            .detail("channel_binding=require asks for TLS, and for a password that SCRAM proves")
+            .hint("add sslmode=require, or use channel_binding=prefer on a network you trust"),
+        NO_METHOD => refuse("the server asks for an unsupported way to authenticate")
+            .detail("passwords and client certificates are known, GSSAPI and SSPI are not")
+            .hint("ask for a line in pg_hba.conf with scram-sha-256 or cert"),
         other => refuse(other)
             .detail("this may not be a PostgreSQL server")
             .hint(endpoint.check_command()),
@@ -151,16 +163,20 @@ fn server(error: &postgres::Error, target: &Target, endpoint: &Endpoint) -> Erro
         "28000" if message.contains("pg_hba.conf") && message.contains("no encryption") => {
             ours.hint("sslmode=require, or a line for this client in pg_hba.conf")
         }
-        "28000" if message.contains("pg_hba.conf") => {
-            ours.hint("a line for this client, user and database in pg_hba.conf is missing")
-        }
+        "28000" if message.contains("pg_hba.conf") => ours.hint(
+            "pg_hba.conf needs a line that admits this client, user and database, \
+                 above any that rejects them",
+        ),
         "28000" if message.contains("does not exist") => ours.hint(format!(
-            "name another user (PGUSER), or: createuser {}",
+            "name another user (PGUSER), or: createuser {} {}",
+            endpoint.options(),
             shell_word(user)
         )),
         "28000" => ours.hint(format!("name another user than \"{user}\" (PGUSER)")),
         "3D000" => ours.hint(format!(
-            "list them with psql -l, or: createdb {}",
+            "list them with psql {0} -U {1} -l, or: createdb {0} -U {1} {2}",
+            endpoint.options(),
+            shell_word(user),
             shell_word(database)
         )),
         // Other privileges may be missed here as well, such as one on a parameter of `options`.
@@ -298,14 +314,16 @@ fn with_remarks(error: Error, target: &Target) -> Error {
 impl Endpoint {
     /// What to type to see whether a server is there.
     fn check_command(&self) -> String {
-        let port = self.port;
-        match &self.place {
-            Place::Socket(folder) => {
-                let folder = folder.display().to_string();
-                format!("pg_isready -h {} -p {port}", shell_word(&folder))
-            }
-            Place::Tcp(host, _) => format!("pg_isready -h {} -p {port}", shell_word(host)),
-        }
+        format!("pg_isready {}", self.options())
+    }
+
+    /// How PostgreSQL's own programs are told of this server, and not of the one of the account.
+    fn options(&self) -> String {
+        let host = match &self.place {
+            Place::Socket(folder) => folder.display().to_string(),
+            Place::Tcp(host, _) => host.clone(),
+        };
+        format!("-h {} -p {}", shell_word(&host), self.port)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The files of a connection, for whoever is about to write one.
 
-use std::env;
 use std::path::PathBuf;
 
-use super::parameters::{Parameters, at_home, variable};
+use super::parameters::{Parameters, at_home, of_process, variable};
 
 /// Parameter, variable, and the file that is read where neither names one.
 const FILES: [(&str, &str, &str); 5] = [
@@ -18,10 +17,9 @@ const FILES: [(&str, &str, &str); 5] = [
 /// so that nobody depends on which one wins; what is wrong with the settings is told by whoever
 /// connects.
 pub fn files(url: Option<&str>) -> Vec<(&'static str, PathBuf)> {
-    let environment = |name: &str| env::var_os(name);
-    let all = Parameters::gather(url, &environment).unwrap_or_default();
+    let all = Parameters::gather(url, &of_process).unwrap_or_default();
     let of_variable = |name| {
-        variable(&environment, name)
+        variable(&of_process, name)
             .ok()
             .flatten()
             .map(PathBuf::from)
@@ -31,13 +29,13 @@ pub fn files(url: Option<&str>) -> Vec<(&'static str, PathBuf)> {
         let candidates = [
             all.get(key).map(PathBuf::from),
             of_variable(name),
-            at_home(&environment, default),
+            at_home(&of_process, default),
         ];
         found.extend(candidates.into_iter().flatten().map(|path| (key, path)));
     }
     let services = [
         of_variable("PGSERVICEFILE"),
-        at_home(&environment, ".pg_service.conf"),
+        at_home(&of_process, ".pg_service.conf"),
         of_variable("PGSYSCONFDIR").map(|folder| folder.join("pg_service.conf")),
     ];
     found.extend(services.into_iter().flatten().map(|path| ("service", path)));

@@ -23,6 +23,7 @@ use postgres::error::DbError;
 pub use conninfo::{holds_password, take_password, unreadable};
 pub use establish::Connecting;
 pub use files::files;
+pub use parameters::of_process;
 
 use crate::error::{Error, Result};
 use parameters::{Environment, Parameters, at_home};
@@ -111,7 +112,7 @@ impl Target {
     /// # Errors
     /// Settings that cannot be read.
     pub fn resolve(url: Option<&str>) -> Result<Self> {
-        Self::resolve_in(url, &|name| std::env::var_os(name))
+        Self::resolve_in(url, &of_process)
     }
 
     /// Like [`Self::resolve`], in an environment of the caller's.

@@ -1,6 +1,7 @@
 //! Which parameters there are, and where their values come from.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -256,6 +257,13 @@ pub(super) fn variable(environment: Environment<'_>, name: &str) -> Result<Optio
                 .map_err(|_| Error::usage(format!("the variable {name} is not UTF-8")))
         })
         .transpose()
+}
+
+/// A variable of the process. Like libpq, asks the system where the account is at home when HOME is
+/// not set, as in services of systemd that name no user.
+pub fn of_process(name: &str) -> Option<OsString> {
+    let home = || (name == "HOME").then(env::home_dir).flatten();
+    env::var_os(name).or_else(|| home().map(Into::into))
 }
 
 /// A file below the home directory, where there is one.

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use postgres::Client;
 
 use crate::db::Target;
+use crate::db::connection;
 use crate::db::session::quote_identifier;
 use crate::db::throwaway::{Options, Throwaway, find_binaries_preferring};
 use crate::error::{Error, Result};
@@ -43,7 +44,7 @@ impl Scratch {
                 let shared = |name: &str| {
                     SHARED_VARIABLES
                         .contains(&name)
-                        .then(|| std::env::var_os(name))
+                        .then(|| connection::of_process(name))
                         .flatten()
                 };
                 (Target::resolve_in(Some(url), &shared)?, None)

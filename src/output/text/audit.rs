@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{paragraph, severity_style};
-use crate::error::{plain, shell_word};
+use crate::error::{plain, plain_line, shell_word};
 use crate::report::{Audit, AuditState, CheckResult, CheckStatus, Evidence, Verdict};
 
 /// Evidence per check; the formats for programs have all of it.
@@ -171,7 +171,7 @@ fn finding(result: &CheckResult, with: &str, out: &mut dyn Write) -> io::Result<
 }
 
 fn evidence(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "    {}", plain(&evidence.subject))?;
+    write!(out, "    {}", plain_line(&evidence.subject))?;
     if let Some(cause) = &evidence.cause {
         write!(out, "  {BOLD}{}{BOLD:#}", plain(cause))?;
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::error::plain;
+use crate::error::{plain, plain_line};
 use crate::report::{Adoption, AdoptionState, Drift, Nature, SchemaChange, SchemaDifference};
 
 const HARMLESS: &str = "harmless: ";
@@ -140,7 +140,7 @@ fn difference(difference: &SchemaDifference, weight: &str, out: &mut dyn Write) 
     let mut head = "  sql: ";
     for statement in sql {
         for line in statement.lines() {
-            writeln!(out, "{head}{}", plain(line))?;
+            writeln!(out, "{head}{}", plain_line(line))?;
             head = "       ";
         }
     }

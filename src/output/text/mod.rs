@@ -13,6 +13,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::error::plain_line;
 use crate::report::{Report, Severity};
 
 /// Writes a report as text.
@@ -52,7 +53,8 @@ fn severity_style(severity: Severity) -> Style {
     Style::new().bold().fg_color(Some(colour.into()))
 }
 
-/// Words after a head, wrapped, with the lines below the first word aligned to it.
+/// Words after a head, wrapped, with the lines below the first word aligned to it. What stands in a
+/// row may begin any of them.
 fn paragraph(head: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     let indent = head.chars().count();
     let mut line = head.to_owned();
@@ -61,7 +63,7 @@ fn paragraph(head: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
         let width = word.chars().count();
         let is_first = used == indent;
         if !is_first && used + 1 + width > WIDTH {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", plain_line(&line))?;
             line = " ".repeat(indent);
             used = indent;
         } else if !is_first {
@@ -71,5 +73,5 @@ fn paragraph(head: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
         line.push_str(word);
         used += width;
     }
-    writeln!(out, "{line}")
+    writeln!(out, "{}", plain_line(&line))
 }

@@ -182,6 +182,17 @@ fn the_session_carries_a_name_and_options() {
     assert_eq!(shows(&url, &named, "lock_timeout"), "7s");
 }
 
+/// As in a service of systemd that names no user: libpq asks the system then.
+#[test]
+fn an_account_without_home_in_its_environment_has_one() {
+    let run = creditdb(["status"])
+        .without("HOME")
+        .env("PGSERVICE", "nothing")
+        .exits(2);
+    let looked_at = "/.pg_service.conf\": No such file";
+    assert!(run.stderr.contains(looked_at), "{}", run.stderr);
+}
+
 /// Nobody shall believe that it looked at a database. What the environment says is for others.
 #[test]
 fn a_command_without_a_database_refuses_to_be_given_one() {

@@ -105,6 +105,21 @@ fn failures() -> Vec<(&'static str, Program)> {
             "TLS is wanted by the server",
             on(&server.url("cert_only", "sslmode=disable")),
         ),
+        (
+            "channel binding without TLS",
+            on(&server.url(
+                "secrets",
+                &format!("sslmode=disable&channel_binding=require&password={PASSWORD_IN_URL}"),
+            )),
+        ),
+        (
+            "wants GSSAPI",
+            on(&server_that_says(b"R\0\0\0\x08\0\0\0\x07")),
+        ),
+        (
+            "no line for the way",
+            on(&server.url("plain_only", "sslmode=require")),
+        ),
         ("starting up", on(&server_that_says(STARTING_UP))),
         (
             "another protocol",
@@ -132,6 +147,10 @@ fn failures() -> Vec<(&'static str, Program)> {
         (
             "unknown parameter",
             on(&server.url("tls_only", "schema=public")),
+        ),
+        (
+            "a value with an equals sign",
+            on(&server.url("tls_only", "options=-c a=b")),
         ),
         ("unknown mode", on(&server.url("tls_only", "sslmode=on"))),
         ("not a URL", on("credits")),

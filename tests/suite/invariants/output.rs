@@ -191,6 +191,26 @@ fn text_from_the_database_cannot_move_the_cursor() {
     );
 }
 
+/// A runner of jobs takes commands from the log: GitHub's from the beginning of a line, however far
+/// in, older ones and those of Azure from anywhere.
+#[test]
+fn text_from_the_database_gives_no_commands_to_a_job() {
+    let database = Database::migrated();
+    database.execute(
+        "SELECT public.add_user_credits('00000000-0000-4000-8000-000000000002', 1, 'purchase',
+                    reference, NULL)
+         FROM unnest(ARRAY['first', repeat('b', 80)
+                    || ' ::stop-commands::x ##[add-mask]y ##vso[task.complete]z']) AS reference",
+    );
+    let run = creditdb(["verify", "near-duplicate-credit"])
+        .on(&database.url)
+        .exits(1);
+    let shown = r"
+      \u{3a}:stop-commands::x ##\u{5b}add-mask]y ##vso\u{5b}task.complete]z
+";
+    assert!(run.stdout.contains(shown), "{}", run.stdout);
+}
+
 /// An escape sequence that never ends would take everything after it along.
 #[test]
 fn text_from_the_database_hides_nothing_that_comes_after_it() {

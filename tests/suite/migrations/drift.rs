@@ -353,3 +353,27 @@ fn names_are_quoted_only_where_they_have_to_be() {
     let found = "found search_path=\"$user\", pg_catalog, \"a, \"\"b\"\"\", pg_temp\n";
     assert!(run.stdout.contains(found), "{}", run.stdout);
 }
+
+/// The server writes the constants of a definition as the session wants dates and numbers.
+#[test]
+fn how_a_database_writes_constants_is_no_drift() {
+    let database = Database::empty();
+    let folder = Folder::with(&[(
+        "V1__a.sql",
+        "CREATE TABLE a (at timestamptz DEFAULT '2020-01-01 00:00:00+00', on_day date
+             DEFAULT '2020-02-01', every interval DEFAULT '-1 day 2 hours', bytes bytea
+             DEFAULT '\\xc3', CONSTRAINT later CHECK (at > '2019-01-01 00:00:00+00'));",
+    )]);
+    let with = |command: &str| creditdb([command, "--migrations", folder.arg()]).on(&database.url);
+    with("migrate").succeeds();
+    for setting in [
+        "TimeZone = 'Europe/Berlin'",
+        "DateStyle = 'German, DMY'",
+        "IntervalStyle = 'iso_8601'",
+        "bytea_output = 'escape'",
+    ] {
+        let name = database.name();
+        database.execute(&format!("ALTER DATABASE {name} SET {setting}"));
+    }
+    with("drift").succeeds();
+}

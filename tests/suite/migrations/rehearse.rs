@@ -68,6 +68,28 @@ fn the_later_ones_with_rows_as_well() {
     assert_eq!(run.json()["agrees"], true, "{}", run.stdout);
 }
 
+/// Rows travel as text from one session to another, which need not be set alike.
+#[test]
+fn rows_arrive_however_the_database_writes_dates() {
+    let database = Database::empty();
+    let folder = Folder::with(&[(
+        "V1__a.sql",
+        "CREATE TABLE a AS SELECT '2020-12-31 23:00:00+00'::timestamptz AS at;",
+    )]);
+    migrate(&folder, &database).succeeds();
+    folder.write(
+        "V2__b.sql",
+        "ALTER TABLE a ADD CONSTRAINT same CHECK (at = '2020-12-31 23:00:00+00');",
+    );
+    let name = database.name();
+    database.execute(&format!(
+        "ALTER DATABASE {name} SET DateStyle = 'German, DMY';
+         ALTER DATABASE {name} SET TimeZone = 'America/St_Johns'"
+    ));
+    let rehearsed = rehearse(&folder, &database).args(["--rows", "10"]);
+    rehearsed.succeeds();
+}
+
 #[test]
 fn each_mode_is_watched() {
     let folder = Folder::with(&[

@@ -48,6 +48,12 @@ impl Program {
         self
     }
 
+    /// Without an environment variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// In a working directory.
     pub fn within(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
