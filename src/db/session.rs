@@ -14,6 +14,10 @@ use crate::error::Result;
 /// block others for ever: its locks the gateway, its snapshot every concurrent index build.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
+/// Lets the server wait for a client that is silent between two transactions, whatever the role or the
+/// database has set: while we pause, or replay elsewhere, the session holds the lock of the deployer.
+pub const STAY: &str = "SET idle_session_timeout = 0";
+
 /// One moment for several questions, and no way to write, on a standby as well. Names are quoted
 /// where they have to be, whatever the role or the database has set. Reading a definition takes a
 /// lock, which somebody who alters the table may keep from us for as long as he likes.
