@@ -163,25 +163,12 @@ fn column(
     }
     let retyped = has(changes, "type") || has(changes, "collation");
     if retyped {
-        // The old default may not fit the new type.
-        if actual.get("default").is_some() {
-            sql.push(format!("{alter} DROP DEFAULT;"));
-        }
-        let ty = expected.text("type");
-        let collation = expected
-            .get("collation")
-            .map_or_else(String::new, |name| format!(" COLLATE {name}"));
-        let using = format!("USING {}::{ty}", expected.name);
-        sql.push(format!(
-            "-- this may rewrite the table\n{alter} TYPE {ty}{collation} {using};"
-        ));
+        sql.push(retype(expected, actual));
     }
     match expected.get("default") {
-        Some(default) if retyped || has(changes, "default") => {
-            sql.push(format!("{alter} SET DEFAULT {default};"));
-        }
-        None if has(changes, "default") && !retyped => sql.push(format!("{alter} DROP DEFAULT;")),
-        _ => {}
+        _ if retyped || !has(changes, "default") => {}
+        Some(default) => sql.push(format!("{alter} SET DEFAULT {default};")),
+        None => sql.push(format!("{alter} DROP DEFAULT;")),
     }
     match (has(changes, "not null"), expected.get("not null")) {
         (true, Some(_)) => sql.push(not_null(&alter, table, expected)),
@@ -197,6 +184,27 @@ fn column(
         _ => {}
     }
     sql
+}
+
+/// The old default may not fit the new type. In one statement: where the values cannot be converted,
+/// or a view keeps the type, the default stays.
+fn retype(expected: &Object, actual: &Object) -> String {
+    let table = expected.table.as_deref().unwrap_or_default();
+    let (name, ty) = (&expected.name, expected.text("type"));
+    let alter = format!("ALTER COLUMN {name}");
+    let collation = expected
+        .get("collation")
+        .map_or_else(String::new, |name| format!(" COLLATE {name}"));
+    let mut actions = Vec::new();
+    if actual.get("default").is_some() {
+        actions.push(format!("{alter} DROP DEFAULT"));
+    }
+    actions.push(format!("{alter} TYPE {ty}{collation} USING {name}::{ty}"));
+    if let Some(default) = expected.get("default") {
+        actions.push(format!("{alter} SET DEFAULT {default}"));
+    }
+    let actions = actions.join(",\n    ");
+    format!("-- this may rewrite the table\nALTER TABLE {table} {actions};")
 }
 
 /// What rows without a value should get is for a person to decide.
