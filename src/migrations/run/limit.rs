@@ -23,7 +23,10 @@ pub(super) struct Limit {
 
 /// The limit behind a failure; none where it was something else, or where nobody can tell.
 pub(super) fn reached(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Option<Limit> {
-    if failure.error.sqlstate.as_deref() == Some("25P04") {
+    // The words of a server that ends the session may get lost.
+    let (error, statement) = (&failure.error, &failure.statement);
+    let without_words = error.connection_lost && error.sqlstate.is_none() && statement.is_some();
+    if error.sqlstate.as_deref() == Some("25P04") || without_words {
         return of_session(deployer, "transaction_timeout").ok().flatten();
     }
     let is_wanted = deployer.options.stop.is_set() || failure.error.message.ends_with(BY_USER);
