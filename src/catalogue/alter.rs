@@ -199,12 +199,41 @@ fn retype(expected: &Object, actual: &Object) -> String {
     if actual.get("default").is_some() {
         actions.push(format!("{alter} DROP DEFAULT"));
     }
-    actions.push(format!("{alter} TYPE {ty}{collation} USING {name}::{ty}"));
+    // A cast that is asked for cuts off what is too long, and the one that is not refuses it.
+    let using = match ty.starts_with("character") || ty.starts_with("bit") {
+        true => String::new(),
+        false => format!(" USING {name}::{ty}"),
+    };
+    actions.push(format!("{alter} TYPE {ty}{collation}{using}"));
     if let Some(default) = expected.get("default") {
         actions.push(format!("{alter} SET DEFAULT {default}"));
     }
     let actions = actions.join(",\n    ");
-    format!("-- this may rewrite the table\nALTER TABLE {table} {actions};")
+    let change = what_changes(ty, actual.text("type"));
+    format!("-- this may rewrite the table{change}\nALTER TABLE {table} {actions};")
+}
+
+/// What the server does to values without a word when a column gets another type.
+fn what_changes(ty: &str, held: &str) -> &'static str {
+    let is_time = |ty: &str| ty.starts_with("timestamp");
+    let has_zone = |ty: &str| ty.ends_with("with time zone");
+    if is_time(ty) && is_time(held) && has_zone(ty) != has_zone(held) {
+        return "; times without a zone are those of the session's TimeZone";
+    }
+    // Digits behind the point: none is as many as there are.
+    let digits = |ty: &str| match (ty, ty.strip_prefix("numeric(")) {
+        ("smallint" | "integer" | "bigint", _) => Some(0),
+        (_, Some(rest)) => rest.trim_end_matches(')').rsplit(',').next()?.parse().ok(),
+        _ => None,
+    };
+    let is_fraction = ["numeric", "real", "double precision"]
+        .into_iter()
+        .any(|number| held.starts_with(number));
+    let kept: Option<i32> = digits(ty);
+    if is_fraction && kept.is_some_and(|kept| digits(held).is_none_or(|held| held > kept)) {
+        return "; it rounds values that have more digits";
+    }
+    ""
 }
 
 /// What rows without a value should get is for a person to decide.

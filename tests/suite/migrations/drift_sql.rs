@@ -287,3 +287,35 @@ fn a_type_that_cannot_be_changed_back_leaves_the_default_alone() {
         .unwrap();
     made.repaired("");
 }
+
+/// What the server would do to values without a word is refused, or stands above the statement.
+#[test]
+fn a_type_that_holds_less_is_not_changed_back_in_silence() {
+    let made = Made::of(
+        "CREATE TABLE t (word varchar(5), balance numeric(20,8) DEFAULT 0, count int,
+                         price numeric(10,4), at timestamptz)",
+    );
+    made.database.execute(
+        "ALTER TABLE t ALTER word TYPE text, ALTER balance TYPE numeric(24,10),
+                       ALTER count TYPE double precision, ALTER price TYPE numeric(8,2),
+                       ALTER at TYPE timestamp;
+         INSERT INTO t (word) VALUES ('longer')",
+    );
+    let found = made.drift();
+    let sql = statements(&found);
+    let told = |column: &str| {
+        let column = format!(" COLUMN {column} TYPE ");
+        let sql = sql.iter().find(|sql| sql.contains(&column)).unwrap();
+        sql.split_once('\n').unwrap().0
+    };
+    for column in ["balance", "count"] {
+        assert!(told(column).ends_with("; it rounds values that have more digits"));
+    }
+    let zone = "; times without a zone are those of the session's TimeZone";
+    assert!(told("at").ends_with(zone));
+    assert_eq!(told("price"), "-- this may rewrite the table");
+    let mut client = made.database.connect();
+    let narrower = sql.iter().find(|sql| sql.contains("COLUMN word")).unwrap();
+    client.batch_execute(narrower).unwrap_err();
+    made.repaired("UPDATE t SET word = 'short'");
+}
