@@ -163,25 +163,12 @@ fn column(
     }
     let retyped = has(changes, "type") || has(changes, "collation");
     if retyped {
-        // The old default may not fit the new type.
-        if actual.get("default").is_some() {
-            sql.push(format!("{alter} DROP DEFAULT;"));
-        }
-        let ty = expected.text("type");
-        let collation = expected
-            .get("collation")
-            .map_or_else(String::new, |name| format!(" COLLATE {name}"));
-        let using = format!("USING {}::{ty}", expected.name);
-        sql.push(format!(
-            "-- this may rewrite the table\n{alter} TYPE {ty}{collation} {using};"
-        ));
+        sql.push(retype(expected, actual));
     }
     match expected.get("default") {
-        Some(default) if retyped || has(changes, "default") => {
-            sql.push(format!("{alter} SET DEFAULT {default};"));
-        }
-        None if has(changes, "default") && !retyped => sql.push(format!("{alter} DROP DEFAULT;")),
-        _ => {}
+        _ if retyped || !has(changes, "default") => {}
+        Some(default) => sql.push(format!("{alter} SET DEFAULT {default};")),
+        None => sql.push(format!("{alter} DROP DEFAULT;")),
     }
     match (has(changes, "not null"), expected.get("not null")) {
         (true, Some(_)) => sql.push(not_null(&alter, table, expected)),
@@ -197,6 +184,56 @@ fn column(
         _ => {}
     }
     sql
+}
+
+/// The old default may not fit the new type. In one statement: where the values cannot be converted,
+/// or a view keeps the type, the default stays.
+fn retype(expected: &Object, actual: &Object) -> String {
+    let table = expected.table.as_deref().unwrap_or_default();
+    let (name, ty) = (&expected.name, expected.text("type"));
+    let alter = format!("ALTER COLUMN {name}");
+    let collation = expected
+        .get("collation")
+        .map_or_else(String::new, |name| format!(" COLLATE {name}"));
+    let mut actions = Vec::new();
+    if actual.get("default").is_some() {
+        actions.push(format!("{alter} DROP DEFAULT"));
+    }
+    // A cast that is asked for cuts off what is too long, and the one that is not refuses it.
+    let using = match ty.starts_with("character") || ty.starts_with("bit") {
+        true => String::new(),
+        false => format!(" USING {name}::{ty}"),
+    };
+    actions.push(format!("{alter} TYPE {ty}{collation}{using}"));
+    if let Some(default) = expected.get("default") {
+        actions.push(format!("{alter} SET DEFAULT {default}"));
+    }
+    let actions = actions.join(",\n    ");
+    let change = what_changes(ty, actual.text("type"));
+    format!("-- this may rewrite the table{change}\nALTER TABLE {table} {actions};")
+}
+
+/// What the server does to values without a word when a column gets another type.
+fn what_changes(ty: &str, held: &str) -> &'static str {
+    let is_time = |ty: &str| ty.starts_with("timestamp");
+    let has_zone = |ty: &str| ty.ends_with("with time zone");
+    if is_time(ty) && is_time(held) && has_zone(ty) != has_zone(held) {
+        return "; times without a zone are those of the session's TimeZone";
+    }
+    // Digits behind the point: none is as many as there are.
+    let digits = |ty: &str| match (ty, ty.strip_prefix("numeric(")) {
+        ("smallint" | "integer" | "bigint", _) => Some(0),
+        (_, Some(rest)) => rest.trim_end_matches(')').rsplit(',').next()?.parse().ok(),
+        _ => None,
+    };
+    let is_fraction = ["numeric", "real", "double precision"]
+        .into_iter()
+        .any(|number| held.starts_with(number));
+    let kept: Option<i32> = digits(ty);
+    if is_fraction && kept.is_some_and(|kept| digits(held).is_none_or(|held| held > kept)) {
+        return "; it rounds values that have more digits";
+    }
+    ""
 }
 
 /// What rows without a value should get is for a person to decide.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::{Catalogue, Kind, Object};
+use super::renamed::Renamed;
 
 /// In which way an object differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) ->
         .filter(|object| !matches!(object.kind, Kind::Schema | Kind::Extension))
         .filter(|object| expected.get(&object.key()).is_none())
         .collect();
-    let renamed = take_renamed(&mut missing, &mut extra);
+    let renamed = Renamed::take(&mut missing, &mut extra, (expected, actual));
     let absent = wholes(&missing);
     let surplus = wholes(&extra);
     missing.retain(|object| !is_part(object, &absent));
@@ -91,9 +92,10 @@ pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) ->
     let pairs = expected
         .iter()
         .filter_map(|object| Some((object, actual.get(&object.key())?)))
-        .chain(renamed);
+        .chain(renamed.pairs.iter().copied());
     for (object, actual) in pairs {
-        let changes = changes(object, actual, owner);
+        let mut changes = changes(object, actual, owner);
+        changes.retain(|change| !renamed.explains(actual, change));
         if !changes.is_empty() {
             rest.push(Difference {
                 changes,
@@ -132,45 +134,6 @@ fn order(object: &Object) -> (Kind, u8, String) {
         _ => 1,
     };
     (object.kind, rank, object.label())
-}
-
-/// Pairs of a missing and an extra part of one table that differ in the name only, and of sequences
-/// that are behind one identity. Columns are paired only where there is no doubt: the alternative
-/// would be to discard one.
-fn take_renamed<'a>(
-    missing: &mut Vec<&'a Object>,
-    extra: &mut Vec<&'a Object>,
-) -> Vec<(&'a Object, &'a Object)> {
-    let same = |one: &Object, other: &Object| {
-        let kinds = [Kind::Column, Kind::Constraint, Kind::Index, Kind::Sequence];
-        let property = |object: &Object, name| object.get(name).map(str::to_owned);
-        // A column has one identity.
-        let numbers = property(one, "identity of");
-        kinds.contains(&one.kind)
-            && (one.kind, &one.table) == (other.kind, &other.table)
-            && match one.kind {
-                Kind::Column => one.properties == other.properties,
-                Kind::Sequence => numbers.is_some() && numbers == property(other, "identity of"),
-                _ => ["definition", "unique"]
-                    .iter()
-                    .all(|name| property(one, name) == property(other, name)),
-            }
-    };
-    let (wanted, held) = (missing.clone(), extra.clone());
-    let mut pairs = Vec::new();
-    missing.retain(|object| {
-        let Some(at) = extra.iter().position(|other| same(object, other)) else {
-            return true;
-        };
-        let rivals = wanted.iter().filter(|other| same(other, object)).count()
-            + held.iter().filter(|other| same(object, other)).count();
-        if object.kind == Kind::Column && rivals > 2 {
-            return true;
-        }
-        pairs.push((*object, extra.remove(at)));
-        false
-    });
-    pairs
 }
 
 /// The tables, views and columns among objects, by full name.

@@ -11,6 +11,7 @@ mod function;
 mod object;
 mod read;
 mod reconcile;
+mod renamed;
 mod sequence;
 mod step;
 

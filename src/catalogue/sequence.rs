@@ -78,7 +78,7 @@ pub(super) fn surplus(sequence: &Object, context: &Context<'_>) -> Vec<String> {
 /// Takes the default from the columns that draw from a sequence which goes: what they should have
 /// in its place comes with the column.
 fn without_users(sequence: &Object, context: &Context<'_>) -> Vec<String> {
-    let draws = format!("nextval('{}'::regclass)", sequence.name.replace('\'', "''"));
+    let draws = draws_from(sequence);
     let users = context.actual.iter().filter(|object| {
         object.kind == Kind::Column
             && object.text("default").contains(&draws)
@@ -89,6 +89,11 @@ fn without_users(sequence: &Object, context: &Context<'_>) -> Vec<String> {
         format!("ALTER TABLE {table} ALTER COLUMN {id} DROP DEFAULT;")
     });
     users.collect()
+}
+
+/// The default of a column that draws from it.
+pub(super) fn draws_from(sequence: &Object) -> String {
+    format!("nextval('{}'::regclass)", sequence.name.replace('\'', "''"))
 }
 
 /// Whether a sequence has the name that the one of an identity needs.

@@ -9,7 +9,7 @@ use crate::cli::{Global, MigrateArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::invariants::{self, Catalogue};
-use crate::migrations::{self, Broken, Options, Precheck, SavedPlan, Stop};
+use crate::migrations::{self, Auditor, Broken, Options, Precheck, SavedPlan, Stop};
 use crate::output::progress::Terminal;
 use crate::report::{CheckStatus, Report};
 
@@ -44,17 +44,27 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<(Outcome, Optio
 
 /// The audit, for the checks that migrations name.
 pub(super) fn precheck() -> Precheck {
-    Precheck::by(broken)
+    Precheck::by(Audit)
+}
+
+/// The checks of `verify`.
+struct Audit;
+
+impl Auditor for Audit {
+    fn know(&self, ids: &[String]) -> Result<()> {
+        Catalogue::load(None)?.select(ids, &[], false).map(drop)
+    }
+
+    fn broken(&self, client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
+        broken(client, ids)
+    }
 }
 
 /// The checks that do not hold, with some of the rows.
-fn broken(client: Option<&mut Client>, ids: &[String]) -> Result<Vec<Broken>> {
+fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
     const SHOWN: u32 = 5;
     let catalogue = Catalogue::load(None)?;
     let selection = catalogue.select(ids, &[], false)?;
-    let Some(client) = client else {
-        return Ok(Vec::new());
-    };
     let options = invariants::Options {
         evidence: SHOWN,
         ..invariants::Options::default()

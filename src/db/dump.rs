@@ -43,7 +43,7 @@ impl Dumper {
     pub fn for_server(server_major: u32) -> Result<Self> {
         // Named by hand, it need not have a server as well.
         let named = env::var_os("CREDITDB_PG_BIN").map(PathBuf::from);
-        let mut folders: Vec<PathBuf> = named.into_iter().chain(find_binaries()).collect();
+        let mut folders = Vec::from_iter(named.map_or_else(find_binaries, Ok));
         let debian = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()

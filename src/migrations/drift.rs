@@ -40,6 +40,7 @@ pub fn drift(
     let replayed = if set.is_embedded() {
         None
     } else {
+        client.batch_execute(session::STAY)?;
         // Whatever there is to remark is remarked below, where it counts.
         let mut transaction = session::read_only(client)?;
         let version = recorded(&mut transaction, set, &expected::Silent)?.1;
@@ -100,7 +101,8 @@ fn recorded(
     set: &Set,
     progress: &dyn Progress,
 ) -> Result<(History, i32)> {
-    let history = History::read(client, set.history_schema)?;
+    let place = Place::find(client, set.history_schema)?;
+    let history = History::at(&place, client)?;
     let Some(newest) = history.newest() else {
         return Err(
             Error::refused("nothing is recorded as applied, so nothing is expected")
@@ -128,7 +130,9 @@ fn recorded(
         ))
         .hint(set.command("status") + " shows the whole history"));
     }
-    refuse_half_done(client, set, &history, progress)?;
+    if place.has_log {
+        refuse_half_done(client, set, (&history, &place), progress)?;
+    }
     Ok((history, newest))
 }
 
@@ -137,12 +141,11 @@ fn recorded(
 fn refuse_half_done(
     transaction: &mut Transaction<'_>,
     set: &Set,
-    history: &History,
+    (history, place): (&History, &Place),
     progress: &dyn Progress,
 ) -> Result<()> {
     let is_pending = |file: &File| history.find(file.version()).is_none();
-    let place = Place::find(transaction, set.history_schema)?;
-    if !place.has_log || !set.files.iter().any(is_pending) {
+    if !set.files.iter().any(is_pending) {
         return Ok(());
     }
     let log = log::table(history);
@@ -153,7 +156,7 @@ fn refuse_half_done(
         ));
         return Ok(());
     }
-    let log = Log::read(transaction, &place)?;
+    let log = Log::read(transaction, place)?;
     let changed = half_done::changed_modes(set, history, &log);
     let (unfinished, _) = half_done::problems(transaction, set, history, &log)?;
     let Some(first) = changed.iter().chain(&unfinished).next() else {

@@ -94,9 +94,7 @@ pub(super) fn replay(
     let server = Throwaway::start(&settings).map_err(|e| e.during(doing))?;
     let target = server.target("postgres")?;
     let mut client = target.connect()?;
-    for schema in &ground.schemas {
-        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
-    }
+    prepare(&mut client, ground)?;
     let mut replayed = Vec::new();
     for version in versions {
         let options = Options {
@@ -113,6 +111,20 @@ pub(super) fn replay(
         replayed.push(found);
     }
     Ok(replayed)
+}
+
+/// A file may take on each of the roles, and nobody knows what it was allowed to do.
+fn prepare(client: &mut Client, ground: &Ground) -> Result<()> {
+    for role in &ground.roles {
+        client.batch_execute(&format!(
+            "DO $$ BEGIN CREATE ROLE {role} SUPERUSER;
+             EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        ))?;
+    }
+    for schema in &ground.schemas {
+        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+    }
+    Ok(())
 }
 
 fn look(client: &mut Client, version: i32) -> Result<Replayed> {

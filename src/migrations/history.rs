@@ -34,6 +34,14 @@ impl History {
     /// would panic on it.
     pub fn read(client: &mut impl GenericClient, schema: Option<&str>) -> Result<Self> {
         let place = Place::find(client, schema)?;
+        Self::at(&place, client)
+    }
+
+    /// Reads the history in its place.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn at(place: &Place, client: &mut impl GenericClient) -> Result<Self> {
         let rows = session::rows(client, &place.rows_query())
             .map_err(|e| Error::from(e).during("reading the history"))?;
         Self::of(place, &rows)
@@ -43,7 +51,7 @@ impl History {
     ///
     /// # Errors
     /// A row that refinery did not write.
-    pub fn of(place: Place, rows: &[SimpleQueryRow]) -> Result<Self> {
+    pub fn of(place: &Place, rows: &[SimpleQueryRow]) -> Result<Self> {
         let mut rows = rows
             .iter()
             .map(|row| read(row).ok_or_else(|| malformed(&place.table, row)))
@@ -51,8 +59,8 @@ impl History {
         rows.sort_by_key(|row| row.version);
         Ok(Self {
             rows,
-            table: place.table,
-            schema: place.schema,
+            table: place.table.clone(),
+            schema: place.schema.clone(),
         })
     }
 

@@ -35,7 +35,7 @@ pub use apply::{attempt, migrate};
 pub use drift::{DriftOptions, drift};
 pub use options::{Options, Stop};
 pub use plan::{SavedPlan, plan};
-pub use precheck::{Broken, Precheck};
+pub use precheck::{Auditor, Broken, Precheck};
 pub use rehearse::{RehearsalOptions, rehearse};
 pub use set::Set;
 pub use standing::status;

@@ -3,7 +3,8 @@
 //! the audit says so beforehand, and which rows.
 //!
 //! The audit is no business of this module, so whoever calls [`migrate`](super::migrate) hands it
-//! over.
+//! over. A few of the embedded files were released before it was known what can stand in their way;
+//! those questions are ours.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,21 +30,29 @@ pub struct Broken {
     pub subjects: Vec<String>,
 }
 
-/// Evaluates checks by their ids, on a database at whatever schema version it is; returns those
-/// that do not hold. Without a database, only whether there are such checks; one that there is not
-/// is wrong usage.
-type Evaluate = dyn Fn(Option<&mut Client>, &[String]) -> Result<Vec<Broken>> + Send + Sync;
+/// Whoever evaluates checks.
+pub trait Auditor: Send + Sync {
+    /// Whether there are such checks.
+    ///
+    /// # Errors
+    /// Wrong usage, where there is one that is none.
+    fn know(&self, ids: &[String]) -> Result<()>;
+
+    /// Those that do not hold, on a database at whatever schema version it is.
+    ///
+    /// # Errors
+    /// A check that could not be evaluated.
+    fn broken(&self, client: &mut Client, ids: &[String]) -> Result<Vec<Broken>>;
+}
 
 /// The audit, as far as migrations need it; by default it finds nothing.
 #[derive(Clone, Default)]
-pub struct Precheck(Option<Arc<Evaluate>>);
+pub struct Precheck(Option<Arc<dyn Auditor>>);
 
 impl Precheck {
-    /// Lets a function evaluate the checks.
-    pub fn by(
-        evaluate: impl Fn(Option<&mut Client>, &[String]) -> Result<Vec<Broken>> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Some(Arc::new(evaluate)))
+    /// Lets somebody evaluate the checks.
+    pub fn by(auditor: impl Auditor + 'static) -> Self {
+        Self(Some(Arc::new(auditor)))
     }
 }
 
@@ -57,10 +66,10 @@ impl fmt::Debug for Precheck {
     }
 }
 
-/// Whether the rows that are there let the files pass.
+/// Whether what is there lets the files pass.
 ///
 /// # Errors
-/// Refused, with the rows that do not, or with a file that names no check; undecided when a check
+/// Refused, with what does not, or with a file that names no check; undecided when a check
 /// could not be evaluated.
 pub(super) fn pass(
     precheck: &Precheck,
@@ -68,12 +77,17 @@ pub(super) fn pass(
     set: &Set,
     files: &[&File],
 ) -> Result<()> {
-    let Some(evaluate) = &precheck.0 else {
+    if set.is_embedded() {
+        obstacles(client, files)?;
+    }
+    let Some(auditor) = &precheck.0 else {
         return Ok(());
     };
     // The build looks at those of the embedded files.
     for file in files.iter().filter(|_| !set.is_embedded()) {
-        evaluate(None, &named_by(file)).map_err(|error| unfit(file, &error))?;
+        auditor
+            .know(&named_by(file))
+            .map_err(|error| unfit(file, &error))?;
     }
     let checks: BTreeSet<String> = files.iter().flat_map(|file| named_by(file)).collect();
     // Before the first version there are no rows, and no tables to ask.
@@ -81,11 +95,49 @@ pub(super) fn pass(
         return Ok(());
     }
     let ids: Vec<String> = checks.into_iter().collect();
-    let broken = evaluate(Some(client), &ids)?;
+    let broken = auditor.broken(client, &ids)?;
     if broken.is_empty() {
         return Ok(());
     }
     Err(refused(&broken, files))
+}
+
+/// What else can stand in the way of a version: queries for it in words, with the next step.
+const OBSTACLES: [(i32, &str); 2] = [
+    (17, include_str!("precheck/V17.sql")),
+    (21, include_str!("precheck/V21.sql")),
+];
+
+fn obstacles(client: &mut Client, files: &[&File]) -> Result<()> {
+    const SHOWN: usize = 5;
+    for (version, query) in OBSTACLES {
+        let Some(file) = files.iter().find(|file| file.version() == version) else {
+            continue;
+        };
+        if session::schema_version(client)?.is_none() {
+            continue;
+        }
+        let mut transaction = session::read_only(client)?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0")?;
+        let found = session::rows(&mut transaction, query)?;
+        transaction.commit()?;
+        if found.is_empty() {
+            continue;
+        }
+        let path = &file.path;
+        let mut error = Error::refused(format!("what is there does not let \"{path}\" pass"));
+        let mut steps = Vec::new();
+        for row in found.iter().take(SHOWN) {
+            let what = row.get(0).unwrap_or_default();
+            error = error.detail(format!("- {}", plain(what)));
+            steps.extend(row.get(1).filter(|step| !steps.contains(step)));
+        }
+        if found.len() > SHOWN {
+            error = error.detail("  …");
+        }
+        return Err(error.hint(steps.join("\n")));
+    }
+    Ok(())
 }
 
 fn unfit(file: &File, error: &Error) -> Error {

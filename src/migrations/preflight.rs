@@ -13,6 +13,7 @@ use postgres::{Client, SimpleQueryMessage};
 use super::history::History;
 use super::set::File;
 use crate::db::Target;
+use crate::db::session::STAY;
 use crate::error::{Error, Kind, Result};
 
 pub(super) use disk::check as disk;
@@ -21,13 +22,15 @@ pub(super) use privileges::check as privileges;
 /// How long to wait for a second connection, which serves a question only.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether this session can change anything, and is one session.
+/// Whether this session can change anything, and is one session; from here on it lasts.
 ///
 /// # Errors
 /// Refused, with the reason.
 pub(super) fn session(target: &Target, client: &mut Client) -> Result<()> {
     one_session(target, client)?;
-    writable(client)
+    writable(client)?;
+    client.batch_execute(STAY)?;
+    Ok(())
 }
 
 /// Whether this session can change anything.

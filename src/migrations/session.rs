@@ -118,7 +118,8 @@ impl Session<'_> {
                 }
             }
         }
-        let end = format!("{}; {}; COMMIT", row.join("; "), self.also);
+        // A role that the text has set need not be allowed to write here, and ends with the text.
+        let end = format!("RESET ROLE; {}; {}; COMMIT", row.join("; "), self.also);
         self.client
             .batch_execute(&end)
             .map_err(|e| Failure::new(&e, None, true))

@@ -133,7 +133,8 @@ impl Set {
                 let message = format!("\"{shown}\" is a migration in Rust");
                 let hint = "run it with the program that it is part of, or rewrite it as SQL";
                 set.problem("misnamed", None, message, hint);
-            } else if name.ends_with(".sql") {
+            } else if name.to_ascii_lowercase().ends_with(".sql") {
+                // Under another ending, such as ".SQL", refinery does not look at it.
                 let text = files::read(&path)?;
                 set.add(&name, shown, &text);
             }

@@ -51,7 +51,7 @@ pub(super) fn inspect_within(transaction: &mut Transaction<'_>, set: &Set) -> Re
     let rows = |at: usize| answers.get(at).map_or(&[][..], Vec::as_slice);
     let log = Log::of(&place, rows(1));
     let schema_version = session::single(rows(2));
-    let history = History::of(place, rows(0))?;
+    let history = History::of(&place, rows(0))?;
     let mut problems = set.problems.clone();
     let is_pending = |file: &&File| history.find(file.version()).is_none();
     problems.extend(set.files.iter().filter(is_pending).flat_map(File::problems));

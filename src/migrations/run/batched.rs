@@ -82,8 +82,11 @@ fn one(
     statement: &Numbered,
     batch: &Batch,
 ) -> std::result::Result<u64, Trouble> {
+    // That of transactions is there since PostgreSQL 17.
     let limit = format!(
-        "SET LOCAL statement_timeout = {}",
+        "SET LOCAL statement_timeout = {};
+         SELECT CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+                     THEN pg_catalog.set_config('transaction_timeout', '0', true) END",
         deployer.options.batch_timeout.as_millis()
     );
     let Deployer { client, watch, .. } = deployer;

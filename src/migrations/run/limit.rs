@@ -1,6 +1,6 @@
 //! Which limit ended a statement that took too long, and the command that gives it more time. The
-//! limits of options are ours; `statement_timeout` is left as the role or the database has it,
-//! because whoever set it may have meant migrations, too.
+//! limits of options are ours; `statement_timeout` and `transaction_timeout` are left as the role or
+//! the database has them, because whoever set them may have meant migrations, too.
 
 use std::time::Duration;
 
@@ -23,6 +23,12 @@ pub(super) struct Limit {
 
 /// The limit behind a failure; none where it was something else, or where nobody can tell.
 pub(super) fn reached(deployer: &Deployer<'_>, file: &File, failure: &Failure) -> Option<Limit> {
+    // The words of a server that ends the session may get lost.
+    let (error, statement) = (&failure.error, &failure.statement);
+    let without_words = error.connection_lost && error.sqlstate.is_none() && statement.is_some();
+    if error.sqlstate.as_deref() == Some("25P04") || without_words {
+        return of_session(deployer, "transaction_timeout").ok().flatten();
+    }
     let is_wanted = deployer.options.stop.is_set() || failure.error.message.ends_with(BY_USER);
     if !failure.is_cancelled() || is_wanted {
         return None;
@@ -42,7 +48,7 @@ pub(super) fn reached(deployer: &Deployer<'_>, file: &File, failure: &Failure) -
             words: format!("\"{}\" sets {SETTING} itself", file.path),
             command: format!("{}, with more time in \"{}\"", migrate(deployer), file.path),
         }),
-        _ => of_session(deployer).ok().flatten(),
+        _ => of_session(deployer, SETTING).ok().flatten(),
     }
 }
 
@@ -82,13 +88,13 @@ fn sets_it(file: &File) -> bool {
 }
 
 /// What a new session has, as the one that failed had it.
-fn of_session(deployer: &Deployer<'_>) -> Result<Option<Limit>> {
+fn of_session(deployer: &Deployer<'_>, setting: &str) -> Result<Option<Limit>> {
     let mut client = deployer.target.connect()?;
-    let rows = session::rows(
-        &mut client,
+    let query = format!(
         "SELECT current_setting(name), source, current_user, current_database()
-           FROM pg_catalog.pg_settings WHERE name = 'statement_timeout' AND setting <> '0'",
-    )?;
+           FROM pg_catalog.pg_settings WHERE name = '{setting}' AND setting <> '0'"
+    );
+    let rows = session::rows(&mut client, &query)?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
@@ -103,10 +109,10 @@ fn of_session(deployer: &Deployer<'_>) -> Result<Option<Limit>> {
         _ => "for the server".to_owned(),
     };
     Ok(Some(Limit {
-        words: format!("{SETTING} is {limit}, set {place}"),
+        words: format!("{setting} is {limit}, set {place}"),
         command: match text(1) {
-            "client" => format!("{}, with more time in -c {SETTING}", migrate(deployer)),
-            _ => format!("PGOPTIONS='-c {SETTING}=0' {}", migrate(deployer)),
+            "client" => format!("{}, with more time in -c {setting}", migrate(deployer)),
+            _ => format!("PGOPTIONS='-c {setting}=0' {}", migrate(deployer)),
         },
     }))
 }

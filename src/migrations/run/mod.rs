@@ -90,10 +90,12 @@ impl Deployer<'_> {
             "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL;
              SET lock_timeout = {};
              SET idle_in_transaction_session_timeout = {};
+             {};
              SET quote_all_identifiers = off;
              SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",
             self.options.lock_timeout.as_millis(),
             session::SILENCE.as_millis(),
+            session::STAY,
         );
         if self.checks_connection {
             // When we are killed, whatever the server runs for us ends within seconds.

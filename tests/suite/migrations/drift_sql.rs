@@ -234,3 +234,88 @@ fn sequences_are_logged_as_the_migrations_make_them() {
     let found = made.drift();
     assert_eq!(found["differences"].as_array().unwrap().len(), 1, "{found}");
 }
+
+/// The highest id that was given out is known to the sequence alone, once its row is gone; a column
+/// holds all ids there are.
+#[test]
+fn a_serial_column_and_its_sequence_get_their_names_back() {
+    let made = Made::of(
+        "CREATE TABLE t (id bigserial, note text, PRIMARY KEY (id, note), CHECK (id > 0));
+         CREATE UNIQUE INDEX t_id_lower ON t (id, lower(note)) WHERE id > 1;
+         INSERT INTO t (note) SELECT 'old' FROM generate_series(1, 3)",
+    );
+    let sequence = "ALTER SEQUENCE t_id_seq RENAME TO numbers";
+    let column = "ALTER TABLE t RENAME COLUMN id TO number";
+    made.database.execute("DELETE FROM t WHERE id > 1");
+    for (given, by_hand) in [sequence, column, &format!("{sequence}; {column}")]
+        .into_iter()
+        .enumerate()
+    {
+        made.database.execute(by_hand);
+        let found = made.drift();
+        let sql = statements(&found);
+        let renames = sql.iter().all(|sql| sql.contains(" RENAME "));
+        assert!(
+            renames && sql.len() == by_hand.matches("ALTER").count(),
+            "{found:#}"
+        );
+        let mut client = made.repaired("");
+        let next = "INSERT INTO t (note) VALUES ('new') RETURNING id";
+        let next: i64 = client.query_one(next, &[]).unwrap().get(0);
+        assert_eq!(next, 4 + i64::try_from(given).unwrap(), "{by_hand}");
+    }
+}
+
+/// A gateway goes on writing while somebody finds out what to do about the values.
+#[test]
+fn a_type_that_cannot_be_changed_back_leaves_the_default_alone() {
+    let made = Made::of("CREATE TABLE t (i int NOT NULL DEFAULT 7, note text)");
+    let mut client = made.database.connect();
+    client
+        .batch_execute(
+            "ALTER TABLE t ALTER COLUMN i DROP DEFAULT, ALTER COLUMN i TYPE text,
+                           ALTER COLUMN i SET DEFAULT 'seven';
+             INSERT INTO t VALUES ('six')",
+        )
+        .unwrap();
+    let found = made.drift();
+    for sql in statements(&found) {
+        client.batch_execute(sql).unwrap_err();
+    }
+    client
+        .batch_execute("INSERT INTO t (note) VALUES ('new'); DELETE FROM t")
+        .unwrap();
+    made.repaired("");
+}
+
+/// What the server would do to values without a word is refused, or stands above the statement.
+#[test]
+fn a_type_that_holds_less_is_not_changed_back_in_silence() {
+    let made = Made::of(
+        "CREATE TABLE t (word varchar(5), balance numeric(20,8) DEFAULT 0, count int,
+                         price numeric(10,4), at timestamptz)",
+    );
+    made.database.execute(
+        "ALTER TABLE t ALTER word TYPE text, ALTER balance TYPE numeric(24,10),
+                       ALTER count TYPE double precision, ALTER price TYPE numeric(8,2),
+                       ALTER at TYPE timestamp;
+         INSERT INTO t (word) VALUES ('longer')",
+    );
+    let found = made.drift();
+    let sql = statements(&found);
+    let told = |column: &str| {
+        let column = format!(" COLUMN {column} TYPE ");
+        let sql = sql.iter().find(|sql| sql.contains(&column)).unwrap();
+        sql.split_once('\n').unwrap().0
+    };
+    for column in ["balance", "count"] {
+        assert!(told(column).ends_with("; it rounds values that have more digits"));
+    }
+    let zone = "; times without a zone are those of the session's TimeZone";
+    assert!(told("at").ends_with(zone));
+    assert_eq!(told("price"), "-- this may rewrite the table");
+    let mut client = made.database.connect();
+    let narrower = sql.iter().find(|sql| sql.contains("COLUMN word")).unwrap();
+    client.batch_execute(narrower).unwrap_err();
+    made.repaired("UPDATE t SET word = 'short'");
+}

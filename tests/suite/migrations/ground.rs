@@ -65,3 +65,45 @@ fn a_schema_that_came_after_the_history_takes_no_part_in_a_replay() {
     database.execute(&format!("CREATE SCHEMA \"{}\"", role.name));
     with("drift").succeeds();
 }
+
+/// Where an administrator makes schemas and roles, the files only use them.
+#[test]
+fn a_replay_has_the_schemas_and_roles_that_the_files_use() {
+    let database = Database::empty();
+    let reader = Role::named(&database, "Reader", "");
+    let owner = Role::named(&database, "owner", "");
+    let sql = format!(
+        "CREATE TABLE a (i int); CREATE TABLE audit.a (i int);
+         GRANT SELECT ON a TO \"{}\"; SET ROLE {}; CREATE TABLE app.a (i int);",
+        reader.name, owner.name
+    );
+    let folder = Folder::with(&[
+        ("V1__a.sql", &sql[..]),
+        (
+            "V2__b.sql",
+            "DO $$ BEGIN EXECUTE 'CREATE SCHEMA made'; END $$; CREATE TABLE made.a (i int);",
+        ),
+    ]);
+    database.execute(&format!(
+        "CREATE SCHEMA audit; CREATE SCHEMA app AUTHORIZATION {0}; GRANT {0} TO CURRENT_USER;
+         CREATE SCHEMA others; CREATE TABLE others.a (i int);
+         ALTER DATABASE {1} SET search_path = public, made",
+        owner.name,
+        database.name()
+    ));
+    let with = |command: &str| creditdb([command, "--migrations", folder.arg()]).on(&database.url);
+    with("migrate").succeeds();
+    let drift = with("drift").exits(1);
+    let others = drift.stdout.matches("\ndifferent ").count();
+    assert!(
+        others == 1 && !drift.stdout.contains("missing"),
+        "{}",
+        drift.stdout
+    );
+    database.execute("ALTER TABLE app.a OWNER TO CURRENT_USER");
+    with("drift").succeeds();
+    database.execute("DROP TABLE audit.a");
+    let drift = with("drift").exits(1);
+    let lost = drift.stdout.contains("missing table audit.a\n");
+    assert!(lost, "{}", drift.stdout);
+}

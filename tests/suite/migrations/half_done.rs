@@ -4,6 +4,7 @@ use super::separate::{file, with_table};
 use super::{exists, history, migrate};
 use crate::support::folder::Folder;
 use crate::support::program::creditdb;
+use crate::support::role::Role;
 use crate::support::server::Database;
 
 /// A file that was cut off after one of its two statements.
@@ -175,6 +176,20 @@ fn a_later_session_has_the_settings_and_the_role_of_the_first() {
     let by = "SELECT count(*) FROM creditdb_migration_log WHERE deployer <> session_user";
     let by: i64 = database.connect().query_one(by, &[]).unwrap().get(0);
     assert_eq!(by, 0);
+}
+
+/// A file makes its objects as their owner, who need not be allowed to write what is applied.
+#[test]
+fn a_role_that_a_file_sets_does_not_record() {
+    let database = Database::empty();
+    let role = Role::new(&database, "");
+    database.execute(&format!("GRANT ALL ON SCHEMA public TO {}", role.name));
+    let sql = format!("SET ROLE {};\nCREATE TABLE one (a int);", role.name);
+    let folder = Folder::with(&[("V1__x.sql", sql)]);
+    migrate(&folder, &database).succeeds();
+    let owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'one'";
+    let owner: String = database.connect().query_one(owner, &[]).unwrap().get(0);
+    assert_eq!(owner, role.name);
 }
 
 /// Deployers may have a role as a setting, and no rights of their own.

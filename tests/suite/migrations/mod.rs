@@ -11,6 +11,7 @@ mod faults;
 mod foreign_sets;
 mod ground;
 mod half_done;
+mod limits;
 mod lock_table;
 mod locks;
 mod plan;

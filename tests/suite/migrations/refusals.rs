@@ -113,6 +113,7 @@ fn names_that_do_not_parse() {
         "V7__a-b.sql",
         "V7.1__c.sql",
         "V99999999999__d.sql",
+        "V7__e.SQL",
     ];
     for name in names {
         folder.write(name, "SELECT 1;");

@@ -57,6 +57,62 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
     creditdb(["migrate"]).on(&database.url).succeeds();
 }
 
+/// What others tied to the key of the entries, and what no index has room for. The steps that are told
+/// are those that help.
+#[test]
+fn what_else_stands_in_the_way_is_told_before_the_first_statement() {
+    let database = Database::at("1.0.0");
+    let mut client = database.connect();
+    client
+        .batch_execute(&format!(
+            "SELECT add_user_credits('{USER}', 10, 'purchase', long, NULL),
+                    debit_user_credits('{USER}', 10, 'refund', long, NULL),
+                    add_user_credits('{USER}', 1, 'bonus', repeat('long ', 1000), NULL)
+               FROM (SELECT string_agg(encode(sha256(n::text::bytea), 'base64'), '')
+                       FROM generate_series(1, 70) AS n) AS reference (long);
+             CREATE TABLE invoices (entry bigint, of_user uuid, CONSTRAINT \"of\"
+                 FOREIGN KEY (entry, of_user) REFERENCES credit_transactions (id, user_id));
+             INSERT INTO invoices SELECT id, user_id FROM credit_transactions;
+             CREATE VIEW grouped AS SELECT user_id, amount FROM credit_transactions GROUP BY id, user_id"
+        ))
+        .unwrap();
+    let before = contents(&mut client);
+    let refused = |file: &str| {
+        let stderr = creditdb(["migrate"]).on(&database.url).exits(4).stderr;
+        assert!(stderr.contains(&format!("\"{file}\" pass\n")), "{stderr}");
+        stderr
+    };
+    let stderr = refused("V17__replace_primary_key.sql");
+    let view =
+        "\ndrop grouped; after the upgrade, make it again with each of its columns in GROUP BY\n";
+    assert!(stderr.contains(view), "{stderr}");
+    let steps = stderr.lines().find_map(|line| line.strip_prefix("hint: "));
+    let (now, later) = steps.unwrap().split_once("; after the upgrade: ").unwrap();
+    assert_eq!(contents(&mut client), before);
+    client.batch_execute("DROP VIEW grouped").unwrap();
+    client.batch_execute(now).unwrap();
+
+    let stderr = refused("V21__index_references.sql");
+    let entries = stderr.matches("\n- reference of entry ").count();
+    assert!(
+        entries == 2 && stderr.contains(", 3080 bytes\n"),
+        "{stderr}"
+    );
+    let update = stderr.lines().find_map(|line| line.strip_prefix("hint: "));
+    client.batch_execute(update.unwrap()).unwrap();
+    creditdb(["migrate"]).on(&database.url).succeeds();
+    client.batch_execute(later).unwrap();
+    client
+        .batch_execute(
+            "CREATE VIEW grouped AS
+             SELECT user_id, amount FROM credit_transactions GROUP BY id, user_id, amount",
+        )
+        .unwrap();
+    let references = "SELECT count(DISTINCT reference_id) FROM credit_transactions";
+    let references: i64 = client.query_one(references, &[]).unwrap().get(0);
+    assert_eq!(references, 2);
+}
+
 /// Whatever they say: it is no line of ours, and does nothing to a terminal.
 #[test]
 fn rows_in_the_way_are_named_without_their_control_characters() {

@@ -138,16 +138,25 @@ fn drop_index(deployer: &mut Deployer<'_>, index: &str, limit: Duration) -> Resu
 /// behind, and it has to wait for older transactions, so only its total time is limited. Afterwards
 /// the limits are those from before, which the file may have set.
 fn outside(deployer: &mut Deployer<'_>, sql: &str, limit: Duration) -> Result<(), postgres::Error> {
-    const LIMITS: [&str; 2] = ["lock_timeout", "statement_timeout"];
+    let limit = limit.as_millis().to_string();
+    let limits = [
+        ("lock_timeout", "0"),
+        ("statement_timeout", &limit),
+        // Servers have it since PostgreSQL 17.
+        ("transaction_timeout", "0"),
+    ];
     let Deployer { client, watch, .. } = deployer;
-    let current = LIMITS.map(|name| format!("current_setting('{name}')"));
+    let current = limits.map(|(name, _)| format!("current_setting('{name}', true)"));
     let before = session::rows(client, &format!("SELECT {}", current.join(", ")))?;
-    client.batch_execute(&format!(
-        "SET lock_timeout = 0; SET statement_timeout = {}",
-        limit.as_millis()
-    ))?;
+    let before = before.first();
+    let set = |value: &dyn Fn(usize, &str) -> String| {
+        let known = limits.iter().enumerate().filter_map(|(at, (name, _))| {
+            let before = before?.get(at)?;
+            Some(format!("SET {name} = {}", value(at, before)))
+        });
+        known.collect::<Vec<_>>().join("; ")
+    };
+    client.batch_execute(&set(&|at, _| limits[at].1.to_owned()))?;
     let result = watch.during(Task::Build, || client.batch_execute(sql));
-    let value = |at| before.first().and_then(|row| row.get(at)).unwrap_or("0");
-    let set = |at| format!("SET {} = {}", LIMITS[at], quote_literal(value(at)));
-    result.and(client.batch_execute(&format!("{}; {}", set(0), set(1))))
+    result.and(client.batch_execute(&set(&|_, before| quote_literal(before))))
 }
