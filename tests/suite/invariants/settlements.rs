@@ -303,3 +303,66 @@ fn parts_of_a_refund_are_booked_as_documented() {
         assert_eq!(found(&database), [""; 0]);
     }
 }
+
+/// The one who paid had a part of it back already; the three findings are one request, and are settled
+/// once. When it was the payer who sent it, the log is wrong.
+#[test]
+fn a_request_of_another_user_is_charged_once_and_given_back_once() {
+    let other = "00000000-0000-4000-8000-000000000002";
+    for schema in ["1.0.0", NEWEST.0] {
+        let database = ledger(
+            schema,
+            &format!(
+                "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_b', NULL);
+                 SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL);
+                 SELECT public.add_user_credits('$user', 2, 'refund', 'req_a', 'In part');
+                 SELECT public.add_user_credits('{other}', 100, 'purchase', 'pay_2', NULL);
+                 {}; {}",
+                logged("req_a", &[5]).replace("$user", other),
+                logged("req_b", &[5]),
+            ),
+        );
+        database.execute(
+            "UPDATE public.llm_usage_log SET created_at = created_at - interval '1 day'
+              WHERE request_id = 'req_b'",
+        );
+        let ids = [
+            "charge-without-usage",
+            "usage-unbilled",
+            "usage-user-mismatch",
+        ];
+        assert_eq!(found(&database), ids);
+        for id in &ids[..2] {
+            let text = remedy(id);
+            let first = "settle usage-user-mismatch first, where it names the request, and audit";
+            assert!(text.starts_with(first), "{text}");
+        }
+        let text = remedy("usage-user-mismatch");
+        let log = database.copy();
+        log.execute(
+            &statement(&text, "UPDATE ", "<log row>")
+                .replace("<user of the entry>", &format!("'{USER}'"))
+                .replace(
+                    "<log row>",
+                    "(SELECT max(id) FROM public.llm_usage_log) - 1",
+                ),
+        );
+        assert_eq!(found(&log), [""; 0], "{schema}");
+        let ask = statement(&text, "SELECT -sum(amount)", "'admin_adjustment')")
+            .replace("<user of the entry>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'");
+        assert_eq!(printed(&database, &ask), Some(3.0));
+        let give = statement(&text, "SELECT * FROM public.add_user_credits", "<reason>)")
+            .replace("<user of the entry>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'")
+            .replace("<charged>", "3")
+            .replace("<reason>", "'Of another user'");
+        database.execute(&further(&text, &give, 2));
+        database.execute(&format!(
+            "SELECT public.debit_user_credits('{other}', 5, 'usage', 'req_a', 'Late')"
+        ));
+        assert_eq!(found(&database), [""; 0], "{schema}");
+        let all = "SELECT sum(balance) FROM public.user_credits";
+        assert_eq!(printed(&database, all), Some(190.0));
+    }
+}
