@@ -271,3 +271,27 @@ fn a_sequence_that_is_behind_is_set_above_what_others_have_drawn() {
     ));
     assert_eq!(found(&database), [""; 0]);
 }
+
+/// The number of the last entry comes back with the balance, unless somebody was faster.
+#[test]
+fn a_balance_row_that_was_lost_comes_back_with_its_number() {
+    let sound = Database::migrated();
+    sound.execute(LEDGER);
+    let lost = "SET session_replication_role = replica; DELETE FROM public.user_credits";
+    sound.execute(lost);
+    let text = remedy("balance-row-missing");
+    let user = format!("'{USER}'");
+    let insert = statement(&text, "INSERT INTO", "DO NOTHING")
+        .replace("<user>", &user)
+        .replace("<expected>", "90");
+    let number = statement(&text, "UPDATE ", "last_entry_seq = 0").replace("<user>", &user);
+    let charge = format!("SELECT public.debit_user_credits('{USER}', 5, 'usage', 'late', NULL)");
+    for meanwhile in ["SELECT", &charge] {
+        let database = sound.copy();
+        assert_eq!(found(&database), ["balance-row-missing", "trial-balance"]);
+        for sql in [&insert, meanwhile, &number] {
+            database.execute(sql);
+        }
+        assert_eq!(found(&database), [""; 0], "{meanwhile}");
+    }
+}
