@@ -6,11 +6,11 @@
 -- guarded_by: nothing: no constraint can compare a row with a sum over another table
 -- why: one path debits without counting, or the cycle was moved on without setting the counter
 --   back. Users hit their allowance too early, or never.
--- remedy: set the counter to the expected value: UPDATE public.user_credits SET
---   credits_used_this_month = <expected>, updated_at = now() WHERE user_id = <user> AND
---   credits_used_this_month = <actual>; when no row was changed, audit again. Move a cycle on by
---   setting billing_cycle_start and the counter in one UPDATE, as "creditdb explain cycle-stale"
---   has it.
+-- remedy: settle cycle-start-future first, where it names the user, and audit again. Set the
+--   counter to the expected value: UPDATE public.user_credits SET credits_used_this_month =
+--   <expected>, updated_at = now() WHERE user_id = <user> AND credits_used_this_month = <actual>;
+--   when no row was changed, audit again. Move a cycle on by setting billing_cycle_start and the
+--   counter in one UPDATE, as "creditdb explain cycle-stale" has it.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "usage", "amount": -4,
 --    "created_at": "2021-01-02T00:00:00Z"}], "user_credits": [
