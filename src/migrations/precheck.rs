@@ -14,7 +14,7 @@ use postgres::Client;
 
 use super::set::{File, Set};
 use crate::db::session;
-use crate::error::{Error, Result, plain_line};
+use crate::error::{Error, Result, plain, plain_line};
 use crate::header::Header;
 
 /// What an invariant's check found.

@@ -12,6 +12,7 @@ mod naive;
 mod neighbours;
 mod output;
 mod remedies;
+mod reused;
 mod settings;
 mod settlements;
 mod skew;

@@ -44,6 +44,7 @@ const FREE: [(&str, &str); 2] = [
 fn what_was_logged_with_a_price_is_given_back_only_as_far_as_it_was_charged() {
     let charge = "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL)";
     let part = "SELECT public.add_user_credits('$user', 2, 'refund', 'req_a', 'In part')";
+    let more = "SELECT public.add_user_credits('$user', 1, 'admin_adjustment', 'req_a', 'More')";
     for (id, how) in FREE {
         let row = format!(
             "INSERT INTO public.llm_usage_log
@@ -51,7 +52,12 @@ fn what_was_logged_with_a_price_is_given_back_only_as_far_as_it_was_charged() {
                      total_tokens, credits_used, success, error_message, byok_used)
              VALUES ('$user', 'req_a', 'm', 'p', 40, 10, 50, 5, {how})"
         );
-        for done in ["SELECT", charge, &format!("{charge}; {part}")] {
+        let (in_part, in_two) = (
+            format!("{charge}; {part}"),
+            format!("{charge}; {part}; {more}"),
+        );
+        let third = format!("{in_two}; {}", more.replace("'req_a'", "'req_a part 3'"));
+        for done in ["SELECT", charge, &in_part, &in_two, &third] {
             let database = ledger("1.2.0", &format!("{done}; {row}"));
             assert_eq!(found(&database), [id], "{done}");
             follow(&database, &remedy(id));
@@ -74,17 +80,25 @@ fn follow(database: &Database, remedy: &str) {
     if charged > 0.0 {
         let give = statement(remedy, "SELECT * FROM public.add_user_credits", "')");
         let give = with(give).replace("<charged>", &charged.to_string());
-        // "with type admin_adjustment where a part was refunded before"
-        let kind = if charged < 5.0 {
-            "admin_adjustment"
-        } else {
-            "refund"
-        };
-        database.execute(&give.replace("'refund'", &format!("'{kind}'")));
+        database.execute(&further(remedy, &give, 5 - charged as u32));
     }
     let correct = statement(remedy, "UPDATE ", "<log row>");
     let id = "(SELECT id FROM public.llm_usage_log)";
     database.execute(&correct.replace("<log row>", id));
+}
+
+/// What gives credits back after so many parts were given back before, as a remedy says.
+fn further(remedy: &str, give: &str, parts: u32) -> String {
+    let kind =
+        "Where a part was refunded before, pass admin_adjustment, and where an adjustment has";
+    let name = "'<request_id> part <n>' with the next number";
+    assert!(remedy.contains(kind) && remedy.contains(name), "{remedy}");
+    match parts {
+        0 => give.to_owned(),
+        2 => give.replace("'refund'", "'admin_adjustment'"),
+        n => (give.replace("'refund'", "'admin_adjustment'"))
+            .replace("'req_a'", &format!("'req_a part {n}'")),
+    }
 }
 
 /// Log rows of a request, each with its price.
@@ -269,11 +283,14 @@ fn parts_of_a_refund_are_booked_as_documented() {
         let database = ledger(NEWEST.0, &format!("{charge}; {done}; {row}"));
         assert_eq!(found(&database), [""; 0], "{number} parts");
         assert_eq!(balance(&database), 94.0 - 28.0 * f64::from(number));
-        // A part too many is found, and taken back as printed.
+        // A part too many is found, also by a log row that says what is left, and taken back as
+        // printed.
         database.execute(&format!(
             "SELECT public.add_user_credits('{USER}', 5, 'admin_adjustment', 'req_a part 4', 'x')"
         ));
-        assert_eq!(found(&database), ["refund-within-origin"]);
+        let ids = ["refund-within-origin", "usage-amount-mismatch"];
+        let expected = if log { &ids[..1] } else { &ids };
+        assert_eq!(found(&database), expected);
         let said = finding(&database, "refund-within-origin");
         let difference = said["difference"].as_str().unwrap();
         let take = remedy("refund-within-origin");
@@ -284,5 +301,68 @@ fn parts_of_a_refund_are_booked_as_documented() {
             .replace("<reference>", "'req_a part 5'");
         database.execute(&take);
         assert_eq!(found(&database), [""; 0]);
+    }
+}
+
+/// The one who paid had a part of it back already; the three findings are one request, and are settled
+/// once. When it was the payer who sent it, the log is wrong.
+#[test]
+fn a_request_of_another_user_is_charged_once_and_given_back_once() {
+    let other = "00000000-0000-4000-8000-000000000002";
+    for schema in ["1.0.0", NEWEST.0] {
+        let database = ledger(
+            schema,
+            &format!(
+                "SELECT public.debit_user_credits('$user', 5, 'usage', 'req_b', NULL);
+                 SELECT public.debit_user_credits('$user', 5, 'usage', 'req_a', NULL);
+                 SELECT public.add_user_credits('$user', 2, 'refund', 'req_a', 'In part');
+                 SELECT public.add_user_credits('{other}', 100, 'purchase', 'pay_2', NULL);
+                 {}; {}",
+                logged("req_a", &[5]).replace("$user", other),
+                logged("req_b", &[5]),
+            ),
+        );
+        database.execute(
+            "UPDATE public.llm_usage_log SET created_at = created_at - interval '1 day'
+              WHERE request_id = 'req_b'",
+        );
+        let ids = [
+            "charge-without-usage",
+            "usage-unbilled",
+            "usage-user-mismatch",
+        ];
+        assert_eq!(found(&database), ids);
+        for id in &ids[..2] {
+            let text = remedy(id);
+            let first = "settle usage-user-mismatch first, where it names the request, and audit";
+            assert!(text.starts_with(first), "{text}");
+        }
+        let text = remedy("usage-user-mismatch");
+        let log = database.copy();
+        log.execute(
+            &statement(&text, "UPDATE ", "<log row>")
+                .replace("<user of the entry>", &format!("'{USER}'"))
+                .replace(
+                    "<log row>",
+                    "(SELECT max(id) FROM public.llm_usage_log) - 1",
+                ),
+        );
+        assert_eq!(found(&log), [""; 0], "{schema}");
+        let ask = statement(&text, "SELECT -sum(amount)", "'admin_adjustment')")
+            .replace("<user of the entry>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'");
+        assert_eq!(printed(&database, &ask), Some(3.0));
+        let give = statement(&text, "SELECT * FROM public.add_user_credits", "<reason>)")
+            .replace("<user of the entry>", &format!("'{USER}'"))
+            .replace("<request_id>", "'req_a'")
+            .replace("<charged>", "3")
+            .replace("<reason>", "'Of another user'");
+        database.execute(&further(&text, &give, 2));
+        database.execute(&format!(
+            "SELECT public.debit_user_credits('{other}', 5, 'usage', 'req_a', 'Late')"
+        ));
+        assert_eq!(found(&database), [""; 0], "{schema}");
+        let all = "SELECT sum(balance) FROM public.user_credits";
+        assert_eq!(printed(&database, all), Some(190.0));
     }
 }

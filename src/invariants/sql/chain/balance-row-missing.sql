@@ -6,9 +6,12 @@
 -- guarded_by: credit_transactions_user_id_fkey, user_provider_keys_user_id_fkey
 -- why: provisioning failed silently, or a balance row was deleted while entries stayed. The
 --   user's requests are refused, and the credits that the entries gave are gone.
--- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with
---   the sum of the entries: INSERT INTO public.user_credits (user_id, balance) VALUES (<user>,
---   <expected>) ON CONFLICT (user_id) DO NOTHING; then set tier and allowance of the user's plan.
+-- remedy: when the entries are whole ("creditdb verify chain-continuity"), insert the row with the
+--   sum of the entries: INSERT INTO public.user_credits (user_id, balance) VALUES (<user>,
+--   <expected>) ON CONFLICT (user_id) DO NOTHING; from schema 1.1.0 on, number it: UPDATE
+--   public.user_credits SET last_entry_seq = (SELECT coalesce(max(entry_seq), 0) FROM
+--   public.credit_transactions WHERE user_id = <user>) WHERE user_id = <user> AND last_entry_seq =
+--   0; then set tier and allowance of the user's plan.
 -- doubt: SELECT FROM public.user_provider_keys AS pk WHERE NOT EXISTS (SELECT FROM
 --   public.user_credits AS uc WHERE uc.user_id = pk.user_id)
 -- canary: {"credit_transactions": [

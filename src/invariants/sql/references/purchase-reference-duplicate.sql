@@ -9,8 +9,9 @@
 -- remedy: look the payment up at the provider: who paid, and how much; where that is not the first
 --   user, or not the smallest amount, take back from others than those named here. Take the surplus
 --   back, user by user: SELECT * FROM public.debit_user_credits(<user>, <difference>, 'refund',
---   <payment>, 'credited twice'), which may go below zero, with type admin_adjustment where a part
---   was taken back before. Then let the webhook skip payments that are in the ledger.
+--   <payment>, 'credited twice'), which may go below zero. Where a part was taken back before, pass
+--   admin_adjustment, and where an adjustment has that reference, '<payment> part <n>' with the
+--   next number. Then let the webhook skip payments that are in the ledger.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "purchase",
 --    "amount": 5, "reference_id": "a"},
@@ -20,7 +21,9 @@
 --   o.reference_id = n.reference_id JOIN public.credit_transactions AS p ON p.reference_id =
 --   n.reference_id AND p.id < o.id WHERE n.id > $entries AND (n.transaction_type = 'purchase' OR
 --   (n.transaction_type IN ('refund', 'admin_adjustment') AND n.amount < 0)) AND o.transaction_type
---   = 'purchase' AND p.transaction_type = 'purchase'
+--   = 'purchase' AND p.transaction_type = 'purchase' UNION ALL SELECT FROM
+--   public.credit_transactions AS n WHERE n.id > $entries AND n.transaction_type =
+--   'admin_adjustment' AND n.reference_id ~ ' part [0-9]+$'
 
 -- Over all users on purpose: one payment has one payer. The first user who still has credits of it
 -- may keep them once, each further one is a finding with all that is left to that user. Silent
@@ -29,18 +32,27 @@
 -- A refund of either user counts alike. It may be the charge-back of the one who paid, with credits
 -- left to another; but just so looks the settling of a duplicate that was booked to the wrong user
 -- first, and nothing that could be appended would ever end that finding. A second part of a refund
--- is an admin_adjustment.
+-- is an admin_adjustment, and so are further ones, with '<payment> part 3' and so on.
 -- Purchases without a reference are purchase-reference-missing.
-WITH nets AS (
+WITH money AS (
+    SELECT reference_id, user_id, transaction_type, amount, id, created_at
+      FROM public.credit_transactions
+     WHERE transaction_type = 'purchase'
+        OR (transaction_type IN ('refund', 'admin_adjustment') AND amount < 0)
+    UNION ALL
+    SELECT regexp_replace(reference_id, ' part [0-9]+$', ''), user_id, transaction_type, amount, id,
+           created_at
+      FROM public.credit_transactions
+     WHERE transaction_type = 'admin_adjustment' AND amount < 0
+       AND reference_id ~ ' part [0-9]+$'
+), nets AS (
     SELECT reference_id, user_id, sum(amount) AS net, count(*) AS entries,
            count(*) FILTER (WHERE transaction_type = 'purchase') AS purchases,
            min(amount) FILTER (WHERE amount > 0) AS smallest, max(amount) AS greatest,
            min(id) FILTER (WHERE transaction_type = 'purchase') AS first_id,
            min(created_at) AS first_at, max(created_at) AS last_at
-      FROM public.credit_transactions
-     WHERE (transaction_type = 'purchase'
-            OR (transaction_type IN ('refund', 'admin_adjustment') AND amount < 0))
-       AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
+      FROM money
+     WHERE btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
      GROUP BY reference_id, user_id
     HAVING bool_or(transaction_type = 'purchase')
 ), payments AS (

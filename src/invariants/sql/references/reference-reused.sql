@@ -8,12 +8,17 @@
 --   upgrade even when it was right or has been settled: two refunds in parts, or a double charge
 --   that was given back.
 -- remedy: settle what is not settled: "creditdb verify usage-reference-duplicate
---   purchase-reference-duplicate". Then give the later entry a reference of its own, which changes
---   no amount: UPDATE public.credit_transactions SET reference_id = reference_id || '#<id>' WHERE
---   user_id = <user> AND id IN (<id>, <its refund>). With a second charge or purchase goes the
---   refund that gave it back, so that they are found together. A second refund of one charge loses
---   its origin; put that on record: SELECT * FROM public.add_user_credits(<user>, 0.00000001,
---   'admin_adjustment', 'entry <id>', <reason>).
+--   purchase-reference-duplicate". Then give each later entry a reference of its own, which changes
+--   no amount. A refund or an adjustment becomes what it would be from 1.2.0 on, a part that is
+--   found by its origin, with <n> from 2 on: UPDATE public.credit_transactions SET transaction_type
+--   = 'admin_adjustment', reference_id = reference_id || ' part <n>', description =
+--   coalesce(description, <reason>) WHERE user_id = <user> AND id = <id>. Another entry takes the
+--   refund along that gave it back: UPDATE public.credit_transactions SET reference_id =
+--   reference_id || '#<id>' WHERE user_id = <user> AND id IN (<id>, <its refund>). A second charge
+--   that was due, as of a request that was charged in two parts, is moved to the first one then:
+--   SELECT * FROM public.add_user_credits(<user>, <its credits>, 'refund', <its new reference>,
+--   <reason>), and SELECT * FROM public.debit_user_credits(<user>, <its credits>,
+--   'admin_adjustment', <reference>, <reason>).
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000001", "transaction_type": "bonus", "amount": 5,
 --    "reference_id": "a"},

@@ -20,7 +20,8 @@
 -- of the request says is the right price; a row younger than 15 minutes waits for its refund.
 -- Without a price, any of the charges may be the right one: what is left after refunds must be one
 -- of them, or less than each. Silent again when refunds of the same request gave the surplus back,
--- as entries are never deleted. Entries without a reference cannot be told apart and are left out.
+-- or an adjustment that is a part of one, as entries are never deleted. Entries without a reference
+-- cannot be told apart and are left out.
 WITH charges AS (
     SELECT user_id, reference_id, sum(amount) AS net,
            max(amount) FILTER (WHERE transaction_type = 'usage') AS smallest,
@@ -30,7 +31,8 @@ WITH charges AS (
            min(id) AS first_id, max(id) AS last_id,
            min(created_at) AS first_at, max(created_at) AS last_at
       FROM public.credit_transactions
-     WHERE (transaction_type = 'usage' OR (transaction_type = 'refund' AND amount > 0))
+     WHERE (transaction_type = 'usage'
+            OR (transaction_type IN ('refund', 'admin_adjustment') AND amount > 0))
        AND btrim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
      GROUP BY user_id, reference_id
     HAVING count(*) FILTER (WHERE transaction_type = 'usage') > 1

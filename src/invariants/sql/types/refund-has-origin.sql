@@ -9,11 +9,12 @@
 -- remedy: find what was given back, and put it on record: SELECT * FROM
 --   public.add_user_credits(<user>, 0.00000001, 'admin_adjustment', 'entry <id>', <reason>).
 --   Credits that were not due are taken back under the same reference: SELECT * FROM
---   public.debit_user_credits(<user>, <difference>, 'admin_adjustment', 'entry <id>', <reason>).
---   Either ends the finding. Let the refund job pass the reference of the origin: the payment of a
---   purchase, the request_id of a usage. From schema 1.2.0 on that books one refund of an origin: a
---   second part has the same reference and type admin_adjustment, each further one type
---   admin_adjustment and the reference '<reference> part 3', '<reference> part 4' and so on.
+--   public.debit_user_credits(<user>, <difference>, 'admin_adjustment', 'entry <id>', <reason>),
+--   and those that a debit took by mistake are given back by public.add_user_credits with the same
+--   arguments. Either ends the finding. Let the refund job pass the reference of the origin: the
+--   payment of a purchase, the request_id of a usage. From schema 1.2.0 on that books one refund of
+--   an origin: a second part has the same reference and type admin_adjustment, each further one
+--   type admin_adjustment and the reference '<reference> part 3', '<reference> part 4' and so on.
 -- canary: {"credit_transactions": [
 --   {"id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "entry_seq": 1,
 --    "transaction_type": "refund", "amount": 5, "reference_id": "a"},

@@ -9,10 +9,11 @@
 --   here as well.
 -- remedy: settle request-id-duplicate first, where it names the request. Ask the ledger what was
 --   charged and not given back: SELECT -sum(amount) FROM public.credit_transactions WHERE user_id =
---   <user> AND reference_id = <request_id> AND transaction_type IN ('usage', 'refund',
---   'admin_adjustment'). Give that back where it is above 0: SELECT * FROM
---   public.add_user_credits(<user>, <charged>, 'refund', <request_id>, 'own key'), with type
---   admin_adjustment where a part was refunded before. Then correct the log: UPDATE
+--   <user> AND (reference_id = <request_id> OR starts_with(reference_id, <request_id> || ' part '))
+--   AND transaction_type IN ('usage', 'refund', 'admin_adjustment'). Give that back where it is
+--   above 0: SELECT * FROM public.add_user_credits(<user>, <charged>, 'refund', <request_id>, 'own
+--   key'). Where a part was refunded before, pass admin_adjustment, and where an adjustment has
+--   that reference, '<request_id> part <n>' with the next number. Then correct the log: UPDATE
 --   public.llm_usage_log SET credits_used = 0 WHERE id = <log row>.
 -- expected: '0'
 -- actual: trim_scale(credits_used)::text

@@ -7,7 +7,8 @@
 -- why: a price per million tokens was entered as one per thousand, or a provider's count is in
 --   characters. The charge agrees with the log, and both are wrong.
 -- remedy: multiply the tokens of the row by the price of the model. When the cost is wrong, correct
---   the log row and settle the charge by the difference with type refund or admin_adjustment.
+--   the log row and settle the charge by the difference, with type refund or admin_adjustment and
+--   the request as reference.
 -- canary: {"llm_usage_log": [
 --   {"*": 20, "id": 1, "user_id": "00000000-0000-4000-8000-000000000001", "model": "m",
 --    "success": true, "total_tokens": 1000, "credits_used": 1},

@@ -7,9 +7,10 @@
 -- why: the debit failed and the gateway answered all the same, or the client disconnected before
 --   the debit ran. The request was served for free. Rows younger than 15 minutes are not judged,
 --   because log and debit are not written in one transaction.
--- remedy: charge what was logged: SELECT * FROM public.debit_user_credits(<user>, <credits>,
---   'usage', <request_id>, 'late charge'); when the balance does not suffice, use the type
---   admin_adjustment and set credits_used of the row to 0, or write it off.
+-- remedy: settle usage-user-mismatch first, where it names the request, and audit again. Charge
+--   what was logged: SELECT * FROM public.debit_user_credits(<user>, <credits>, 'usage',
+--   <request_id>, 'late charge'); when the balance does not suffice, use the type admin_adjustment
+--   and set credits_used of the row to 0, or write it off.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "usage", "amount": -5,
 --    "reference_id": "a"}], "llm_usage_log": [

@@ -6,9 +6,15 @@
 -- guarded_by: nothing: no constraint can compare rows of two tables
 -- why: the gateway debits the owner of a service key and logs the user behind it, or takes the user
 --   of the next request from a shared variable. One user pays for another.
--- remedy: find out who sent the request. Give the credits back to the one who paid, SELECT * FROM
---   public.add_user_credits(<user of the entry>, <credits>, 'refund', <request>, <reason>), and
---   charge the other with public.debit_user_credits and type usage.
+-- remedy: find out who sent the request. When it was the one who paid, correct the log: UPDATE
+--   public.llm_usage_log SET user_id = <user of the entry> WHERE id = <log row>. Else ask the
+--   ledger what is left of the charge: SELECT -sum(amount) FROM public.credit_transactions WHERE
+--   user_id = <user of the entry> AND (reference_id = <request_id> OR starts_with(reference_id,
+--   <request_id> || ' part ')) AND transaction_type IN ('usage', 'refund', 'admin_adjustment').
+--   Give that back where it is above 0: SELECT * FROM public.add_user_credits(<user of the entry>,
+--   <charged>, 'refund', <request_id>, <reason>). Where a part was refunded before, pass
+--   admin_adjustment, and where an adjustment has that reference, '<request_id> part <n>' with the
+--   next number. Then charge the other with public.debit_user_credits and type usage.
 -- canary: {"credit_transactions": [
 --   {"user_id": "00000000-0000-4000-8000-000000000002", "transaction_type": "usage", "amount": -5,
 --    "reference_id": "a"}], "llm_usage_log": [

@@ -288,7 +288,8 @@ impl Ledger {
         self.book(user, at, "purchase", amount, Some(&payment), None);
     }
 
-    /// Gives an entry back, in whole or in part, which was not given back before.
+    /// Gives an entry back, in whole or in up to three parts, which was not given back before. The log
+    /// keeps what was charged, or says what is left.
     fn refund(&mut self, rng: &mut Rng, user: usize, at: i64) {
         let id = self.users[user].id.clone();
         let refunded = |e: &Entry| {
@@ -303,16 +304,35 @@ impl Ledger {
             return;
         }
         let origin = candidates[rng.usize(0..candidates.len())].clone();
-        let part = Decimal::new([10, 5][rng.usize(0..2)], 1);
+        let reference = origin.reference.clone().unwrap_or_default();
+        let part = Decimal::new([10, 5, 2][rng.usize(0..3)], 1);
         let amount = -origin.amount.times(part);
-        self.book(
-            user,
-            at,
-            "refund",
-            amount,
-            origin.reference.as_deref(),
-            Some("Cut off"),
-        );
+        let why = Some("Cut off");
+        self.book(user, at, "refund", amount, Some(&reference), why);
+        let more = if part == Decimal::new(2, 1) {
+            rng.i64(0..3)
+        } else {
+            0
+        };
+        for n in 2..2 + more {
+            let kind = "admin_adjustment";
+            let is_it =
+                |e: &Entry| (&e.user, e.kind, &e.reference) == (&id, kind, &origin.reference);
+            let name = match self.entries.iter().any(is_it) {
+                true => format!("{reference} part {n}"),
+                false => reference.clone(),
+            };
+            self.book(user, at + n * SECOND, kind, amount, Some(&name), why);
+        }
+        let is_it = |row: &&mut Logged| row.user == id && row.request == origin.reference;
+        let row = self.log.iter_mut().find(is_it);
+        if let Some(row) = row.filter(|_| part < Decimal::ONE && rng.bool()) {
+            let parts = format!("{reference} part ");
+            let is_of_it = |r: &String| *r == reference || r.starts_with(&parts);
+            let of_it = (self.entries.iter())
+                .filter(|e| e.user == id && e.reference.as_ref().is_some_and(is_of_it));
+            row.credits = -of_it.map(|e| e.amount).sum::<Num>();
+        }
     }
 
     /// Appends an entry as the functions do.

@@ -30,6 +30,26 @@ pub fn is_missing(reference: &Option<String>) -> bool {
     said(&reference.as_deref().map(trimmed)).is_none()
 }
 
+/// The origin that an adjustment is a part of, by its reference: all before ` part 3`.
+fn origin(entry: &Entry) -> Option<&str> {
+    let (origin, number) = entry.reference.as_deref()?.rsplit_once(" part ")?;
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    (entry.kind == "admin_adjustment" && is_number).then_some(origin)
+}
+
+/// The entries, and once more with the reference of their origin those that are parts of one.
+pub fn with_parts(ledger: &Ledger) -> Vec<Entry> {
+    let named = |e: &Entry| {
+        let reference = Some(origin(e)?.to_owned());
+        Some(Entry {
+            reference,
+            ..e.clone()
+        })
+    };
+    let parts: Vec<Entry> = ledger.entries.iter().filter_map(named).collect();
+    ledger.entries.iter().cloned().chain(parts).collect()
+}
+
 /// Rows by key, in the order of their rows.
 pub fn grouped<K: Ord, T>(
     rows: impl IntoIterator<Item = T>,
@@ -222,10 +242,8 @@ impl Predictor<'_> {
                 self.add("refund-has-origin", subject);
             }
         }
-        let finite = ledger
-            .entries
-            .iter()
-            .filter(|e| e.amount.finite().is_some());
+        let all = with_parts(ledger);
+        let finite = all.iter().filter(|e| e.amount.finite().is_some());
         for ((user, reference), group) in grouped(finite, |e| {
             Some((e.user.clone(), said(&e.reference)?.to_owned()))
         }) {

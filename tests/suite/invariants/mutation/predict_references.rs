@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::ledger::{Entry, Logged, MINUTE, PACKAGES};
 use super::number::{Num, extremes};
-use super::predict::{Predictor, grouped, is_forced, said};
+use super::predict::{Predictor, grouped, is_forced, said, with_parts};
 
 impl Predictor<'_> {
     pub fn references(&mut self) {
@@ -45,7 +45,8 @@ impl Predictor<'_> {
     fn payments(&mut self) {
         let takes =
             |e: &Entry| ["refund", "admin_adjustment"].contains(&e.kind) && e.amount < Num::ZERO;
-        let money = (self.ledger.entries.iter()).filter(|e| e.kind == "purchase" || takes(e));
+        let all = with_parts(self.ledger);
+        let money = all.iter().filter(|e| e.kind == "purchase" || takes(e));
         for (payment, group) in grouped(money, |e| said(&e.reference)) {
             let is_purchase = |e: &&&Entry| e.kind == "purchase";
             let bought: Vec<Num> = (group.iter().filter(is_purchase).map(|e| e.amount)).collect();
@@ -77,8 +78,9 @@ impl Predictor<'_> {
     /// Requests that are charged several times, and more than they cost.
     fn repeated_charges(&mut self) {
         let ledger = self.ledger;
-        let credits = (ledger.entries.iter())
-            .filter(|e| e.kind == "usage" || e.kind == "refund" && e.amount > Num::ZERO);
+        let gives =
+            |e: &Entry| ["refund", "admin_adjustment"].contains(&e.kind) && e.amount > Num::ZERO;
+        let credits = (ledger.entries.iter()).filter(|e| e.kind == "usage" || gives(e));
         for ((user, request), group) in grouped(credits, |e| Some((&e.user, said(&e.reference)?))) {
             let charges = group.iter().filter(|e| e.kind == "usage");
             let charges: Vec<Num> = charges.map(|e| e.amount).collect();

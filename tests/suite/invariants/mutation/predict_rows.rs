@@ -8,7 +8,7 @@ use super::ledger::{
     DAY, EVER, Entry, FOREVER, Ledger, Logged, MINUTE, NULL, SECOND, date, settlement,
 };
 use super::number::{Num, extremes};
-use super::predict::{Findings, Predictor, grouped, is_missing, said};
+use super::predict::{Findings, Predictor, grouped, is_missing, said, with_parts};
 
 /// The first moment that counts.
 pub const YEAR_2020: i64 = 1_577_836_800 * SECOND;
@@ -94,7 +94,8 @@ impl Predictor<'_> {
         let judged_from = oldest.min(ledger.now) + 15 * MINUTE;
         let gives =
             |e: &Entry| ["refund", "admin_adjustment"].contains(&e.kind) && e.amount > Num::ZERO;
-        let unlogged = (ledger.entries.iter())
+        let all = with_parts(ledger);
+        let unlogged = (all.iter())
             .filter(|e| e.kind == "usage" || gives(e))
             .filter(|e| !is_logged(&e.user, &e.reference));
         for (_, group) in grouped(unlogged, |e| Some((&e.user, said(&e.reference)?))) {
@@ -120,19 +121,19 @@ impl Predictor<'_> {
             if charges.is_empty() {
                 continue;
             }
-            let with = |more: &[&str]| {
-                let related = (ledger.entries.iter())
+            let with = |more: usize| {
+                let later = |e: &Entry| match e.kind {
+                    "refund" => more & 1 > 0,
+                    "admin_adjustment" if e.amount > Num::ZERO => more & 2 > 0,
+                    kind => kind == "admin_adjustment" && more & 4 > 0,
+                };
+                let related = (all.iter())
                     .filter(|e| e.user == row.user && e.reference == row.request)
-                    .filter(|e| e.kind == "usage" || more.contains(&e.kind));
+                    .filter(|e| e.kind == "usage" || later(e));
                 -related.map(|e| e.amount).sum::<Num>()
             };
-            // What came afterwards is counted in, or it is not.
-            let prices = [
-                with(&[]),
-                with(&["refund"]),
-                with(&["admin_adjustment"]),
-                with(&["refund", "admin_adjustment"]),
-            ];
+            // Each of what came afterwards is counted in, or it is not.
+            let prices = [0, 1, 2, 3, 4, 5, 6, 7].map(with);
             // Too much by several charges is a duplicate.
             let (_, most) = extremes(prices.into_iter()).unwrap_or((Num::Null, Num::Null));
             let is_duplicate = charges.len() > 1 && row.credits <= most;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::ledger::{DAY, Entry, Key, MINUTE, TIERS};
+use super::ledger::{DAY, Entry, Key, MINUTE, SECOND, TIERS};
 use super::number::Num;
 use super::predict::{Predictor, grouped};
 use super::predict_rows::NIL;
@@ -30,7 +30,21 @@ impl Predictor<'_> {
                     && (e.created < user.created
                         || (ledger.entries.iter()).any(|o| before(o) && o.created >= user.cycle))
             });
-            if user.used != in_cycle && user.used != in_cycle + set_back {
+            // Older than the cycle by a clock that was set back before it began.
+            let ahead = sum(&|e| {
+                let after = |o: &Entry| o.id > e.id && o.id <= e.id + 1000;
+                e.created >= user.cycle
+                    && e.created.saturating_sub(user.cycle) <= 15 * MINUTE
+                    && (ledger.entries.iter())
+                        .any(|o| after(o) && o.created < e.created.saturating_sub(SECOND))
+            });
+            let in_time = [
+                in_cycle,
+                in_cycle + set_back,
+                in_cycle - ahead,
+                in_cycle + set_back - ahead,
+            ];
+            if !in_time.contains(&user.used) {
                 self.add("quota-equals-cycle-sum", format!("user {}", user.id));
             }
             let subject = format!("user_credits user_id={}", user.id);

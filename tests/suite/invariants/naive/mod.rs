@@ -2,7 +2,9 @@
 //! for each invariant, with window functions, joins and subqueries. A row is a violation. Its
 //! verdicts must be those of the audit.
 //!
-//! In the files, `$place` is the order of a chain: `entry_seq`, or `id` where there is none.
+//! In the files, `$place` is the order of a chain: `entry_seq`, or `id` where there is none. `$parts`
+//! are the entries, and once more with the reference of their origin the adjustments that name a part
+//! of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,9 +65,17 @@ fn queries() -> BTreeMap<&'static str, &'static str> {
 const PINNED: &str = "SET search_path = public; SET enable_indexscan = off;
     SET enable_indexonlyscan = off; SET enable_bitmapscan = off";
 
+const PARTS: &str = "(
+    SELECT id, user_id, transaction_type, amount, reference_id, created_at FROM credit_transactions
+    UNION ALL
+    SELECT id, user_id, transaction_type, amount, part[1], created_at
+      FROM credit_transactions, regexp_match(reference_id, '^(.*) part [0-9]+$') AS part
+     WHERE transaction_type = 'admin_adjustment' AND part IS NOT NULL)";
+
 fn ask(client: &mut Client, numbered: bool, check: &str, query: &str) -> bool {
     let place = if numbered { "entry_seq" } else { "id" };
-    let exists = format!("SELECT EXISTS ({})", query.replace("$place", place));
+    let query = query.replace("$place", place).replace("$parts", PARTS);
+    let exists = format!("SELECT EXISTS ({query})");
     let row = client.query_one(&exists, &[]);
     row.unwrap_or_else(|e| panic!("{check}: {e:?}")).get(0)
 }

@@ -7,7 +7,13 @@ WITH usage AS (
            AND (uc.created_at > ct.created_at
                 OR EXISTS (SELECT 1 FROM credit_transactions AS o
                             WHERE o.id < ct.id AND o.id >= ct.id - 1000
-                              AND o.created_at >= uc.billing_cycle_start)) AS set_back
+                              AND o.created_at >= uc.billing_cycle_start)) AS set_back,
+           extract(epoch FROM ct.created_at) - extract(epoch FROM uc.billing_cycle_start)
+               BETWEEN 0 AND 900
+           AND EXISTS (SELECT 1 FROM credit_transactions AS o
+                        WHERE o.id > ct.id AND o.id <= ct.id + 1000
+                          AND extract(epoch FROM ct.created_at)
+                              > extract(epoch FROM o.created_at) + 1) AS ahead
       FROM user_credits AS uc
       LEFT JOIN credit_transactions AS ct
         ON ct.user_id = uc.user_id AND ct.transaction_type = 'usage'
@@ -15,6 +21,9 @@ WITH usage AS (
 SELECT 1 FROM usage GROUP BY user_id, counted
 HAVING counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in), 0)
    AND counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in OR set_back), 0)
+   AND counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in AND NOT ahead), 0)
+   AND counted IS DISTINCT FROM coalesce(-sum(amount) FILTER (WHERE is_in AND NOT ahead
+                                                                 OR set_back AND NOT is_in), 0)
 
 -- check: quota-negative
 SELECT 1 FROM user_credits

@@ -27,7 +27,7 @@ SELECT 1 FROM credit_transactions
 
 -- check: purchase-reference-duplicate
 WITH money AS (
-    SELECT * FROM credit_transactions
+    SELECT * FROM $parts AS entries
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
        AND (transaction_type = 'purchase'
             OR transaction_type IN ('refund', 'admin_adjustment') AND amount < 0)
@@ -53,7 +53,8 @@ SELECT 1 FROM totals AS t
 WITH credits AS (
     SELECT * FROM credit_transactions
      WHERE trim(reference_id) NOT IN ('', 'None', 'null', 'undefined')
-       AND (transaction_type = 'usage' OR transaction_type = 'refund' AND amount > 0)
+       AND (transaction_type = 'usage'
+            OR transaction_type IN ('refund', 'admin_adjustment') AND amount > 0)
 ), prices AS (
     SELECT l.* FROM llm_usage_log AS l
      WHERE created_at < now() - interval '15 minutes' AND credits_used <> 'NaN'

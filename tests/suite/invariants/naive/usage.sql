@@ -17,7 +17,7 @@ SELECT 1 FROM (
    AND first_at >= (SELECT least(coalesce(min(created_at), now() - interval '30 days'), now())
                              + interval '15 minutes'
                       FROM llm_usage_log WHERE created_at >= '2020-01-01 UTC')
-   AND (SELECT sum(amount) FROM credit_transactions AS ct
+   AND (SELECT sum(amount) FROM $parts AS ct
          WHERE ct.user_id = c.user_id AND ct.reference_id = c.reference_id
            AND (transaction_type = 'usage'
                 OR transaction_type IN ('refund', 'admin_adjustment') AND amount > 0)) < 0
@@ -33,20 +33,26 @@ SELECT 1 FROM (
  WHERE rows = 1 AND charges >= 1
    AND created_at < now() - interval '15 minutes'
    AND NOT EXISTS (
-           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
-                                 ('usage refund admin_adjustment')) AS counted (types)
+           SELECT 1 FROM unnest(ARRAY['', ' refund']) AS refunds,
+                         unnest(ARRAY['', ' part']) AS parts,
+                         unnest(ARRAY['', ' admin_adjustment']) AS more
             WHERE t.credits_used IS NOT DISTINCT FROM (
-                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                      SELECT -sum(ct.amount) FROM $parts AS ct
                        WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
-                         AND ct.transaction_type = ANY (string_to_array(types, ' '))))
+                         AND CASE WHEN ct.transaction_type = 'admin_adjustment' AND ct.amount > 0
+                                  THEN 'part' ELSE ct.transaction_type END
+                             = ANY (string_to_array('usage' || refunds || parts || more, ' '))))
    AND (charges = 1
         OR NOT EXISTS (
-           SELECT 1 FROM (VALUES ('usage'), ('usage refund'), ('usage admin_adjustment'),
-                                 ('usage refund admin_adjustment')) AS counted (types)
+           SELECT 1 FROM unnest(ARRAY['', ' refund']) AS refunds,
+                         unnest(ARRAY['', ' part']) AS parts,
+                         unnest(ARRAY['', ' admin_adjustment']) AS more
             WHERE t.credits_used <= (
-                      SELECT -sum(ct.amount) FROM credit_transactions AS ct
+                      SELECT -sum(ct.amount) FROM $parts AS ct
                        WHERE ct.user_id = t.user_id AND ct.reference_id = t.request_id
-                         AND ct.transaction_type = ANY (string_to_array(types, ' ')))))
+                         AND CASE WHEN ct.transaction_type = 'admin_adjustment' AND ct.amount > 0
+                                  THEN 'part' ELSE ct.transaction_type END
+                             = ANY (string_to_array('usage' || refunds || parts || more, ' ')))))
 
 -- check: usage-user-mismatch
 SELECT 1 FROM llm_usage_log AS l

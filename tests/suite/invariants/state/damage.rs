@@ -278,3 +278,39 @@ fn a_broken_chain_is_told_each_night_and_keeps_nothing_from_being_sealed() {
         (all.to_vec(), (25, 21))
     );
 }
+
+/// A further part of a refund that is new says something of a request and a payment that are sealed.
+#[test]
+fn a_further_part_is_held_against_what_was_sealed() {
+    let night = Night::new();
+    let users = [1, 2].map(|n| format!("'00000000-0000-4000-8000-00000000000{n}'"));
+    let [user, other] = &users;
+    night.damage(&format!(
+        "SELECT public.debit_user_credits({user}, 6, 'usage', 'req_p', NULL);
+         SELECT public.add_user_credits({user}, 2, 'refund', 'req_p', 'Cut off');
+         SELECT public.add_user_credits({user}, 1, 'admin_adjustment', 'req_p', 'More of it');
+         INSERT INTO public.llm_usage_log
+                (user_id, request_id, model, provider, prompt_tokens, completion_tokens,
+                 total_tokens, credits_used, success)
+         VALUES ({user}, 'req_p', 'm', 'p', 40, 10, 50, 3, true);
+         SELECT public.add_user_credits({user}, 100, 'purchase', 'pay_p', NULL);
+         SELECT public.add_user_credits({other}, 500, 'purchase', 'pay_p', NULL);
+         SELECT public.debit_user_credits({user}, 90, 'refund', 'pay_p', 'Not the payer');
+         SELECT public.debit_user_credits({user}, 10, 'admin_adjustment', 'pay_p', 'The rest');
+         UPDATE public.credit_transactions SET created_at = created_at - interval '1 hour'
+          WHERE id > 18;
+         UPDATE public.llm_usage_log SET created_at = created_at - interval '1 hour' WHERE id > 15"
+    ));
+    let first = night.audit(&[], 0);
+    assert_eq!(night.ids(&first), (25, 16));
+    night.database.execute(&format!(
+        "SELECT public.add_user_credits({user}, 1, 'admin_adjustment', 'req_p part 3', 'x');
+         SELECT public.debit_user_credits({other}, 50, 'admin_adjustment', 'pay_p part 3', 'x')"
+    ));
+    let new = night.audit(&[], 1);
+    assert_eq!(new["state"]["mode"], "incremental");
+    assert_eq!(
+        violated(&new),
+        ["purchase-reference-duplicate", "usage-amount-mismatch"]
+    );
+}
