@@ -145,8 +145,9 @@ fn apply(
             let using = named::<ast::IndexRef>(action.syntax())
                 .pop()
                 .unwrap_or_default();
-            for table in tables {
-                constraints::add(reader, *table, constraint, (bare(&using), true));
+            let own = constraints::reached(reader.world, id, tables, constraint);
+            for table in own {
+                constraints::add(reader, table, constraint, (bare(&using), true));
             }
         }
         Fact::Validate { constraint, .. } => constraints::validate(reader, tables, constraint),
@@ -205,6 +206,11 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
                 constraints::alter(reader, *table, alter);
             }
         }
+        Action::RenameConstraint(rename) => {
+            for table in tables {
+                constraints::rename(reader, *table, rename);
+            }
+        }
         Action::SetSchema(set) => set_schema(reader, id, set),
         Action::AttachPartition(attach) => partitions::attach(reader, id, attach),
         Action::DetachPartition(detach) => partitions::detach(reader, id, detach),
@@ -247,12 +253,20 @@ pub(super) fn bare(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, bare)| bare)
 }
 
+/// A collation as [`Column::collation`] gives it.
+pub(super) fn own_collation(name: &str) -> &str {
+    match bare(name) {
+        "default" => "",
+        name => name,
+    }
+}
+
 pub(super) fn column(column: &facts::Column) -> Column {
     Column {
         name: column.name.clone(),
         ty: column.ty.clone(),
         not_null: column.not_null,
-        collation: String::new(),
+        collation: own_collation(&column.collation).to_owned(),
         stored: false,
     }
 }
