@@ -50,11 +50,18 @@ pub(super) fn table(reader: &mut Reader<'_>, statement: &Stmt, alter: &ast::Alte
     let is_partitioned = reader.world.relations[id].kind == 'p';
     for (action, fact) in &actions {
         let reaches = !only && recurses(action, is_partitioned);
-        let tables = if reaches {
+        let mut tables = if reaches {
             reader.world.family(id)
         } else {
             vec![id]
         };
+        // Children that do not get a constraint are locked all the same since 18, and before for
+        // the NOT NULL of a primary key.
+        if let (Fact::AddConstraint { constraint, .. }, ..18) = (fact, reader.world.major)
+            && !matches!(constraint.kind, Kind::PrimaryKey)
+        {
+            tables = constraints::reached(reader.world, id, &tables, constraint);
+        }
         reader.effects.lock_all(&tables, strongest);
         apply(reader, id, &tables, strongest, action, fact);
     }

@@ -99,6 +99,8 @@ fn key(
     constraint: &facts::Constraint,
     using: &str,
 ) -> Vec<String> {
+    // Children that inherit get no index, but NOT NULL.
+    let family = reader.world.family(id);
     if constraint.using_index {
         let relation = &reader.world.relations[id];
         let taken = relation
@@ -108,7 +110,7 @@ fn key(
         let columns = taken.map(|index| index.columns.clone()).unwrap_or_default();
         if matches!(constraint.kind, Kind::PrimaryKey) {
             for column in &columns {
-                alter_column::not_null(reader, &[id], column);
+                alter_column::not_null(reader, &family, column);
             }
         }
         return columns;
@@ -116,7 +118,7 @@ fn key(
     reader.effects.scan(reader.world, id, AccessExclusive);
     if matches!(constraint.kind, Kind::PrimaryKey) {
         for column in &constraint.columns {
-            alter_column::not_null(reader, &[id], column);
+            alter_column::not_null(reader, &family, column);
         }
     }
     let name = constraint.name.clone().unwrap_or_default();
