@@ -34,9 +34,9 @@ pub struct PlanArgs {
 #[command(
     after_help = "The live database is only read: its schema by pg_dump, and rows on demand. The \
                   scratch database is on a private throw-away server, or on the one of \
-                  --scratch-url; it is dropped at the end.\n\n\
-                  Exit codes: 0 rehearsed · 1 a file failed · 3 no scratch database, no pg_dump · \
-                  4 migrate would refuse\n\n\
+                  --scratch-url; it is dropped at the end, also after Ctrl-C or SIGTERM.\n\n\
+                  Exit codes: 0 rehearsed · 1 a file failed · 3 no scratch database, no pg_dump, \
+                  stopped · 4 migrate would refuse\n\n\
                   Example: creditdb rehearse --rows 1000"
 )]
 pub struct RehearseArgs {

@@ -1,15 +1,13 @@
 //! `creditdb migrate`.
 
 use postgres::Client;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
-use super::{Outcome, connect, status};
+use super::{Outcome, connect, signals, status};
 use crate::cli::{Global, MigrateArgs};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::invariants::{self, Catalogue};
-use crate::migrations::{self, Auditor, Broken, Options, Precheck, SavedPlan, Stop};
+use crate::migrations::{self, Auditor, Broken, Options, Precheck, SavedPlan};
 use crate::output::progress::Terminal;
 use crate::report::{CheckStatus, Report};
 
@@ -27,7 +25,7 @@ pub(super) fn run(args: &MigrateArgs, global: &Global) -> Result<(Outcome, Optio
         max_lag: args.limits.max_lag,
         accept_edit: args.accept_edit,
         precheck: precheck(),
-        stop: stop_on_signals()?,
+        stop: signals::stop()?,
     };
     let (deployment, error) = migrations::attempt(
         &target,
@@ -97,19 +95,6 @@ fn broken(client: &mut Client, ids: &[String]) -> Result<Vec<Broken>> {
             subjects: check.evidence.into_iter().map(|e| e.subject).collect(),
         })
         .collect())
-}
-
-/// Ctrl-C and SIGTERM end the run at the next safe place; a second one ends the program at once,
-/// and the server then undoes what is in a transaction.
-fn stop_on_signals() -> Result<Stop> {
-    let stop = Stop::default();
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal must not find the flag of its own registration set.
-        flag::register_conditional_shutdown(signal, 128 + signal, stop.flag())
-            .and_then(|_| flag::register(signal, stop.flag()))
-            .map_err(|error| Error::undecided(format!("cannot listen to signals: {error}")))?;
-    }
-    Ok(stop)
 }
 
 #[cfg(test)]

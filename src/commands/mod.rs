@@ -13,6 +13,7 @@ mod plan;
 mod rehearse;
 mod sample;
 mod secrets;
+mod signals;
 mod status;
 mod verify;
 

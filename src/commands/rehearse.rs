@@ -1,11 +1,11 @@
 //! `creditdb rehearse`.
 
-use super::{Outcome, connect, secrets, status};
+use super::{Outcome, connect, secrets, signals, status};
 use crate::cli::{Global, RehearseArgs};
 use crate::db::connection::take_password;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::migrations::{self, RehearsalOptions};
+use crate::migrations::{self, RehearsalOptions, Stop};
 use crate::output::progress::Terminal;
 use crate::report::Report;
 
@@ -16,10 +16,16 @@ pub(super) fn run(args: &RehearseArgs, global: &Global) -> Result<Outcome> {
         .database_url
         .clone()
         .or_else(|| std::env::var("DATABASE_URL").ok());
+    let scratch_url = scratch_url(args.scratch_url.as_deref());
     let options = RehearsalOptions {
         to: args.to,
         rows: args.rows,
-        scratch_url: scratch_url(args.scratch_url.as_deref()),
+        // A server of our own ends with the program, however that ends.
+        stop: match scratch_url {
+            Some(_) => signals::stop()?,
+            None => Stop::default(),
+        },
+        scratch_url,
     };
     let progress = Terminal::default();
     let rehearsal = migrations::rehearse(&live, url.as_deref(), &set, &options, &progress)?;

@@ -26,6 +26,8 @@ pub(super) struct Table {
     /// Type by column.
     columns: BTreeMap<String, String>,
     not_null: BTreeSet<String>,
+    /// Columns with a collation of their own.
+    collated: BTreeSet<String>,
     constraints: Vec<Known>,
 }
 
@@ -71,6 +73,12 @@ impl Schema {
         Some(self.tables.get(table)?.columns.get(column)?)
     }
 
+    /// Whether a column has a collation that is not the type's own.
+    pub fn is_collated(&self, table: &str, column: &str) -> bool {
+        let table = self.tables.get(table);
+        table.is_some_and(|table| table.collated.contains(column))
+    }
+
     /// The table of an index.
     pub fn index_table(&self, index: &str) -> Option<&str> {
         self.indexes.get(index).map(String::as_str)
@@ -94,7 +102,7 @@ impl Schema {
             return false;
         };
         let proves = |known: &Known| match &known.constraint.kind {
-            Kind::Check(Some(name)) => name == column,
+            Kind::Check(names) => names.iter().any(|name| name == column),
             Kind::NotNull | Kind::PrimaryKey => {
                 known.constraint.columns.iter().any(|c| c == column)
             }
@@ -168,11 +176,16 @@ impl Schema {
                 self.add_constraint(table, constraint, file);
             }
             Fact::RenameTable { from, to } => {
+                // The new name has no schema: it stays in that of the old one.
+                let to = match from.rsplit_once('.') {
+                    Some((schema, _)) => format!("{schema}.{to}"),
+                    None => to.clone(),
+                };
                 if let Some(table) = self.tables.remove(from) {
                     self.tables.insert(to.clone(), table);
                 }
                 if let Some(is_new) = self.made.remove(&(Space::Relations, from.clone())) {
-                    self.made.insert((Space::Relations, to.clone()), is_new);
+                    self.made.insert((Space::Relations, to), is_new);
                 }
             }
             Fact::Drop(space, names) => names.iter().for_each(|name| self.forget(*space, name)),
@@ -210,6 +223,7 @@ impl Schema {
     fn add_column(&mut self, table: &str, column: &Column) {
         let table = self.tables.entry(table.to_owned()).or_default();
         table.columns.insert(column.name.clone(), column.ty.clone());
+        table.collate(&column.name, &column.collation);
         if column.not_null {
             table.not_null.insert(column.name.clone());
         }
@@ -219,7 +233,14 @@ impl Schema {
         let mut constraint = constraint.clone();
         // A reference to a place in a file means nothing to other files.
         constraint.at = Range::default();
-        let table = self.tables.entry(table.to_owned()).or_default();
+        let (name, table) = (table, self.tables.entry(table.to_owned()).or_default());
+        let known = &table.constraints;
+        let taken = |name: &str| {
+            known
+                .iter()
+                .any(|k| k.constraint.name.as_deref() == Some(name))
+        };
+        constraint.name = constraint.name_in(name, taken);
         table.constraints.push(Known {
             constraint,
             path: file.source.path.clone(),
@@ -242,6 +263,14 @@ impl Schema {
 }
 
 impl Table {
+    fn collate(&mut self, column: &str, collation: &str) {
+        if matches!(collation, "" | "default") {
+            self.collated.remove(column);
+        } else {
+            self.collated.insert(column.to_owned());
+        }
+    }
+
     fn alter(&mut self, change: &Fact) {
         match change {
             Fact::Validate { constraint, .. } => {
@@ -260,8 +289,14 @@ impl Table {
             Fact::DropNotNull { column, .. } => {
                 self.not_null.remove(column);
             }
-            Fact::SetType { column, ty, .. } => {
+            Fact::SetType {
+                column,
+                ty,
+                collation,
+                ..
+            } => {
                 self.columns.insert(column.clone(), ty.clone());
+                self.collate(column, collation.as_deref().unwrap_or_default());
             }
             Fact::DropColumn { column, .. } => {
                 self.columns.remove(column);
@@ -273,8 +308,13 @@ impl Table {
                 if let Some(ty) = self.columns.remove(from) {
                     self.columns.insert(to.clone(), ty);
                 }
-                if self.not_null.remove(from) {
-                    self.not_null.insert(to.clone());
+                for set in [&mut self.not_null, &mut self.collated] {
+                    if set.remove(from) {
+                        set.insert(to.clone());
+                    }
+                }
+                for known in &mut self.constraints {
+                    known.constraint.rename_column(from, to);
                 }
             }
             _ => {}

@@ -8,6 +8,10 @@ use crate::report::{Plan, PlannedFile, PlannedHistory, PlannedStatement, Report,
 /// How long DDL may wait for a lock, as in `migrate`: everybody behind it waits as well.
 pub(crate) const LOCK_TIMEOUT: &str = "2s";
 
+/// Files are UTF-8. Left to itself, psql takes the encoding of the database or of the environment,
+/// and RESET ALL goes back to that.
+const ENCODING: &str = "\\encoding UTF8";
+
 /// Tenths of a second: the session of a deployer that has ended takes a moment to let go. Not more,
 /// because an index that the holder builds concurrently waits for this statement.
 const LOCK_ATTEMPTS: u32 = 30;
@@ -32,7 +36,10 @@ fn script(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         out,
         "-- Run it with psql -v ON_ERROR_STOP=1 -f FILE, in one session from start to end."
     )?;
-    writeln!(out, "\\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\n")?;
+    writeln!(
+        out,
+        "\\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\n{ENCODING}\n"
+    )?;
     if !plan.problems.is_empty() {
         let problems: Vec<&str> = plan.problems.iter().map(|p| p.message.as_str()).collect();
         let message = format!("creditdb migrate would refuse: {}", problems.join("; "));
@@ -133,7 +140,7 @@ fn file(file: &PlannedFile, out: &mut dyn Write) -> io::Result<()> {
         ..
     } = file;
     writeln!(out, "\n-- V{version}__{name}, transaction: {transaction}")?;
-    writeln!(out, "RESET ROLE;\nRESET ALL;")?;
+    writeln!(out, "RESET ROLE;\nRESET ALL;\n{ENCODING}")?;
     match *transaction {
         "none" => {
             for statement in &file.statements {

@@ -6,7 +6,7 @@ use super::change_type::{self, Change, Wanted};
 use super::level::Level::{self, AccessExclusive};
 use super::query::is_volatile;
 use super::statement::{Reader, cascades};
-use super::world::Id;
+use super::world::{Constraint, Id};
 use super::{alter_table, constraints};
 use crate::syntax::facts::{self, Fact, words};
 
@@ -28,8 +28,8 @@ pub(super) fn apply(
         ) => {
             let has_value = self::add(reader, tables, level, add, column);
             for constraint in constraints {
-                for table in tables {
-                    constraints::add(reader, *table, constraint, ("", has_value));
+                for table in constraints::reached(reader.world, tables[0], tables, constraint) {
+                    constraints::add(reader, table, constraint, ("", has_value));
                 }
             }
         }
@@ -47,7 +47,10 @@ pub(super) fn apply(
         (_, Fact::SetNotNull { column, .. }) => not_null(reader, tables, column),
         (_, Fact::DropNotNull { column, .. }) => {
             for table in tables {
-                if let Some(column) = reader.world.relations[*table].column_mut(column) {
+                let relation = &mut reader.world.relations[*table];
+                let says = |c: &Constraint| c.kind == 'n' && c.columns.contains(column);
+                relation.constraints.retain(|c| !says(c));
+                if let Some(column) = relation.column_mut(column) {
                     column.not_null = false;
                 }
             }
@@ -152,7 +155,7 @@ fn drop(reader: &mut Reader<'_>, tables: &[Id], column: &str) {
         }
         let relation = &mut reader.world.relations[*table];
         relation.constraints.retain(|c| !uses(&c.columns));
-        relation.indexes.retain(|i| !uses(&i.columns));
+        relation.indexes.retain(|i| !uses(&i.mentions));
         if relation.rows > 0 && relation.column(column).is_some() {
             let name = relation.name.clone();
             reader
@@ -183,6 +186,7 @@ fn rename(reader: &mut Reader<'_>, table: Id, from: &str, to: &str) {
     }
     for index in &mut relation.indexes {
         index.columns.iter_mut().for_each(change);
+        index.mentions.iter_mut().for_each(change);
     }
 }
 
@@ -221,11 +225,11 @@ fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, want
     let change = change_type::of(reader.world, &old, wanted);
     let relation = &reader.world.relations[table];
     let mentions = |columns: &[String]| columns.iter().any(|c| c == column);
-    let has_index = relation.indexes.iter().any(|i| mentions(&i.columns));
+    let has_index = relation.indexes.iter().any(|i| mentions(&i.mentions));
     let inexact = relation
         .indexes
         .iter()
-        .any(|i| mentions(&i.columns) && !i.exact);
+        .any(|i| mentions(&i.mentions) && !i.exact);
     let checks = relation
         .constraints
         .iter()
@@ -251,12 +255,10 @@ fn set_type(reader: &mut Reader<'_>, table: Id, level: Level, column: &str, want
     }
     match change {
         Change::Rewrite => reader.effects.rewrite(reader.world, table, level),
-        // The index is kept when operators and collation stay what they were.
+        // The index is kept when operators and collation stay what they were, and when it has
+        // neither expressions nor a predicate, which the server does not compare.
         Change::Relabel if has_index => reader.effects.scan(reader.world, table, level),
-        _ if checks => reader.effects.scan(reader.world, table, level),
-        Change::Relabel | Change::Nothing if inexact => {
-            reader.effects.may_scan(reader.world, table, level);
-        }
+        _ if checks || inexact => reader.effects.scan(reader.world, table, level),
         Change::Relabel | Change::Nothing => {}
     }
     if let Some(column) = reader.world.relations[table].column_mut(column) {

@@ -50,11 +50,18 @@ pub(super) fn table(reader: &mut Reader<'_>, statement: &Stmt, alter: &ast::Alte
     let is_partitioned = reader.world.relations[id].kind == 'p';
     for (action, fact) in &actions {
         let reaches = !only && recurses(action, is_partitioned);
-        let tables = if reaches {
+        let mut tables = if reaches {
             reader.world.family(id)
         } else {
             vec![id]
         };
+        // Children that do not get a constraint are locked all the same since 18, and before for
+        // the NOT NULL of a primary key.
+        if let (Fact::AddConstraint { constraint, .. }, ..18) = (fact, reader.world.major)
+            && !matches!(constraint.kind, Kind::PrimaryKey)
+        {
+            tables = constraints::reached(reader.world, id, &tables, constraint);
+        }
         reader.effects.lock_all(&tables, strongest);
         apply(reader, id, &tables, strongest, action, fact);
     }
@@ -145,8 +152,9 @@ fn apply(
             let using = named::<ast::IndexRef>(action.syntax())
                 .pop()
                 .unwrap_or_default();
-            for table in tables {
-                constraints::add(reader, *table, constraint, (bare(&using), true));
+            let own = constraints::reached(reader.world, id, tables, constraint);
+            for table in own {
+                constraints::add(reader, table, constraint, (bare(&using), true));
             }
         }
         Fact::Validate { constraint, .. } => constraints::validate(reader, tables, constraint),
@@ -205,6 +213,11 @@ fn other(reader: &mut Reader<'_>, id: Id, tables: &[Id], level: Level, action: &
                 constraints::alter(reader, *table, alter);
             }
         }
+        Action::RenameConstraint(rename) => {
+            for table in tables {
+                constraints::rename(reader, *table, rename);
+            }
+        }
         Action::SetSchema(set) => set_schema(reader, id, set),
         Action::AttachPartition(attach) => partitions::attach(reader, id, attach),
         Action::DetachPartition(detach) => partitions::detach(reader, id, detach),
@@ -247,12 +260,20 @@ pub(super) fn bare(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, bare)| bare)
 }
 
+/// A collation as [`Column::collation`] gives it.
+pub(super) fn own_collation(name: &str) -> &str {
+    match bare(name) {
+        "default" => "",
+        name => name,
+    }
+}
+
 pub(super) fn column(column: &facts::Column) -> Column {
     Column {
         name: column.name.clone(),
         ty: column.ty.clone(),
         not_null: column.not_null,
-        collation: String::new(),
+        collation: own_collation(&column.collation).to_owned(),
         stored: false,
     }
 }

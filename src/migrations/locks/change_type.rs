@@ -2,7 +2,7 @@
 
 use squawk_syntax::ast::{AstNode, Expr};
 
-use super::alter_table::bare;
+use super::alter_table::own_collation;
 use super::world::{Column, World};
 use crate::syntax::facts::words;
 
@@ -18,10 +18,7 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// As [`Column::collation`] gives it.
     pub fn collation(&self) -> &str {
-        match bare(self.collation) {
-            "default" => "",
-            collation => collation,
-        }
+        own_collation(self.collation)
     }
 }
 

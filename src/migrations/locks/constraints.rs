@@ -8,7 +8,7 @@ use super::level::Level::{
     AccessExclusive, AccessShare, RowShare, ShareRowExclusive, ShareUpdateExclusive,
 };
 use super::statement::Reader;
-use super::world::{Constraint, Id, Index, Relation};
+use super::world::{Constraint, Id, Index, Relation, World};
 use crate::syntax::facts::{self, Kind, named, words};
 
 /// A constraint of a table that is there or is being made; `using` is the index that it takes over,
@@ -19,10 +19,18 @@ pub(super) fn add(
     constraint: &facts::Constraint,
     (using, has_values): (&str, bool),
 ) {
+    let relation = &reader.world.relations[id];
+    let taken = |name: &str| relation.constraint(name).is_some();
+    let name = match constraint.name_in(&relation.name, taken) {
+        // Without a name of its own it has that of its index.
+        None => using.to_owned(),
+        Some(name) => name,
+    };
     let mut added = Constraint {
-        name: constraint.name.clone().unwrap_or_default(),
+        name,
         kind: 'c',
         valid: constraint.valid,
+        enforced: constraint.enforced,
         columns: constraint.columns.clone(),
         target: None,
         target_columns: Vec::new(),
@@ -35,8 +43,8 @@ pub(super) fn add(
             added.target_columns.clone_from(&reference.columns);
             foreign_key(reader, id, &added, has_values);
         }
-        Kind::Check(column) => {
-            added.proves.extend(column.clone());
+        Kind::Check(columns) => {
+            added.proves.clone_from(columns);
             if constraint.valid {
                 reader.effects.scan(reader.world, id, AccessExclusive);
             }
@@ -55,7 +63,7 @@ pub(super) fn add(
             } else {
                 'u'
             };
-            key(reader, id, constraint, using);
+            added.columns = key(reader, id, constraint, using);
         }
     }
     reader.world.relations[id].constraints.push(added);
@@ -83,10 +91,17 @@ fn foreign_key(reader: &mut Reader<'_>, id: Id, constraint: &Constraint, has_row
     }
 }
 
-/// A key builds an index, unless it takes over one; a primary key wants NOT NULL besides.
-fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &str) {
+/// A key builds an index, unless it takes over one; a primary key wants NOT NULL besides. The
+/// columns are those of the index where the statement does not repeat them.
+fn key(
+    reader: &mut Reader<'_>,
+    id: Id,
+    constraint: &facts::Constraint,
+    using: &str,
+) -> Vec<String> {
+    // Children that inherit get no index, but NOT NULL.
+    let family = reader.world.family(id);
     if constraint.using_index {
-        // The columns are those of the index, which the statement does not repeat.
         let relation = &reader.world.relations[id];
         let taken = relation
             .indexes
@@ -94,16 +109,16 @@ fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &
             .find(|i| bare(&reader.world.relations[i.id].name) == using);
         let columns = taken.map(|index| index.columns.clone()).unwrap_or_default();
         if matches!(constraint.kind, Kind::PrimaryKey) {
-            for column in columns {
-                alter_column::not_null(reader, &[id], &column);
+            for column in &columns {
+                alter_column::not_null(reader, &family, column);
             }
         }
-        return;
+        return columns;
     }
     reader.effects.scan(reader.world, id, AccessExclusive);
     if matches!(constraint.kind, Kind::PrimaryKey) {
         for column in &constraint.columns {
-            alter_column::not_null(reader, &[id], column);
+            alter_column::not_null(reader, &family, column);
         }
     }
     let name = constraint.name.clone().unwrap_or_default();
@@ -116,11 +131,50 @@ fn key(reader: &mut Reader<'_>, id: Id, constraint: &facts::Constraint, using: &
     reader.world.relations[id].indexes.push(Index {
         id: index,
         columns: constraint.columns.clone(),
+        mentions: constraint.columns.clone(),
         exact: true,
     });
+    constraint.columns.clone()
+}
+
+/// Those of some tables, the first of which a constraint is added to, that get it as well: keys and
+/// foreign keys are shared by partitions only.
+pub(super) fn reached(
+    world: &World,
+    id: Id,
+    tables: &[Id],
+    constraint: &facts::Constraint,
+) -> Vec<Id> {
+    let is_shared = match &constraint.kind {
+        Kind::Check(_) | Kind::NotNull => constraint.inherits,
+        _ => world.relations[id].kind == 'p',
+    };
+    if is_shared { tables.to_vec() } else { vec![id] }
+}
+
+/// Says so where the table has no such constraint, as far as is known.
+fn known(reader: &mut Reader<'_>, table: Option<&Id>, name: &str) {
+    let relation = table.map(|table| &reader.world.relations[*table]);
+    if let Some(relation) = relation.filter(|relation| relation.constraint(name).is_none()) {
+        let message = format!("\"{}\" has no constraint \"{name}\" yet", relation.name);
+        reader.effects.unread(message);
+    }
+}
+
+pub(super) fn rename(reader: &mut Reader<'_>, id: Id, rename: &ast::RenameConstraint) {
+    let from = named::<ast::ConstraintNameRef>(rename.syntax()).pop();
+    let to = rename.constraint_name();
+    let to = to.map(|name| ast::normalize_name_node(name.syntax()));
+    if let (Some(from), Some(to)) = (from, to) {
+        let known = reader.world.relations[id].constraints.iter_mut();
+        for constraint in known.filter(|c| c.name == from) {
+            constraint.name.clone_from(&to);
+        }
+    }
 }
 
 pub(super) fn validate(reader: &mut Reader<'_>, tables: &[Id], name: &str) {
+    known(reader, tables.first(), name);
     for table in tables {
         let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
             continue;
@@ -147,7 +201,7 @@ pub(super) fn alter(reader: &mut Reader<'_>, id: Id, alter: &ast::AlterConstrain
     let name = named::<ast::ConstraintNameRef>(alter.syntax()).pop();
     let name = name.unwrap_or_default();
     let Some(Constraint {
-        valid,
+        enforced: is_enforced,
         target: Some(target),
         ..
     }) = reader.world.relations[id].constraint(&name).cloned()
@@ -160,22 +214,30 @@ pub(super) fn alter(reader: &mut Reader<'_>, id: Id, alter: &ast::AlterConstrain
             ast::ConstraintOption::NotEnforced(_) => false,
             _ => continue,
         };
-        if enforced && !valid {
+        if enforced == is_enforced {
+            continue;
+        }
+        if enforced {
             reader.effects.lock(target, ShareRowExclusive);
             reader.effects.scan(reader.world, id, AccessExclusive);
             reader.effects.may_scan(reader.world, target, AccessShare);
-        } else if valid && !enforced {
+        } else {
             reader.effects.lock(target, AccessExclusive);
         }
         let known = reader.world.relations[id].constraints.iter_mut();
         for constraint in known.filter(|c| c.name == name) {
             constraint.valid = enforced;
+            constraint.enforced = enforced;
         }
     }
 }
 
 pub(super) fn drop(reader: &mut Reader<'_>, tables: &[Id], name: &str, action: &Action) {
-    let cascade = words(action.syntax()).ends_with("cascade");
+    let text = words(action.syntax());
+    let cascade = text.ends_with("cascade");
+    if !text.starts_with("drop constraint if exists") {
+        known(reader, tables.first(), name);
+    }
     for table in tables {
         let Some(constraint) = reader.world.relations[*table].constraint(name).cloned() else {
             continue;
@@ -203,8 +265,13 @@ pub(super) fn drop(reader: &mut Reader<'_>, tables: &[Id], name: &str, action: &
                 constraints.retain(|c| c.target != Some(*table));
             }
         }
-        reader.world.relations[*table]
-            .constraints
-            .retain(|c| c.name != name);
+        let relation = &mut reader.world.relations[*table];
+        relation.constraints.retain(|c| c.name != name);
+        // Since 18 this is how a column says NOT NULL.
+        for column in constraint.columns.iter().filter(|_| constraint.kind == 'n') {
+            if let Some(column) = relation.column_mut(column) {
+                column.not_null = false;
+            }
+        }
     }
 }

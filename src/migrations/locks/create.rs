@@ -206,10 +206,11 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
         Share
     };
     let only = name.only_token().is_some();
+    // Inheritance children are tables of their own; only partitions share an index.
     let tables = if only {
         vec![table]
     } else {
-        reader.world.family(table)
+        reader.world.partitions(table)
     };
     let schema = reader.world.relations[table]
         .name
@@ -226,9 +227,7 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
         reader.effects.lock(table, level);
         return;
     }
-    // Inheritance children are tables of their own; only partitions share an index.
-    let is_partitioned = reader.world.relations[table].kind == 'p';
-    for id in if is_partitioned { tables } else { vec![table] } {
+    for id in tables {
         reader.effects.scan(reader.world, id, level);
         let name = if id == table { own_name.clone() } else { None };
         let index = reader.world.add(Relation {
@@ -240,7 +239,8 @@ fn index(reader: &mut Reader<'_>, statement: &Stmt, create: &ast::CreateIndex) {
         reader.world.relations[id].indexes.push(Index {
             id: index,
             columns: fact.columns.clone(),
-            exact: create.where_clause().is_none(),
+            mentions: fact.mentions.clone(),
+            exact: fact.exact,
         });
     }
 }

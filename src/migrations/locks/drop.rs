@@ -166,7 +166,7 @@ fn index(reader: &mut Reader<'_>, drop: &ast::DropIndex) {
             reader.effects.lock(index, AccessExclusive);
         } else {
             // That of a partitioned table takes those of the partitions along.
-            for id in reader.world.family(table) {
+            for id in reader.world.partitions(table) {
                 reader.effects.lock(id, AccessExclusive);
             }
             for id in reader.world.family(index) {

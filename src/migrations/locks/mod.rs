@@ -20,4 +20,4 @@ mod world;
 pub(crate) use effects::{Effects, Scan, TableLock};
 pub(crate) use level::Level;
 pub(crate) use statement::read;
-pub(crate) use world::{Relation, World};
+pub(crate) use world::{Constraint, Id, Relation, World};

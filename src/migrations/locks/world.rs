@@ -71,6 +71,7 @@ pub(crate) struct Constraint {
     /// As in `pg_constraint.contype`.
     pub kind: char,
     pub valid: bool,
+    pub enforced: bool,
     pub columns: Vec<String>,
     pub target: Option<Id>,
     pub target_columns: Vec<String>,
@@ -81,7 +82,10 @@ pub(crate) struct Constraint {
 #[derive(Clone)]
 pub(crate) struct Index {
     pub id: Id,
+    /// Of its key.
     pub columns: Vec<String>,
+    /// All that it depends on: also in expressions, in its predicate and behind INCLUDE.
+    pub mentions: Vec<String>,
     /// Neither with expressions nor with a predicate.
     pub exact: bool,
 }
@@ -179,6 +183,15 @@ impl World {
             next += 1;
         }
         all
+    }
+
+    /// A relation, with its partitions where it has such: what they share, children that inherit
+    /// do not.
+    pub fn partitions(&self, id: Id) -> Vec<Id> {
+        match self.relations[id].kind {
+            'p' | 'I' => self.family(id),
+            _ => vec![id],
+        }
     }
 
     /// The foreign keys that refer to a relation: who has it, and which.

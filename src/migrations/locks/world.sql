@@ -20,8 +20,10 @@ SELECT pg_catalog.json_build_object(
             'schema', c.nspname,
             'name', c.relname,
             'kind', c.relkind,
-            'tuples', c.reltuples,
-            'pages', c.relpages,
+            -- The rows of a partitioned table are those of its partitions; after an ANALYZE it has
+            -- their sum, and -1 pages.
+            'tuples', CASE WHEN c.relkind = 'p' THEN 0 ELSE c.reltuples END,
+            'pages', greatest(c.relpages, 0),
             'bytes', CASE WHEN c.relkind IN ('r', 'm', 'i', 'S')
                           THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END,
             'unlogged', c.relpersistence = 'u',
@@ -55,11 +57,19 @@ SELECT pg_catalog.json_build_object(
             'name', k.conname,
             'kind', k.contype,
             'valid', k.convalidated,
-            'columns', (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
+            -- Since 18 a constraint may be there and not be asked.
+            'enforced', coalesce(
+                (pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true),
+            -- In the order in which those of a foreign key belong together.
+            'columns', (SELECT pg_catalog.array_agg(
+                                   a.attname::text
+                                   ORDER BY pg_catalog.array_position(k.conkey, a.attnum))
                           FROM pg_catalog.pg_attribute AS a
                          WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),
             'target', nullif(k.confrelid::bigint, 0),
-            'target_columns', (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
+            'target_columns', (SELECT pg_catalog.array_agg(
+                                   a.attname::text
+                                   ORDER BY pg_catalog.array_position(k.confkey, a.attnum))
                           FROM pg_catalog.pg_attribute AS a
                          WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)),
             'expression', pg_catalog.pg_get_expr(k.conbin, k.conrelid)
@@ -72,7 +82,19 @@ SELECT pg_catalog.json_build_object(
             'relation', i.indrelid::bigint,
             'columns', (SELECT pg_catalog.array_agg(a.attname::text)
                           FROM pg_catalog.pg_attribute AS a
-                         WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])),
+                         WHERE a.attrelid = i.indrelid
+                           AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])),
+            'mentions', (SELECT pg_catalog.array_agg(a.attname::text)
+                           FROM pg_catalog.pg_attribute AS a
+                          WHERE a.attrelid = i.indrelid
+                            AND (a.attnum = ANY (i.indkey::int2[])
+                                 OR a.attnum IN (
+                                  SELECT d.refobjsubid
+                                    FROM pg_catalog.pg_depend AS d
+                                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                     AND d.objid = i.indexrelid
+                                     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                     AND d.refobjid = i.indrelid))),
             'exact', i.indexprs IS NULL AND i.indpred IS NULL
         ) ORDER BY i.indexrelid), '[]')
           FROM pg_catalog.pg_index AS i

@@ -27,6 +27,7 @@ use crate::report::{
 };
 use crate::syntax::Script;
 use crate::syntax::batch::Batch;
+use crate::syntax::step::Step;
 
 /// A table lock of somebody else makes a question about sizes wait; this long is enough to tell.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
@@ -175,6 +176,14 @@ fn statement(
             },
         });
     }
+    let others = effects.locks.iter().filter(|lock| lock.relation < limit);
+    let known = others.map(|lock| (&world.relations[lock.relation], lock));
+    // Worth a word only where none of them alone is as bad.
+    let together = risk::together(known).filter(|(sum, _)| *sum > risk);
+    if let Some((sum, reason)) = together.filter(|_| is_one_transaction(sql)) {
+        risk = sum;
+        reasons.push(reason);
+    }
     for loss in &effects.remarks {
         risk = Risk::Danger;
         reasons.push(loss.clone());
@@ -195,6 +204,12 @@ fn statement(
         unread: effects.unread.clone(),
         counts_by_value: counts_by_value(sql),
     }
+}
+
+/// Whether a statement keeps all its locks to its end: VACUUM, for one, goes from table to table.
+fn is_one_transaction(sql: &str) -> bool {
+    let steps = Script::parse(sql).steps().unwrap_or_default();
+    steps.iter().all(|(_, step)| matches!(step, Step::Atomic))
 }
 
 /// How the engine counts what a batch has changed.

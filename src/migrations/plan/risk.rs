@@ -33,13 +33,13 @@ const MANY_ROWS: u64 = 1_000_000;
 
 /// How long something takes.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Duration {
+pub(super) struct Estimate {
     seconds: f64,
     /// Whether it may be less: rows or the planner decide how much there is to do.
     at_most: bool,
 }
 
-impl Duration {
+impl Estimate {
     fn risk(self) -> Risk {
         if self.seconds >= TOO_LONG_SECONDS {
             Risk::Danger
@@ -49,7 +49,7 @@ impl Duration {
     }
 }
 
-impl iter::Sum for Duration {
+impl iter::Sum for Estimate {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), |sum, one| Self {
             seconds: sum.seconds + one.seconds,
@@ -58,7 +58,7 @@ impl iter::Sum for Duration {
     }
 }
 
-impl fmt::Display for Duration {
+impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.at_most { "up to" } else { "about" };
         write!(f, "{about} {:.1} s", self.seconds)
@@ -66,7 +66,7 @@ impl fmt::Display for Duration {
 }
 
 /// How long the work on a table takes, roughly.
-pub(super) fn work(relation: &Relation, lock: &TableLock) -> Duration {
+pub(super) fn work(relation: &Relation, lock: &TableLock) -> Estimate {
     #[allow(clippy::cast_precision_loss)]
     let (bytes, rows) = (relation.bytes as f64, relation.rows as f64);
     let read = (bytes / READ_BYTES_PER_SECOND).max(rows / READ_ROWS_PER_SECOND);
@@ -86,7 +86,7 @@ pub(super) fn work(relation: &Relation, lock: &TableLock) -> Duration {
         Scan::Open if !lock.depends => (read, true),
         Scan::Open | Scan::No => (0.0, false),
     };
-    Duration { seconds, at_most }
+    Estimate { seconds, at_most }
 }
 
 /// The risk of one lock, with its reason where there is one.
@@ -103,8 +103,8 @@ pub(super) fn of(relation: &Relation, lock: &TableLock) -> (Risk, Option<String>
     let Some(waiting) = waiting(relation, lock) else {
         return row_locks(relation, lock);
     };
-    let duration = work(relation, lock);
-    let work = match (lock.rewrites, duration.at_most) {
+    let estimate = work(relation, lock);
+    let work = match (lock.rewrites, estimate.at_most) {
         (true, _) => "is rewritten",
         (false, false) => "is read in full",
         (false, true) => "may be read in full",
@@ -115,9 +115,9 @@ pub(super) fn of(relation: &Relation, lock: &TableLock) -> (Risk, Option<String>
     } else {
         ""
     };
-    if duration.seconds >= UNNOTICED_SECONDS {
-        let reason = format!("\"{name}\" ({size}{guess}) {work} while {waiting} wait: {duration}");
-        return (duration.risk(), Some(reason));
+    if estimate.seconds >= UNNOTICED_SECONDS {
+        let reason = format!("\"{name}\" ({size}{guess}) {work} while {waiting} wait: {estimate}");
+        return (estimate.risk(), Some(reason));
     }
     if rows >= BUSY_ROWS {
         let reason = format!(
@@ -129,12 +129,31 @@ pub(super) fn of(relation: &Relation, lock: &TableLock) -> (Risk, Option<String>
     (Risk::None, None)
 }
 
+/// What the work on several relations takes together, as each of them waits for all of it: the
+/// partitions of a table, for example, none of which need be large.
+pub(super) fn together<'a>(
+    locks: impl Iterator<Item = (&'a Relation, &'a TableLock)> + Clone,
+) -> Option<(Risk, String)> {
+    let works = locks.clone().map(|(relation, lock)| work(relation, lock));
+    if works.clone().filter(|work| work.seconds > 0.0).count() < 2 {
+        return None;
+    }
+    let all: Estimate = works.sum();
+    let mut waiting = locks
+        .filter(|(relation, _)| relation.rows > 0)
+        .filter_map(|(relation, lock)| waiting(relation, lock));
+    // The stronger comes first in the alphabet.
+    let waiting = waiting.by_ref().min()?;
+    let reason = format!("all of it together, while {waiting} wait: {all}");
+    (all.seconds >= UNNOTICED_SECONDS).then(|| (all.risk(), reason))
+}
+
 /// A lock that is still held while a later statement of its transaction works; how long nobody
 /// knows where the statement could not be read.
 pub(super) fn held(
     relation: &Relation,
     lock: &TableLock,
-    work: Duration,
+    work: Estimate,
     is_read: bool,
 ) -> Option<(Risk, String)> {
     let waiting = waiting(relation, lock)?;

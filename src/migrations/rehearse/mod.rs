@@ -13,6 +13,7 @@ use postgres::Client;
 
 use super::apply::check_to;
 use super::locks::World;
+use super::options::Stop;
 use super::plan::{describe, work};
 use super::session::history_table_sql;
 use super::set::{File, Set};
@@ -34,6 +35,8 @@ pub struct RehearsalOptions {
     pub rows: u64,
     /// The server for the scratch database; a throw-away one without it.
     pub scratch_url: Option<String>,
+    /// Set when the user wants it to end: then the scratch database goes at once.
+    pub stop: Stop,
 }
 
 /// Rehearses the pending files. `url` is what `live` was made from, for `pg_dump`.
@@ -48,12 +51,29 @@ pub fn rehearse(
     options: &RehearsalOptions,
     progress: &dyn Progress,
 ) -> Result<Rehearsal> {
+    match on_scratch(live, url, set, options, progress) {
+        Ok(rehearsal) if rehearsal.failure.is_none() => Ok(rehearsal),
+        // What failed then failed because its database was gone.
+        _ if options.stop.is_set() => Err(Error::undecided(
+            "the rehearsal was stopped, and its scratch database dropped",
+        )),
+        outcome => outcome,
+    }
+}
+
+fn on_scratch(
+    live: &Target,
+    url: Option<&str>,
+    set: &Set,
+    options: &RehearsalOptions,
+    progress: &dyn Progress,
+) -> Result<Rehearsal> {
     let mut client = live.connect()?;
     let live_major = scratch::major(&mut client)?;
     let dumper = Dumper::for_server(live_major)?;
-    let scratch = Scratch::create(options.scratch_url.as_deref(), live_major)?;
+    let scratch = Scratch::create(options.scratch_url.as_deref(), live_major, &options.stop)?;
     let without_owners = scratch.without_owners(&mut client)?;
-    scratch.configure(&session::search_path(&mut client)?)?;
+    scratch.configure(&mut client)?;
     progress.remark("reading the live schema");
     let omit = Omit {
         roles: without_owners.is_some(),

@@ -7,7 +7,7 @@ use postgres::{Client, GenericClient};
 
 use crate::db::session::quote_identifier;
 use crate::error::{Error, Result};
-use crate::migrations::locks::{Relation, World};
+use crate::migrations::locks::{Constraint, Id, Relation, World};
 use crate::syntax::facts::{self, Fact, Kind};
 
 /// A table of the live database.
@@ -25,7 +25,10 @@ pub(super) struct Table {
 pub(super) struct Edge {
     table: usize,
     columns: Vec<String>,
-    target: usize,
+    /// Quoted, with schema.
+    target: String,
+    /// The tables that hold its rows: itself, or its partitions.
+    targets: Vec<usize>,
     target_columns: Vec<String>,
 }
 
@@ -66,28 +69,12 @@ pub(super) fn tables(live: &mut impl GenericClient, world: &World) -> Result<Vec
 
 /// The foreign keys between these tables, and those that pending statements add.
 pub(super) fn edges(world: &World, tables: &[Table], pending: &[&str]) -> Vec<Edge> {
-    let place = |name: &str| tables.iter().position(|table| table.plain == name);
     let mut edges = Vec::new();
-    let mut add = |table: &str, columns: &[String], target: &str, target_columns: &[String]| {
-        if let (Some(table), Some(target)) = (place(table), place(target))
-            && columns.len() == target_columns.len()
-            && !columns.is_empty()
-        {
-            edges.push(Edge {
-                table,
-                columns: columns.iter().map(|c| quote_identifier(c)).collect(),
-                target,
-                target_columns: target_columns.iter().map(|c| quote_identifier(c)).collect(),
-            });
-        }
-    };
-    for relation in world.relations.iter().filter(|r| !r.gone) {
-        for constraint in &relation.constraints {
-            if let Some(target) = constraint.target {
-                let target = &world.relations[target].name;
-                let (from, to) = (&constraint.columns, &constraint.target_columns);
-                add(&relation.name, from, target, to);
-            }
+    for (id, relation) in world.relations.iter().enumerate() {
+        let keys = relation.constraints.iter();
+        for key in keys.filter(|key| !relation.gone && !is_copy(world, relation, key)) {
+            let to = key.target.map(|target| (target, &key.target_columns[..]));
+            edges.extend(to.and_then(|to| edge(world, tables, (id, &key.columns), to)));
         }
     }
     for sql in pending {
@@ -95,24 +82,61 @@ pub(super) fn edges(world: &World, tables: &[Table], pending: &[&str]) -> Vec<Ed
             for fact in facts::of(&statement) {
                 if let Fact::AddConstraint { table, constraint } = fact
                     && let Kind::ForeignKey(reference) = constraint.kind
+                    && let Some(table) = world.find(&table)
+                    && let Some(target) = world.find(&reference.table)
                 {
-                    let (Some(table), Some(target)) =
-                        (world.find(&table), world.find(&reference.table))
-                    else {
-                        continue;
-                    };
-                    let (table, target) = (&world.relations[table], &world.relations[target]);
                     let to = if reference.columns.is_empty() {
-                        primary_key(target)
+                        primary_key(&world.relations[target])
                     } else {
                         reference.columns
                     };
-                    add(&table.name, &constraint.columns, &target.name, &to);
+                    let owners = world.partitions(table).into_iter();
+                    edges.extend(owners.filter_map(|owner| {
+                        edge(world, tables, (owner, &constraint.columns), (target, &to))
+                    }));
                 }
             }
         }
     }
     edges
+}
+
+/// Whether a foreign key is what the server made of another one, whose target has partitions: one
+/// for each of them. A row refers to one partition only.
+fn is_copy(world: &World, relation: &Relation, key: &Constraint) -> bool {
+    let parents = key.target.map(|target| &world.relations[target].parents);
+    let whole = |other: &Constraint| {
+        let is_parent = |parents: &Vec<Id>| parents.iter().any(|p| other.target == Some(*p));
+        parents.is_some_and(is_parent) && other.columns == key.columns
+    };
+    relation.constraints.iter().any(whole)
+}
+
+/// Of columns of a relation to columns of another one, where there are rows to copy on both sides.
+fn edge(
+    world: &World,
+    tables: &[Table],
+    (from, columns): (Id, &[String]),
+    (to, target_columns): (Id, &[String]),
+) -> Option<Edge> {
+    let place = |id: &Id| {
+        let name = &world.relations[*id].name;
+        tables.iter().position(|table| table.plain == *name)
+    };
+    let quoted = |columns: &[String]| columns.iter().map(|c| quote_identifier(c)).collect();
+    let targets: Vec<usize> = world.partitions(to).iter().filter_map(place).collect();
+    if columns.len() != target_columns.len() || columns.is_empty() || targets.is_empty() {
+        return None;
+    }
+    let name = &world.relations[to].name;
+    let (schema, bare) = name.split_once('.').unwrap_or(("public", name));
+    Some(Edge {
+        table: place(&from)?,
+        columns: quoted(columns),
+        target: format!("{}.{}", quote_identifier(schema), quote_identifier(bare)),
+        targets,
+        target_columns: quoted(target_columns),
+    })
 }
 
 fn primary_key(table: &Relation) -> Vec<String> {
@@ -137,15 +161,16 @@ pub(super) fn copy(
         // In a circle nobody is first; the pruning afterwards takes care of it.
         let ready = waiting.iter().position(|at| {
             let mut own = edges.iter().filter(|edge| edge.table == *at);
-            own.all(|edge| edge.target == *at || !waiting.contains(&edge.target))
+            let is_done = |target: &usize| target == at || !waiting.contains(target);
+            own.all(|edge| edge.targets.iter().all(is_done))
         });
         let at = waiting.remove(ready.unwrap_or(0));
         let own = edges
             .iter()
-            .filter(|e| e.table == at && done.contains(&e.target));
+            .filter(|e| e.table == at && e.targets.iter().all(|target| done.contains(target)));
         let mut conditions = Vec::new();
         for edge in own {
-            conditions.push(condition(scratch, tables, edge)?);
+            conditions.push(condition(scratch, edge)?);
         }
         let query = query(&tables[at], &conditions, limit);
         stream(live, scratch, &tables[at], &query)?;
@@ -188,12 +213,13 @@ fn query(table: &Table, conditions: &[String], limit: u64) -> String {
 }
 
 /// Only rows whose other end was sampled, or that have none.
-fn condition(scratch: &mut Client, tables: &[Table], edge: &Edge) -> Result<String> {
-    let target = &tables[edge.target].name;
-    // Literals with their type, so that an index on the column can be used.
+fn condition(scratch: &mut Client, edge: &Edge) -> Result<String> {
+    let target = &edge.target;
+    // Literals with their type, so that an index on the column can be used. A type modifier that is
+    // given and none: else "character" and "bit" would mean those of length 1.
     let parts = edge.target_columns.iter();
     let parts: Vec<String> = parts
-        .map(|c| format!("quote_literal({c}) || '::' || pg_typeof({c})::text"))
+        .map(|c| format!("quote_literal({c}) || '::' || format_type(pg_typeof({c}), -1)"))
         .collect();
     let keys: Option<String> = scratch
         .query_one(
@@ -243,7 +269,7 @@ fn prune(scratch: &mut Client, tables: &[Table], edges: &[Edge]) -> Result<()> {
     loop {
         let mut gone = 0;
         for edge in edges {
-            let (table, target) = (&tables[edge.table].name, &tables[edge.target].name);
+            let (table, target) = (&tables[edge.table].name, &edge.target);
             let pairs = edge.columns.iter().zip(&edge.target_columns);
             let same: Vec<String> = pairs.map(|(a, b)| format!("t.{a} = r.{b}")).collect();
             let set: Vec<String> = edge

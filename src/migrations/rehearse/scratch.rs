@@ -1,18 +1,24 @@
 //! The database that a rehearsal takes place in: on a throw-away server, or on one that the caller
 //! names; gone afterwards.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres::Client;
 
 use crate::db::Target;
 use crate::db::connection;
-use crate::db::session::quote_identifier;
+use crate::db::session::{self, quote_identifier};
 use crate::db::throwaway::{Options, Throwaway, find_binaries_preferring};
 use crate::error::{Error, Result};
+use crate::migrations::options::Stop;
 
 /// Begins the name of every scratch database, so that a person finds one that was left behind.
 const PREFIX: &str = "creditdb_rehearsal_";
+
+/// Between two looks whether somebody wants it to end.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What of the caller's environment is also about the scratch server: never its passwords or
 /// addresses, which belong to the live one.
@@ -29,6 +35,8 @@ pub(super) struct Scratch {
     pub major: u32,
     name: String,
     admin: Target,
+    /// Nothing on a server of our own.
+    watch: Option<Watch>,
     /// Held for as long as the rehearsal lasts.
     _server: Option<Throwaway>,
 }
@@ -38,7 +46,7 @@ impl Scratch {
     ///
     /// # Errors
     /// No server binaries, an unreachable server, a missing CREATEDB.
-    pub fn create(url: Option<&str>, live_major: u32) -> Result<Self> {
+    pub fn create(url: Option<&str>, live_major: u32, stop: &Stop) -> Result<Self> {
         let (admin, server) = match url {
             Some(url) => {
                 let shared = |name: &str| {
@@ -84,19 +92,30 @@ impl Scratch {
             server: format!("{place} with PostgreSQL {major}"),
             is_own: server.is_some(),
             major,
+            watch: server.is_none().then(|| Watch::start(&admin, &name, stop)),
             name,
             admin,
             _server: server,
         })
     }
 
-    /// Settings that RESET ALL goes back to: the search path of the live database, and no parallel
-    /// workers, whose reading would be counted elsewhere.
-    pub fn configure(&self, search_path: &str) -> Result<()> {
+    /// Settings that RESET ALL goes back to: those of the live database that say what names, times
+    /// and dates in the files mean, and no parallel workers, whose reading would be counted
+    /// elsewhere.
+    pub fn configure(&self, live: &mut Client) -> Result<()> {
+        const MEANINGS: &str = "SELECT pg_catalog.format('%I = %L', name, setting)
+                                  FROM pg_catalog.pg_settings
+                                 WHERE name IN ('TimeZone', 'DateStyle', 'IntervalStyle')";
         let name = &self.name;
+        let search_path = session::search_path(live)?;
+        let meanings = names(live, MEANINGS)?
+            .into_iter()
+            .map(|meaning| format!("ALTER DATABASE {name} SET {meaning};"))
+            .collect::<String>();
         let settings = format!(
             "ALTER DATABASE {name} SET max_parallel_workers_per_gather = 0;
              ALTER DATABASE {name} SET max_parallel_maintenance_workers = 0;
+             {meanings}
              ALTER DATABASE {name} SET search_path = {search_path}"
         );
         Ok(self.target.connect()?.batch_execute(&settings)?)
@@ -148,14 +167,45 @@ fn names(client: &mut Client, query: &str) -> Result<Vec<String>> {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.is_own {
-            return;
+        if let Some(watch) = self.watch.take() {
+            watch.end();
+            remove(&self.admin, &self.name);
         }
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        if let Ok(mut client) = self.admin.connect() {
-            // Nothing can be done about a failure here; the name tells where it came from.
-            let _ = client.batch_execute(&drop);
-        }
+    }
+}
+
+fn remove(admin: &Target, name: &str) {
+    if let Ok(mut client) = admin.connect() {
+        // Nothing can be done about a failure here; the name tells where it came from.
+        let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    }
+}
+
+/// Drops the database as soon as somebody wants the rehearsal to end, whatever that is doing: a
+/// statement that runs there ends with its session.
+struct Watch {
+    over: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Watch {
+    fn start(admin: &Target, name: &str, stop: &Stop) -> Self {
+        let (over, is_over) = mpsc::channel();
+        let (admin, name, stop) = (admin.clone(), name.to_owned(), stop.clone());
+        let thread = thread::spawn(move || {
+            while is_over.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                if stop.is_set() {
+                    return remove(&admin, &name);
+                }
+            }
+        });
+        Self { over, thread }
+    }
+
+    fn end(self) {
+        drop(self.over);
+        // It has nothing to say, and what it had to do is done once more.
+        let _ = self.thread.join();
     }
 }
 

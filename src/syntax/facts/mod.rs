@@ -1,6 +1,7 @@
 //! What statements do, as plain data: the syntax tree is taken apart here, once, so that the schema
 //! and most rules need not know it.
 
+mod constraint;
 mod function;
 mod names;
 mod table;
@@ -11,9 +12,10 @@ use std::ops::Range;
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
+pub(crate) use constraint::{Constraint, Kind, Reference, proven_not_null};
 pub(crate) use function::Function;
 pub(crate) use names::{all as all_names, named, without_public, words};
-pub(crate) use table::{Column, Constraint, Kind, Reference, proven_not_null};
+pub(crate) use table::Column;
 
 /// One thing that a statement does. Names are folded as the server folds them, without quotes and
 /// without the schema `pg_catalog`.
@@ -108,6 +110,10 @@ pub(crate) struct Index {
     pub if_not_exists: bool,
     /// Its plain columns; expressions left out.
     pub columns: Vec<String>,
+    /// All that it depends on: also in expressions, in its condition and behind INCLUDE.
+    pub mentions: Vec<String>,
+    /// Neither with expressions nor with a condition.
+    pub exact: bool,
 }
 
 impl Fact {
@@ -292,12 +298,29 @@ fn index(create: &ast::CreateIndex) -> Option<Fact> {
         ast::Expr::NameRef(name) => Some(name.text()),
         _ => None,
     };
+    let count = items.partition_items().count();
+    let columns: Vec<String> = items.partition_items().filter_map(column).collect();
+    let condition = create.where_clause();
+    let included = create.index_include_clause();
+    let mut mentions = constraint::mentioned(items.syntax());
+    mentions.extend(
+        condition
+            .iter()
+            .flat_map(|c| constraint::mentioned(c.syntax())),
+    );
+    mentions.extend(
+        included
+            .iter()
+            .flat_map(|i| constraint::column_refs(i.syntax())),
+    );
     Some(Fact::CreateIndex(Index {
         name: create.index().map(|index| names::first(index.syntax())),
         table: table::relation(create.table_relation_name()?)?,
         unique: create.unique_token().is_some(),
         concurrently: create.concurrently_token().is_some(),
         if_not_exists: create.if_not_exists().is_some(),
-        columns: items.partition_items().filter_map(column).collect(),
+        exact: condition.is_none() && columns.len() == count,
+        columns,
+        mentions,
     }))
 }

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode, NameLike};
-use squawk_syntax::{SourceFile, SyntaxNode};
 
+use super::constraint::{constraint, inline};
 use super::{Fact, names};
 
 pub(crate) struct Column {
@@ -13,68 +14,9 @@ pub(crate) struct Column {
     pub ty: String,
     pub not_null: bool,
     pub identity: bool,
+    /// The one that it asks for, without the schema `pg_catalog`; empty without.
+    pub collation: String,
     pub at: Range<usize>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Constraint {
-    pub name: Option<String>,
-    pub kind: Kind,
-    /// The columns of the table itself.
-    pub columns: Vec<String>,
-    /// Whether it proves something about the rows that are there (no NOT VALID).
-    pub valid: bool,
-    /// Whether an index that exists takes over its work.
-    pub using_index: bool,
-    pub at: Range<usize>,
-}
-
-#[derive(Clone)]
-pub(crate) enum Kind {
-    PrimaryKey,
-    Unique,
-    Exclude,
-    /// With the column of which it says IS NOT NULL, where it says no more than that.
-    Check(Option<String>),
-    NotNull,
-    ForeignKey(Reference),
-}
-
-#[derive(Clone)]
-pub(crate) struct Reference {
-    pub table: String,
-    /// Empty for the primary key.
-    pub columns: Vec<String>,
-    /// A SET NULL or SET DEFAULT action.
-    pub sets: Option<Range<usize>>,
-}
-
-impl Kind {
-    /// What a person calls it.
-    pub fn words(&self) -> &'static str {
-        match self {
-            Self::PrimaryKey => "primary key",
-            Self::Unique => "unique constraint",
-            Self::Exclude => "exclusion constraint",
-            Self::Check(_) => "check",
-            Self::NotNull => "not-null constraint",
-            Self::ForeignKey(_) => "foreign key",
-        }
-    }
-
-    pub fn is_key(&self) -> bool {
-        matches!(self, Self::PrimaryKey | Self::Unique | Self::Exclude)
-    }
-}
-
-impl Constraint {
-    /// The table that a foreign key refers to.
-    pub(super) fn target_mut(&mut self) -> Option<&mut String> {
-        match &mut self.kind {
-            Kind::ForeignKey(reference) => Some(&mut reference.table),
-            _ => None,
-        }
-    }
 }
 
 pub(super) fn relation(name: ast::TableRelationName) -> Option<String> {
@@ -100,7 +42,13 @@ pub(super) fn create(create: &ast::CreateTable) -> Option<Fact> {
                     })
                     .collect();
                 constraints.extend(inline(&name, &parts));
-                columns.push(self::column(name, column.ty(), &parts, column.syntax()));
+                let mut clauses = column.clauses();
+                let collate = clauses.find_map(|clause| match clause {
+                    ast::ColumnClause::Collate(collate) => Some(collate),
+                    _ => None,
+                });
+                let ty = (column.ty(), collate);
+                columns.push(self::column(name, ty, &parts, column.syntax()));
             }
             ast::TableArg::TableConstraint(constraint) => {
                 constraints.extend(self::constraint(constraint.syntax(), None));
@@ -119,7 +67,7 @@ pub(super) fn create(create: &ast::CreateTable) -> Option<Fact> {
 
 fn column(
     name: String,
-    ty: Option<ast::Type>,
+    (ty, collate): (Option<ast::Type>, Option<ast::Collate>),
     constraints: &[SyntaxNode],
     node: &SyntaxNode,
 ) -> Column {
@@ -137,144 +85,13 @@ fn column(
             }),
         name,
         ty,
+        collation: collate.as_ref().and_then(collation).unwrap_or_default(),
         at: node.text_range().into(),
     }
 }
 
-/// The constraints in the definition of a column; defaults and NOT NULL are none here.
-fn inline(column: &str, parts: &[SyntaxNode]) -> Vec<Constraint> {
-    parts
-        .iter()
-        .filter(|part| !ast::NotNullConstraint::can_cast(part.kind()))
-        .filter_map(|part| constraint(part, Some(column)))
-        .collect()
-}
-
-fn constraint(node: &SyntaxNode, column: Option<&str>) -> Option<Constraint> {
-    let constraint = ast::Constraint::cast(node.clone())?;
-    let own = || column.map(|name| vec![name.to_owned()]);
-    let (kind, columns, using_index) = match &constraint {
-        ast::Constraint::PrimaryKeyConstraint(key) => {
-            let columns = own().or_else(|| Some(key_columns(key.index_parameters()?)));
-            (Kind::PrimaryKey, columns, key.using_index().is_some())
-        }
-        ast::Constraint::UniqueConstraint(key) => {
-            let columns = own().or_else(|| Some(key_columns(key.index_parameters()?)));
-            (Kind::Unique, columns, key.using_index().is_some())
-        }
-        ast::Constraint::ExcludeConstraint(exclude) => {
-            let list = exclude.constraint_exclusion_list();
-            let columns = list.map(|list| column_refs(list.syntax()));
-            (Kind::Exclude, columns, false)
-        }
-        ast::Constraint::CheckConstraint(check) => {
-            let column = check.expr().as_ref().and_then(not_null_of);
-            (Kind::Check(column), own(), false)
-        }
-        ast::Constraint::NotNullConstraint(not_null) => {
-            let column = not_null.column_name_ref().map(|name| vec![name.text()]);
-            (Kind::NotNull, column, false)
-        }
-        ast::Constraint::ForeignKeyConstraint(key) => {
-            let from = key.from_columns().map(|list| column_refs(list.syntax()));
-            let to = key.to_columns().map(|list| column_refs(list.syntax()));
-            let table = names::first(key.table_name_ref()?.syntax());
-            let kind = reference(table, to.unwrap_or_default(), key.referential_actions());
-            (kind, from, false)
-        }
-        ast::Constraint::ReferencesConstraint(key) => {
-            let to = key.column().map(|name| vec![name.text()]);
-            let table = names::first(key.table()?.syntax());
-            let kind = reference(table, to.unwrap_or_default(), key.referential_actions());
-            (kind, own(), false)
-        }
-        ast::Constraint::DefaultConstraint(_)
-        | ast::Constraint::GeneratedConstraint(_)
-        | ast::Constraint::NullConstraint(_) => return None,
-    };
-    Some(Constraint {
-        name: constraint.constraint_name().map(|name| name.text()),
-        kind,
-        columns: columns.unwrap_or_default(),
-        valid: !constraint.is_not_valid() && !names::words(node).contains("not enforced"),
-        using_index,
-        at: node.text_range().into(),
-    })
-}
-
-fn key_columns(parameters: ast::IndexParameters) -> Vec<String> {
-    let list = parameters.column_list();
-    list.map(|list| column_refs(list.syntax()))
-        .unwrap_or_default()
-}
-
-fn column_refs(node: &SyntaxNode) -> Vec<String> {
-    let is_name =
-        |n: &SyntaxNode| ast::ColumnNameRef::can_cast(n.kind()) || ast::NameRef::can_cast(n.kind());
-    let names = node.descendants().filter(is_name);
-    names.map(|name| ast::normalize_name_node(&name)).collect()
-}
-
-fn reference(
-    table: String,
-    columns: Vec<String>,
-    actions: impl Iterator<Item = ast::ReferentialAction>,
-) -> Kind {
-    let sets = |action: ast::ReferentialAction| {
-        let is_set = action.syntax().descendants().any(|node| {
-            ast::SetNullColumns::can_cast(node.kind())
-                || ast::SetDefaultColumns::can_cast(node.kind())
-        });
-        is_set.then(|| Range::<usize>::from(action.syntax().text_range()))
-    };
-    let sets = actions.into_iter().find_map(sets);
-    Kind::ForeignKey(Reference {
-        table,
-        columns,
-        sets,
-    })
-}
-
-/// The columns of which a condition in SQL says that they are not null, by itself or with AND.
-pub(crate) fn proven_not_null(condition: &str) -> Vec<String> {
-    let parse = SourceFile::parse(&format!("SELECT {condition}"));
-    let mut expressions = parse
-        .tree()
-        .syntax()
-        .descendants()
-        .filter_map(ast::Expr::cast);
-    expressions
-        .next()
-        .map(|e| conjuncts(&e))
-        .unwrap_or_default()
-}
-
-fn conjuncts(expression: &ast::Expr) -> Vec<String> {
-    match expression {
-        ast::Expr::ParenExpr(inner) => inner.expr().map(|e| conjuncts(&e)).unwrap_or_default(),
-        ast::Expr::BinExpr(and) if matches!(and.op(), Some(ast::BinOp::And(_))) => {
-            let sides = [and.lhs(), and.rhs()];
-            sides.iter().flatten().flat_map(conjuncts).collect()
-        }
-        other => not_null_of(other).into_iter().collect(),
-    }
-}
-
-/// The column of `column IS NOT NULL`.
-fn not_null_of(expression: &ast::Expr) -> Option<String> {
-    match expression {
-        ast::Expr::ParenExpr(inner) => not_null_of(&inner.expr()?),
-        ast::Expr::BinExpr(test) => {
-            let is_not = matches!(test.op()?, ast::BinOp::IsNot(_));
-            let null =
-                matches!(test.rhs()?, ast::Expr::Literal(l) if names::words(l.syntax()) == "null");
-            match test.lhs()? {
-                ast::Expr::NameRef(name) if is_not && null => Some(name.text()),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
+fn collation(collate: &ast::Collate) -> Option<String> {
+    Some(names::first(collate.collation_ref()?.syntax()))
 }
 
 pub(super) fn alter(alter: &ast::AlterTable) -> Vec<Fact> {
@@ -298,7 +115,7 @@ fn change(table: &str, action: &ast::AlterTableAction) -> Option<Fact> {
             Fact::AddColumn {
                 table,
                 constraints: inline(&name, &parts),
-                column: column(name, add.ty(), &parts, add.syntax()),
+                column: column(name, (add.ty(), add.collate()), &parts, add.syntax()),
             }
         }
         Action::AddConstraint(add) => Fact::AddConstraint {
@@ -337,10 +154,7 @@ fn change(table: &str, action: &ast::AlterTableAction) -> Option<Fact> {
                     table,
                     column,
                     ty: names::words(set.ty()?.syntax()),
-                    collation: set
-                        .collate()
-                        .and_then(|collate| collate.collation_ref())
-                        .map(|collation| names::first(collation.syntax())),
+                    collation: set.collate().as_ref().and_then(collation),
                     using: set.using_expr().is_some(),
                     at,
                 },

@@ -22,6 +22,7 @@ mod poolers;
 mod preflight;
 mod refusals;
 mod rehearse;
+mod rehearse_rows;
 mod separate;
 mod sql_errors;
 mod status;

@@ -127,3 +127,44 @@ fn readers_wait_while_indexes_are_built_anew() {
     let words = "is rewritten while reads and writes wait: about 5.0 s";
     assert!(reasons.contains(words), "{reasons}");
 }
+
+/// Partitions are small each; who uses the table waits for all of them.
+#[test]
+fn partitions_count_together() {
+    let folder = Folder::with(&[
+        (
+            "V1__p.sql",
+            "CREATE TABLE t (k int, v int) PARTITION BY RANGE (k);
+             CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
+             CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20);",
+        ),
+        (
+            "V2__set.sql",
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (v > 0);",
+        ),
+        (
+            "V3__vacuum.sql",
+            "-- transaction: none\nVACUUM FULL t1, t2;",
+        ),
+    ]);
+    let database = Database::empty();
+    migrate(&folder, &database).args(["--to", "1"]).succeeds();
+    database.execute(
+        "INSERT INTO t SELECT 1, 1 FROM generate_series(1, 100);
+         INSERT INTO t SELECT 11, 1 FROM generate_series(1, 100); ANALYZE t;
+         UPDATE pg_class SET reltuples = 1200000 WHERE relname IN ('t1', 't2')",
+    );
+    let json = planned(&folder, &database);
+    let check = statement(&json, 0, 0);
+    assert_eq!(check["risk"], "danger", "{check}");
+    let reasons = check["reasons"].to_string();
+    assert!(
+        reasons.contains("\\\"t1\\\" (1200000 rows, 0.0 MB) is read in full"),
+        "{reasons}"
+    );
+    let sum = "all of it together, while reads and writes wait: about 1.2 s";
+    assert!(reasons.contains(sum), "{reasons}");
+    // This one goes from table to table, and lets go of each.
+    let reasons = statement(&json, 1, 0)["reasons"].to_string();
+    assert!(!reasons.contains("together"), "{reasons}");
+}

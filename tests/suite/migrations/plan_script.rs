@@ -47,12 +47,17 @@ fn script(program: Program, folder: &Folder) -> String {
 }
 
 fn psql(folder: &Folder, database: &Database) -> Output {
+    psql_with(folder, database, &[])
+}
+
+fn psql_with(folder: &Folder, database: &Database, variables: &[(&str, &str)]) -> Output {
     let path = folder.path().join("script.sql_");
     Command::new(find_binaries().unwrap().join("psql"))
         .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"])
         .arg(path)
         .arg("-d")
         .arg(&database.url)
+        .envs(variables.iter().copied())
         .output()
         .unwrap()
 }
@@ -130,6 +135,27 @@ fn a_script_inserts_what_the_file_says() {
     runs(&folder, &database);
     let row = database.connect().query_one("SELECT x FROM t", &[]);
     assert_eq!(row.unwrap().get::<_, &str>(0), TEXT);
+}
+
+/// Wherever psql takes its encoding from: the environment, or a database that is not UTF-8.
+#[test]
+fn a_script_is_read_as_it_is_written() {
+    let database = Database::empty();
+    let folder = Folder::with(&[
+        (
+            "V1__t.sql",
+            "CREATE TABLE t (s text); INSERT INTO t VALUES ('é');",
+        ),
+        ("V2__more.sql", "INSERT INTO t VALUES ('ü');"),
+    ]);
+    let plan = creditdb(["plan", "--migrations", folder.arg()]).on(&database.url);
+    script(plan, &folder);
+    let output = psql_with(&folder, &database, &[("PGCLIENTENCODING", "LATIN1")]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let query = "SELECT string_agg(s, '' ORDER BY s) FROM t";
+    let found: String = database.connect().query_one(query, &[]).unwrap().get(0);
+    assert_eq!(found, "éü");
 }
 
 #[test]

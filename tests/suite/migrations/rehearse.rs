@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{history, migrate};
 use crate::support::folder::Folder;
-use crate::support::program::{Program, creditdb};
+use crate::support::program::{Program, Run, creditdb, signal};
 use crate::support::role::Role;
 use crate::support::server::{Database, server};
-use crate::support::snapshots;
+use crate::support::{snapshots, wait_until};
 
-fn rehearse(folder: &Folder, database: &Database) -> Program {
+pub(super) fn rehearse(folder: &Folder, database: &Database) -> Program {
     creditdb(["rehearse", "--format", "json", "--migrations", folder.arg()])
         .args(["--scratch-url", &server().url_of("postgres")])
         .on(&database.url)
@@ -203,50 +203,53 @@ fn a_file_that_fails_is_a_finding() {
     rehearse(&folder, &database).succeeds();
 }
 
+/// What a file says about times means the same on both servers.
 #[test]
-fn samples_keep_to_foreign_keys_also_to_those_to_come() {
-    let folder = Folder::with(&[
-        (
-            "V1__t.sql",
-            "CREATE TABLE child (id bigint PRIMARY KEY, parent_id bigint, other_id bigint);
-             CREATE TABLE parent (id bigint PRIMARY KEY, boss_id bigint REFERENCES parent (id));
-             CREATE TABLE other (id bigint PRIMARY KEY);
-             ALTER TABLE child ADD CONSTRAINT child_parent
-                 FOREIGN KEY (parent_id) REFERENCES parent (id);",
-        ),
-        (
-            "V2__key.sql",
-            "ALTER TABLE child ADD CONSTRAINT child_other FOREIGN KEY (other_id) REFERENCES other;
-             DO $$ BEGIN
-                 IF (SELECT count(*) FROM child) NOT BETWEEN 1 AND 20 THEN
-                     RAISE EXCEPTION '% children', (SELECT count(*) FROM child);
-                 END IF;
-                 IF nextval('s') <> 101 THEN RAISE EXCEPTION 'the sequence begins anew'; END IF;
-             END $$;",
-        ),
-    ]);
+fn times_and_dates_are_those_of_the_live_database() {
+    let look = "DO $$ BEGIN
+        IF '03.02.2026 12:00'::timestamptz <> '2026-02-03 06:30:00Z' THEN
+            RAISE EXCEPTION '%', '03.02.2026 12:00'::timestamptz;
+        END IF;
+    END $$";
+    let folder = Folder::with(&[("V1__look.sql", look)]);
     let database = Database::empty();
-    migrate(&folder, &database).args(["--to", "1"]).succeeds();
-    database.execute(
-        "INSERT INTO parent SELECT g, nullif(g - 1, 0) FROM generate_series(1, 500) AS g;
-         INSERT INTO other SELECT g FROM generate_series(1, 500) AS g;
-         INSERT INTO child SELECT g, 501 - g, g FROM generate_series(1, 500) AS g;
-         CREATE SEQUENCE s; SELECT setval('s', 100); ANALYZE",
-    );
-    let run = rehearse(&folder, &database).args(["--rows", "300"]).run();
-    // 300 rows cannot be right for the block above, so this also shows that rows arrive.
-    assert!(run.stdout.contains(" children"), "{}", run.stdout);
-    let run = rehearse(&folder, &database).args(["--rows", "20"]).run();
-    let json = run.json();
-    let failure = &json["failure"];
-    // A sample may be empty by chance of the chain of bosses, but it never breaks a key.
-    assert_ne!(failure["sqlstate"], "23503", "{failure}");
+    let name = database.name();
+    database.execute(&format!(
+        "ALTER DATABASE {name} SET TimeZone = 'Asia/Kolkata';
+         ALTER DATABASE {name} SET DateStyle = 'German, DMY'"
+    ));
+    rehearse(&folder, &database).succeeds();
 }
 
+/// On a server of somebody else nothing stays behind, rows of the live database least of all.
 #[test]
-fn a_sample_has_its_limit() {
-    let run = creditdb(["rehearse", "--rows", "100001"]).exits(2);
-    assert!(run.stderr.contains("0..=100000"), "{}", run.stderr);
+fn a_signal_takes_the_scratch_database_away() {
+    let folder = Folder::with(&[("V1__slow.sql", "SELECT pg_sleep(60), 'signalled';")]);
+    let database = Database::empty();
+    let mut client = server().connect("postgres");
+    let mut scratch = || -> Option<String> {
+        let query = "SELECT datname::text FROM pg_stat_activity
+                      WHERE query LIKE 'SELECT pg_sleep(60), ''signalled''%' AND state = 'active'";
+        client.query_opt(query, &[]).unwrap().map(|row| row.get(0))
+    };
+    for name in ["INT", "TERM"] {
+        let child = rehearse(&folder, &database).spawn();
+        let mut found = None;
+        wait_until("the file runs", || {
+            found = scratch();
+            found.is_some()
+        });
+        signal(&child, name);
+        let run: Run = child.wait_with_output().unwrap().into();
+        assert_eq!(run.code, 3, "{}", run.stderr);
+        assert!(run.stderr.contains("was stopped"), "{}", run.stderr);
+        assert_eq!(run.stdout, "");
+        assert_eq!(scratch(), None);
+        let left = "SELECT count(*) FROM pg_database WHERE datname = $1";
+        let mut client = server().connect("postgres");
+        let left = client.query_one(left, &[&found.unwrap()]).unwrap();
+        assert_eq!(left.get::<_, i64>(0), 0);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! left out: no query names them.
 
 use squawk_linter::Rule as Squawk;
-use squawk_syntax::ast::{AstNode, SchemaRef, Stmt};
+use squawk_syntax::ast::{AstNode, SchemaRef, SetSchema, Stmt};
 
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
@@ -11,7 +11,7 @@ use crate::syntax::facts::{Space, all_names, named, without_public};
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
-    title: "an existing object is renamed",
+    title: "an existing object is renamed, or moved to another schema",
     why: "Migrations run before the new release and beside the old one, whose queries \
               still use the old name and fail.",
     remedy: "add the new name beside the old one (a column that both releases write, a \
@@ -51,5 +51,20 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
     }
     for at in statement.squawk(&codes) {
         found.add(&at, "queries of running programs still use the old name");
+    }
+    // Nobody names these in a query.
+    if matches!(
+        statement.node,
+        Stmt::AlterExtension(_) | Stmt::AlterStatistics(_)
+    ) {
+        return;
+    }
+    let parts = statement.node.syntax().descendants();
+    for set in parts.filter_map(SetSchema::cast) {
+        let at = set.syntax().text_range().into();
+        found.add(
+            &at,
+            "queries of running programs still look for it in the old schema",
+        );
     }
 }

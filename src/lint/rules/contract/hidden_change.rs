@@ -10,7 +10,7 @@ use crate::report::Severity;
 
 pub(super) const RULE: Rule = Rule {
     severity: Severity::Warning,
-    title: "a DO block changes the schema",
+    title: "a DO block changes the schema, or takes a table out of use",
     why: "The rules look at statements. A change inside of a DO block, or put together \
               at run time, escapes all of them, and plan and drift as well.",
     remedy: "write the statements out; where that is impossible, say what the block does: \
@@ -31,6 +31,11 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
             SyntaxKind::CREATE_KW,
             SyntaxKind::ALTER_KW,
             SyntaxKind::DROP_KW,
+            SyntaxKind::TRUNCATE_KW,
+            SyntaxKind::LOCK_KW,
+            SyntaxKind::REFRESH_KW,
+            SyntaxKind::REINDEX_KW,
+            SyntaxKind::CLUSTER_KW,
         ];
         if first.is_some_and(|word| changes.contains(&word)) {
             found.add(&at, "no rule judges this change");

@@ -34,14 +34,18 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
 
 /// It reads all tables with a column of that type.
 fn of_domain(statement: &Statement<'_>, alter: &AlterDomain, found: &mut Collector<'_>) {
-    let Some(AlterDomainAction::AddConstraint(add)) = alter.action() else {
-        return;
+    let is_valid = match alter.action() {
+        Some(AlterDomainAction::AddConstraint(add)) => {
+            add.constraint().is_none_or(|c| !c.is_not_valid())
+        }
+        // There is no NOT VALID for it.
+        Some(AlterDomainAction::SetNotNull(_)) => true,
+        _ => return,
     };
     let names = named::<DomainRef>(alter.syntax());
     let Some(domain) = names.first().map(|name| without_public(name)) else {
         return;
     };
-    let is_valid = add.constraint().is_none_or(|c| !c.is_not_valid());
     if is_valid && !statement.schema.is_new(domain) {
         let message = format!("this reads all tables with a \"{domain}\" while nobody writes them");
         found.add(&statement.first_line(), message);

@@ -34,8 +34,10 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
                 using,
                 at: place,
             } if place.start <= at.start && at.end <= place.end => {
-                // A collation leaves the values alone, but orders the indexes anew.
-                let costs = *using || collation.is_some();
+                // Another collation leaves the values alone, but orders the indexes anew; without a
+                // word it is that of the type again.
+                let is_collated = statement.schema.is_collated(table, column);
+                let costs = *using || collation.is_some() || is_collated;
                 Some((table, column, ty, costs))
             }
             _ => None,
@@ -57,6 +59,10 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
 
 /// Whether every stored value is valid as it is, so that only the catalogue changes.
 fn is_free(old: &str, new: &str) -> bool {
+    // Of arrays each element is looked at.
+    if old.contains('[') || new.contains('[') {
+        return false;
+    }
     let (old_name, old_limits) = parts(old);
     let (new_name, new_limits) = parts(new);
     let is_text = |name: &str| ["varchar", "character varying", "text"].contains(&name);
@@ -101,5 +107,7 @@ mod tests {
         }
         assert!(!is_free("numeric(10,2)", "numeric(20,4)"));
         assert!(!is_free("integer", "bigint"));
+        assert!(!is_free("varchar(10)[]", "varchar(20)[]"));
+        assert!(!is_free("numeric(10,2)[]", "numeric(20,2)[]"));
     }
 }

@@ -1,9 +1,12 @@
 //! A change of many rows of a per-user table in one go. Catalogue tables are small and left
 //! out.
 
+use std::iter;
+
 use squawk_syntax::ast::{AstNode, Stmt};
 
 use crate::header::Mode;
+use crate::lint::bodies::Body;
 use crate::lint::rule::{Check, Collector, Rule};
 use crate::lint::statement::Statement;
 use crate::report::Severity;
@@ -23,12 +26,19 @@ fn check(statement: &Statement<'_>, found: &mut Collector<'_>) {
     // What a view, a rule or a function would do is not done yet.
     let is_done = matches!(
         statement.node,
-        Stmt::Insert(_) | Stmt::Update(_) | Stmt::Delete(_) | Stmt::Merge(_) | Stmt::Select(_)
+        Stmt::Insert(_)
+            | Stmt::Update(_)
+            | Stmt::Delete(_)
+            | Stmt::Merge(_)
+            | Stmt::Select(_)
+            | Stmt::Do(_)
     );
     if !is_done || statement.mode() == Mode::Batched {
         return;
     }
-    let parts = statement.node.syntax().descendants();
+    let body = statement.body.as_ref().map(Body::root);
+    let parts = iter::once(statement.node.syntax().clone()).chain(body);
+    let parts = parts.flat_map(|root| root.descendants());
     let tables = parts.filter_map(|part| all_names(&rewritten(&part)?).into_iter().next());
     let schema = statement.schema;
     for table in tables {

@@ -69,6 +69,7 @@ struct ConstraintRow {
     name: String,
     kind: char,
     valid: bool,
+    enforced: bool,
     columns: Option<Vec<String>>,
     target: Option<i64>,
     target_columns: Option<Vec<String>>,
@@ -80,6 +81,7 @@ struct IndexRow {
     index: i64,
     relation: i64,
     columns: Option<Vec<String>>,
+    mentions: Option<Vec<String>>,
     exact: bool,
 }
 
@@ -147,6 +149,7 @@ impl World {
                 world.relations[*id].indexes.push(Index {
                     id: *index,
                     columns: row.columns.unwrap_or_default(),
+                    mentions: row.mentions.unwrap_or_default(),
                     exact: row.exact,
                 });
             }
@@ -242,6 +245,7 @@ fn constraint(row: ConstraintRow, target: Option<Id>) -> Constraint {
         name: row.name,
         kind: row.kind,
         valid: row.valid,
+        enforced: row.enforced,
         columns: row.columns.unwrap_or_default(),
         target,
         target_columns: row.target_columns.unwrap_or_default(),
