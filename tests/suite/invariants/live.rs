@@ -15,7 +15,7 @@ const WRITERS: u64 = 8;
 
 /// A ledger is audited so often while it grows; then there is a new one. Eight writers add a million
 /// entries in some minutes, and the long mode is about moments, not about size.
-const AUDITS_OF_ONE: u64 = 10;
+const AUDITS_OF_ONE: u64 = 5;
 
 /// Few users, so that the writers wait for each other's row locks.
 const USERS: u64 = 5;
