@@ -66,7 +66,10 @@ fn the_build_of_somebody_else_is_left_alone() {
         is_running(&mut client, "CREATE INDEX CONCURRENTLY")
             && validity(&mut client, "t_by_i") == Some(false)
     });
-    let run = migrate(&folder, &database).exits(4);
+    // Whoever does not leave it alone waits for the writer, too.
+    let run = migrate(&folder, &database)
+        .args(["--build-limit", "5s"])
+        .exits(4);
     let words = "error: public.t_by_i is being built by pid ";
     assert!(run.stderr.starts_with(words), "{}", run.stderr);
     writer.batch_execute("COMMIT").unwrap();
