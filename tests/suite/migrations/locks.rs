@@ -190,6 +190,10 @@ fn each_file_begins_with_the_settings_of_the_program() {
                 SET idle_in_transaction_session_timeout = 0; SET ROLE pg_monitor;";
     for mode in ["one", "none"] {
         let database = Database::empty();
+        let name = database.name();
+        database.execute(&format!(
+            "ALTER DATABASE {name} SET quote_all_identifiers = on"
+        ));
         let seen = "CREATE TABLE seen AS SELECT current_user = session_user AS as_itself,
             current_setting('work_mem') <> '77MB' AS without_theirs,
             current_setting('quote_all_identifiers') AS quote_all_identifiers,
