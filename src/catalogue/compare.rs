@@ -4,28 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::{Catalogue, Kind, Object};
 use super::renamed::Renamed;
-
-/// In which way an object differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nature {
-    /// Expected, and not there.
-    Missing,
-    /// There, and not expected.
-    Extra,
-    /// There, but not as expected.
-    Different,
-}
-
-/// A trait in which an object differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// A property, or `name`, `owner`, `comment`, `grants to …`.
-    pub property: String,
-    /// What it should be; nothing where it should have none.
-    pub expected: Option<String>,
-    /// What it is.
-    pub actual: Option<String>,
-}
+pub use crate::report::{Nature, SchemaChange as Change};
 
 /// An object that differs.
 #[derive(Clone, Debug)]

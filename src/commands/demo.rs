@@ -30,8 +30,8 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
 ];
 
-/// The schema forbids all of it, so somebody who may do anything makes room first, as a hotfix does.
-/// The audit believes no guard that is not there.
+/// The schema forbids all of it, so somebody who may do anything makes room first, as a hotfix
+/// does. The audit believes no guard that is not there.
 const DROP_GUARDS: &str = include_str!("demo/drop_guards.sql");
 
 /// In the text and in the JSON of the tour this many violations of a check are enough.

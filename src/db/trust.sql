@@ -41,7 +41,7 @@ SELECT named.at,
        NOT EXISTS (
            SELECT FROM pg_catalog.pg_attribute AS a
              JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE a.attrelid = c.oid AND a.attnum > 0
               AND t.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace),
        coalesce(
            (SELECT pg_catalog.format('TRIGGER %I', tgname)

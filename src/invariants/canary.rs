@@ -21,8 +21,8 @@ const REPEATED: &str = include_str!("canary_repeated.sql");
 /// Canaries that are asked for in one message.
 const AT_ONCE: usize = 8;
 
-/// Planted rows need no lock; a sequence does, and whoever holds it longer than this may hold it past
-/// the deadline of the audit.
+/// Planted rows need no lock; a sequence does, and whoever holds it longer than this may hold it
+/// past the deadline of the audit.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '500ms'";
 
 /// Lets every check with a canary find it; one that does not cannot be evaluated. The connections

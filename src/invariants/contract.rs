@@ -145,8 +145,8 @@ pub struct Contract {
     /// Other checks: a SELECT over little, asked although guards prove the check. Where it finds
     /// something they have been got round, and the check is evaluated.
     pub doubt: Option<String>,
-    /// What is planted for the check to find, as JSON. Row checks: values of the columns of one row,
-    /// the others are NULL. Other checks: an array of such rows for each table, the others are
+    /// What is planted for the check to find, as JSON. Row checks: values of the columns of one
+    /// row, the others are NULL. Other checks: an array of such rows for each table, the others are
     /// empty; a row with a key `"*"` is there so many times.
     pub canary: Option<String>,
     /// How an incremental audit judges it by new rows alone: `rows` (it is about each row by

@@ -13,8 +13,8 @@ use crate::error::Result;
 /// A connection without work speaks this often, so that the server does not take it for dead.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// A savepoint, so that what fails in it leaves the snapshot usable; the server ends a statement that
-/// is not through by `until`.
+/// A savepoint, so that what fails in it leaves the snapshot usable; the server ends a statement
+/// that is not through by `until`.
 pub(super) fn savepoint<'a>(
     hand: &'a mut Transaction<'_>,
     until: Option<Instant>,

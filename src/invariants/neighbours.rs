@@ -13,9 +13,9 @@ use postgres::{Client, Transaction};
 
 use crate::db::session;
 
-/// Asked on a connection of its own, because the transactions of an audit see one moment only. Every
-/// transaction that writes takes a number; an audit takes none, nor does vacuum. NULL on a standby,
-/// where nobody writes.
+/// Asked on a connection of its own, because the transactions of an audit see one moment only.
+/// Every transaction that writes takes a number; an audit takes none, nor does vacuum. NULL on a
+/// standby, where nobody writes.
 const NEXT: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery()
     THEN pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text END";
 
@@ -68,7 +68,8 @@ impl Neighbours {
         self.look(INTERVAL)
     }
 
-    /// Leaves a core to those who write: one of several connections has to go, and no other after it.
+    /// Leaves a core to those who write: one of several connections has to go, and no other after
+    /// it.
     pub fn make_room(&mut self, hands: &mut Vec<Transaction<'_>>) {
         if self.are_crowded && hands.len() > 1 && self.look(Duration::ZERO) {
             hands.pop();
@@ -110,8 +111,8 @@ impl Neighbours {
     }
 }
 
-/// The number of the next transaction that writes. By the simple protocol, which leaves nothing behind
-/// on a connection that a pooler hands to others.
+/// The number of the next transaction that writes. By the simple protocol, which leaves nothing
+/// behind on a connection that a pooler hands to others.
 fn ask(client: &mut Client) -> Option<i64> {
     session::rows(client, NEXT)
         .ok()?

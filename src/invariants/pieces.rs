@@ -79,8 +79,8 @@ impl<'a, 'b> Pieces<'a, 'b> {
         Ok(Some(piece))
     }
 
-    /// How many rows the present one had. After an empty one the next is twice as long: ids may have
-    /// been skipped, by the million when somebody moved the sequence, and pages emptied.
+    /// How many rows the present one had. After an empty one the next is twice as long: ids may
+    /// have been skipped, by the million when somebody moved the sequence, and pages emptied.
     pub fn had(&mut self, rows: u64) {
         self.times = match rows {
             0 => self.times.saturating_mul(2),

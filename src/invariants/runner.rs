@@ -18,8 +18,8 @@ use crate::db::snapshot::{LOCK_PATIENCE, Snapshot};
 use crate::error::{Error, Result};
 use crate::report::{Audit, AuditedDatabase, CheckResult, Progress};
 
-/// Of what is only worth knowing, the newest rows are enough, this many: they were new once in every
-/// audit, and the ledger grows without end.
+/// Of what is only worth knowing, the newest rows are enough, this many: they were new once in
+/// every audit, and the ledger grows without end.
 const RECENT: &str = "100000";
 
 /// Of a table that is distrusted, all rows; as a number, far from the ends of its range.
@@ -87,9 +87,9 @@ const DOES_NOT_GO_ON: &str = "the new entries do not go on where the sealed ones
 
 /// Evaluates the checks of a selection in one snapshot.
 ///
-/// All connections evaluate in the same snapshot; a helper that cannot join is done without. A check
-/// that cannot be evaluated becomes a result of its own and makes the verdict incomplete; the others
-/// are evaluated all the same.
+/// All connections evaluate in the same snapshot; a helper that cannot join is done without. A
+/// check that cannot be evaluated becomes a result of its own and makes the verdict incomplete; the
+/// others are evaluated all the same.
 ///
 /// With the file of a state it reads only what is new since the audit that left that state, where
 /// this can be done, and the report says what it did. To save what the file is to say afterwards is
@@ -186,8 +186,8 @@ pub fn audit(
     })
 }
 
-/// The transactions of further connections that see the snapshot. A snapshot can be imported only as
-/// long as the connection that exported it lives, and any check may be the end of that one: so
+/// The transactions of further connections that see the snapshot. A snapshot can be imported only
+/// as long as the connection that exported it lives, and any check may be the end of that one: so
 /// everybody joins before anybody begins.
 fn join<'a>(
     snapshot: &mut Snapshot<'_>,

@@ -13,7 +13,7 @@ use super::{edits, expected, half_done};
 use crate::catalogue::{self, Catalogue, Change, Context, Difference};
 use crate::db::session;
 use crate::error::{Error, Kind, Result};
-use crate::report::{Drift, Nature, Progress, SchemaChange, SchemaDifference};
+use crate::report::{Drift, Nature, Progress, SchemaDifference};
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
@@ -184,7 +184,7 @@ fn names(transaction: &mut Transaction<'_>, history: &str) -> Result<(String, St
 }
 
 fn is_ignored(difference: &Difference, ignore: &[String]) -> bool {
-    let is_extra = difference.nature == catalogue::Nature::Extra;
+    let is_extra = difference.nature == Nature::Extra;
     let names = |object: &catalogue::Object| {
         ignore.contains(&object.label())
             || object
@@ -225,24 +225,15 @@ pub(super) fn describe(
     counts: bool,
     because: Option<&str>,
 ) -> SchemaDifference {
-    let change = |change: &Change| SchemaChange {
-        property: change.property.clone(),
-        expected: change.expected.clone(),
-        actual: change.actual.clone(),
-    };
     SchemaDifference {
-        nature: match difference.nature {
-            catalogue::Nature::Missing => Nature::Missing,
-            catalogue::Nature::Extra => Nature::Extra,
-            catalogue::Nature::Different => Nature::Different,
-        },
+        nature: difference.nature,
         kind: difference.object().map_or("", |object| object.kind.word()),
         object: difference
             .object()
             .map_or_else(String::new, catalogue::Object::label),
         counts,
         because: because.map(str::to_owned),
-        changes: difference.changes.iter().map(change).collect(),
+        changes: difference.changes.clone(),
         sql: catalogue::statements(difference, context),
     }
 }

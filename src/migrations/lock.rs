@@ -66,8 +66,8 @@ pub(super) fn acquire(
     }
 }
 
-/// Whether the session of this process holds the lock. A session lets go of it when it ends: what it
-/// was about to commit is then committed, or never will be.
+/// Whether the session of this process holds the lock. A session lets go of it when it ends: what
+/// it was about to commit is then committed, or never will be.
 pub(super) fn is_held_by(client: &mut Client, pid: i32) -> Result<bool> {
     let held = client.query_one(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks

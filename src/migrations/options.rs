@@ -15,8 +15,8 @@ pub struct Options {
     pub to: Option<i32>,
     /// How long to wait while another deployer holds the lock.
     pub wait: Duration,
-    /// How long a statement may wait for a lock: as long as it waits, whoever comes after it for the
-    /// same table waits behind it.
+    /// How long a statement may wait for a lock: as long as it waits, whoever comes after it for
+    /// the same table waits behind it.
     pub lock_timeout: Duration,
     /// For how long a transaction that did not get its locks is tried again.
     pub retry_for: Duration,

@@ -25,8 +25,8 @@ pub(crate) fn without_literals(sql: &str) -> String {
     words
 }
 
-/// SQL text, or a part of such, whose comments and string literals are blank; what is left keeps its
-/// place in bytes.
+/// SQL text, or a part of such, whose comments and string literals are blank; what is left keeps
+/// its place in bytes.
 pub(crate) fn blanked(sql: &str) -> String {
     let mut code = String::with_capacity(sql.len());
     for token in squawk_lexer::tokenize(sql) {

@@ -1,6 +1,7 @@
 //! The one integration binary; its modules mirror `src`.
 
-// `allow-unwrap-in-tests` of clippy.toml reaches functions marked `#[test]` only, not their helpers.
+// `allow-unwrap-in-tests` of clippy.toml reaches functions marked `#[test]` only, not their
+// helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod db;

@@ -1,4 +1,5 @@
-//! Files of `--output`: found out beforehand, whole or not there, and of the run that wrote them last.
+//! Files of `--output`: found out beforehand, whole or not there, and of the run that wrote them
+//! last.
 
 use std::fs;
 use std::io::Read;

@@ -2,11 +2,12 @@
 //! need not be read each night to compare them with the counters.
 //!
 //! Users are put into groups by the day on which their cycle began, and there by a few bits of a
-//! hash: when a cohort moves on to its next cycle, it leaves one set of groups for another one, whose
-//! entries are few. Each user has a secret weight, so that two wrong counters of a group do not make
-//! up for each other. A state has of each group who is in it, with which cycles, and the weighted sum
-//! of what sealed entries used. While nobody has entered or left a group, its counters must be that
-//! sum and the new entries. Every other group is summed up anew, from the entries of its users.
+//! hash: when a cohort moves on to its next cycle, it leaves one set of groups for another one,
+//! whose entries are few. Each user has a secret weight, so that two wrong counters of a group do
+//! not make up for each other. A state has of each group who is in it, with which cycles, and the
+//! weighted sum of what sealed entries used. While nobody has entered or left a group, its counters
+//! must be that sum and the new entries. Every other group is summed up anew, from the entries of
+//! its users.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +50,8 @@ const COUNTERS: &str = include_str!("cycle_counters.sql");
 /// What entries have used, group by group.
 const USED: &str = include_str!("cycle_usage.sql");
 
-/// The number of a user's group: the day (of sessions whose time zone is UTC), and eight bits of the
-/// hash.
+/// The number of a user's group: the day (of sessions whose time zone is UTC), and eight bits of
+/// the hash.
 const GROUP: &str = "(CASE WHEN isfinite(billing_cycle_start) \
      THEN (billing_cycle_start::date - DATE '1970-01-01')::bigint ELSE $never END * 256 \
      + (uuid_hash_extended(user_id, $key) & 255))";

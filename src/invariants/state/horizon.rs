@@ -213,8 +213,8 @@ fn wait(
 }
 
 /// What can be said of one sequence. `left` are those that were seen first and have not ended. What
-/// was seen before a restart is not gone on from: the server may have been put back to a time before
-/// it was seen, and ids may have been drawn again since.
+/// was seen before a restart is not gone on from: the server may have been put back to a time
+/// before it was seen, and ids may have been drawn again since.
 fn reach(
     last: i64,
     left: Holders,

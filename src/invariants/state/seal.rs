@@ -33,8 +33,8 @@ impl Seal {
     /// some check does not judge it yet. `is_new` when all rows above are few.
     ///
     /// # Errors
-    /// A lock that somebody holds, the end of the audit's time. That is no reason to lose the audit:
-    /// it fails in a savepoint.
+    /// A lock that somebody holds, the end of the audit's time. That is no reason to lose the
+    /// audit: it fails in a savepoint.
     pub fn find(
         hand: &mut Transaction<'_>,
         table: &str,

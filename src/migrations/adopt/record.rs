@@ -68,8 +68,8 @@ struct Lacking {
     extra: Vec<String>,
 }
 
-/// Nothing where there is no such table on one of the sides, or something else in its place: that is
-/// a difference of its own.
+/// Nothing where there is no such table on one of the sides, or something else in its place: that
+/// is a difference of its own.
 fn lacking(transaction: &mut Transaction<'_>, replayed: &Replayed) -> Result<Lacking> {
     let held = session::schema_versions(transaction)?;
     let (Some(held), Some(wanted)) = (held, &replayed.schema_versions) else {

@@ -1,5 +1,6 @@
-//! Which version a live schema comes closest to. For the embedded migrations the expected catalogues
-//! are known, so only the version that is chosen has to be replayed; of any other set all are.
+//! Which version a live schema comes closest to. For the embedded migrations the expected
+//! catalogues are known, so only the version that is chosen has to be replayed; of any other set
+//! all are.
 
 use std::collections::{BTreeMap, BTreeSet};
 

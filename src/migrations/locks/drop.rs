@@ -10,39 +10,23 @@ use crate::syntax::facts::{all_names, named};
 pub(super) fn read(reader: &mut Reader<'_>, statement: &Stmt) {
     match statement {
         Stmt::DropTable(drop) => {
-            let names = all_names(drop.syntax());
-            relations(
-                reader,
-                &names,
-                drop.if_exists().is_some(),
-                cascades(drop.drop_behavior()),
-            );
+            let cascade = cascades(drop.drop_behavior());
+            relations(reader, drop, drop.if_exists().is_some(), cascade);
         }
         Stmt::DropView(drop) => {
-            let names = all_names(drop.syntax());
-            relations(
-                reader,
-                &names,
-                drop.if_exists().is_some(),
-                cascades(drop.drop_behavior()),
-            );
+            let cascade = cascades(drop.drop_behavior());
+            relations(reader, drop, drop.if_exists().is_some(), cascade);
         }
         Stmt::DropMaterializedView(drop) => {
-            let names = all_names(drop.syntax());
-            relations(
-                reader,
-                &names,
-                drop.if_exists().is_some(),
-                cascades(drop.drop_behavior()),
-            );
+            let cascade = cascades(drop.drop_behavior());
+            relations(reader, drop, drop.if_exists().is_some(), cascade);
         }
         Stmt::DropSequence(drop) => {
-            let names = all_names(drop.syntax());
             // Of whose columns it gives the default.
             if cascades(drop.drop_behavior()) {
                 reader.effects.unread_cascade();
             }
-            relations(reader, &names, drop.if_exists().is_some(), false);
+            relations(reader, drop, drop.if_exists().is_some(), false);
         }
         Stmt::DropIndex(drop) => index(reader, drop),
         Stmt::DropTrigger(drop) => on_table(reader, drop.on_relation(), drop.if_exists().is_some()),
@@ -79,10 +63,10 @@ fn on_table(reader: &mut Reader<'_>, table: Option<impl AstNode>, optional: bool
     }
 }
 
-fn relations(reader: &mut Reader<'_>, names: &[String], optional: bool, cascade: bool) {
+fn relations(reader: &mut Reader<'_>, drop: &impl AstNode, optional: bool, cascade: bool) {
     let mut dropped = Vec::new();
-    for name in names {
-        match reader.world.find(name) {
+    for name in all_names(drop.syntax()) {
+        match reader.world.find(&name) {
             Some(id) => dropped.push(id),
             None if optional => {}
             None => reader

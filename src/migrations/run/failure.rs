@@ -15,8 +15,8 @@ use crate::migrations::snippet;
 use crate::syntax::Script;
 use crate::syntax::step::Step;
 
-/// How long a session that was lost at COMMIT may take to end. The server ends it after half of that,
-/// when the COMMIT never arrived.
+/// How long a session that was lost at COMMIT may take to end. The server ends it after half of
+/// that, when the COMMIT never arrived.
 const LAST_WORDS: Duration = session::SILENCE.saturating_mul(2);
 
 const PAUSE: Duration = Duration::from_millis(50);

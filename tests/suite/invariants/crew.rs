@@ -1,6 +1,7 @@
 //! Several connections evaluate one audit: the same bytes however many, and whatever one of them
 //! could not finish is named.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use creditdb::db::throwaway::{Options, Throwaway};
 use postgres::{Client, NoTls};
 
-use super::{LEDGER, check, result, without_times};
+use super::{LEDGER, check, own_check, result, without_times};
 use crate::support::folder::Folder;
 use crate::support::program::{Run, creditdb};
 use crate::support::server::Database;
@@ -127,6 +128,45 @@ fn the_deadline_cuts_off_and_names_what_was_not_decided() {
     let reason = |id| result(&audit, id)["reason"].as_str().unwrap().to_owned();
     assert!(reason("b").contains("(SQLSTATE 57014)"), "{}", reason("b"));
     assert_eq!(reason("c"), "not evaluated: the deadline of 1s was over");
+}
+
+/// The server ends a session that is silent in a transaction for a minute: one that waits for the
+/// others, or for its rate, speaks in between.
+#[test]
+fn a_connection_without_work_gives_signs_of_life() {
+    let database = sampled();
+    let log = [("table", "llm_usage_log"), ("actual", "id")];
+    let planted = ("canary", r#"{"id": "1"}"#);
+    let slow = "pg_sleep(60) IS NOT NULL";
+    for (check_of, arguments) in [
+        (check("query", &[], ENDLESS), &["--jobs=2"][..]),
+        (
+            check("row", &[log[0], log[1], planted], slow),
+            &["--jobs=2"],
+        ),
+        (
+            check("row", &log, "false"),
+            &["--jobs=1", "--max-rows-per-second=1"],
+        ),
+    ] {
+        let folder = own_check(&check_of);
+        let mut running = creditdb(["verify", "--area=own", "--checks", folder.arg()])
+            .args(arguments)
+            .on(&database.url)
+            .spawn();
+        let mut client = database.connect();
+        let spoke = "SELECT query_start::text FROM pg_stat_activity
+                      WHERE datname = current_database() AND query = ''
+                            AND state = 'idle in transaction'";
+        let mut signs = BTreeSet::new();
+        wait_until("a connection speaks again and again", || {
+            let rows = client.query(spoke, &[]).unwrap();
+            signs.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+            signs.len() > 1
+        });
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
 }
 
 #[test]

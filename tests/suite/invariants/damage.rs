@@ -6,10 +6,10 @@
 //! broken act, `-- expect: violations=N cause=WORD` (either alone is fine) says more exactly what
 //! must be found; several causes are separated by commas, in the order of the evidence.
 //!
-//! The damage is planted by the owner of the tables, who switches off the trigger that keeps entries
-//! as they are. What a constraint forbids from some schema version on can be planted in an earlier
-//! one only: `-- schema: 1.0.0` at the top says in which. With `-- state: …` at the top, a whole
-//! audit seals the first act before it is judged, and every judgement gets its state.
+//! The damage is planted by the owner of the tables, who switches off the trigger that keeps
+//! entries as they are. What a constraint forbids from some schema version on can be planted in an
+//! earlier one only: `-- schema: 1.0.0` at the top says in which. With `-- state: …` at the top, a
+//! whole audit seals the first act before it is judged, and every judgement gets its state.
 
 use std::collections::BTreeSet;
 use std::fs;

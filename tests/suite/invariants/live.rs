@@ -13,8 +13,8 @@ use crate::support::server::{Database, NEWEST};
 
 const WRITERS: u64 = 8;
 
-/// A ledger is audited so often while it grows; then there is a new one. Eight writers add a million
-/// entries in some minutes, and the long mode is about moments, not about size.
+/// A ledger is audited so often while it grows; then there is a new one. Eight writers add a
+/// million entries in some minutes, and the long mode is about moments, not about size.
 const AUDITS_OF_ONE: u64 = 5;
 
 /// Few users, so that the writers wait for each other's row locks.

@@ -111,8 +111,8 @@ fn a_key_that_was_used_as_a_reference_is_not_repeated() {
     }
 }
 
-/// What a step adds and a later one validates is no reason to fail an audit in between. Both lists of
-/// these constraints are held against the migrations.
+/// What a step adds and a later one validates is no reason to fail an audit in between. Both lists
+/// of these constraints are held against the migrations.
 #[test]
 fn constraints_that_the_upgrade_is_about_to_validate_only_inform() {
     let database = Database::at("1.0.0");

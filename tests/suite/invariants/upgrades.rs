@@ -1,4 +1,5 @@
-//! What stands in the way of an upgrade is settled as its remedy is printed, and the upgrade goes on.
+//! What stands in the way of an upgrade is settled as its remedy is printed, and the upgrade goes
+//! on.
 
 use super::remedies::{USER, found, remedy, statement};
 use crate::support::program::creditdb;

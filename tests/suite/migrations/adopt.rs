@@ -352,8 +352,8 @@ fn an_earlier_version_is_detected_and_migrated_further() {
     assert_eq!(objects, ["public.c", "public.a.t"]);
 }
 
-/// What somebody commits while the tables' locks are waited for is part of what is compared. Another
-/// deployer keeps the adoption until the change is under way: it has looked once by then.
+/// What somebody commits while the tables' locks are waited for is part of what is compared.
+/// Another deployer keeps the adoption until the change is under way: it has looked once by then.
 #[test]
 fn a_change_that_was_under_way_is_seen() {
     let database = legacy(schema_1_0_0(), "");

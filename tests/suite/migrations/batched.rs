@@ -149,6 +149,34 @@ fn a_batch_has_a_limit_of_time() {
 }
 
 #[test]
+fn a_row_that_stays_locked_undoes_the_batch_only() {
+    let database = with_table();
+    let folder = file(
+        "UPDATE t SET done = true
+          WHERE i IN (SELECT i FROM t WHERE done IS NULL ORDER BY i LIMIT 10);",
+    );
+    let mut client = database.connect();
+    let mut give_up = |locked: i32, code: i32| {
+        let mut holder = database.connect();
+        let mut transaction = holder.transaction().unwrap();
+        let lock = "SELECT FROM t WHERE i = $1 FOR UPDATE";
+        transaction.query_one(lock, &[&locked]).unwrap();
+        let run = migrate(&folder, &database)
+            .args(["--lock-timeout", "50ms", "--retry-for", "100ms"])
+            .exits(code);
+        (run.stderr, done(&mut client))
+    };
+    let (said, rows) = give_up(5, 4);
+    assert!(said.contains("\nnothing of it was changed\n"), "{said}");
+    assert_eq!(rows, 0);
+    let (said, rows) = give_up(55, 6);
+    assert!(said.contains("\n50 rows are done\n"), "{said}");
+    assert_eq!(rows, 50);
+    migrate(&folder, &database).succeeds();
+    assert_eq!(done(&mut client), 1000);
+}
+
+#[test]
 fn it_pauses_while_others_queue_for_locks() {
     let database = with_table();
     database.execute("CREATE TABLE busy (i int)");

@@ -1,11 +1,13 @@
 //! Several deployers at once.
 
 use std::collections::BTreeSet;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use creditdb::db::throwaway::{Options, Throwaway};
+use postgres::Client;
 
-use crate::support::program::{Run, creditdb};
+use crate::support::program::{Run, creditdb, signal};
 use crate::support::server::{Database, NEWEST};
 use crate::support::wait_until;
 
@@ -98,9 +100,8 @@ fn waiting_for_another_deployer_is_bounded_and_names_it() {
     assert_eq!(tables, 0, "a refused run changed something");
 }
 
-#[test]
-fn a_deployer_goes_on_when_the_lock_is_released() {
-    let database = Database::empty();
+/// A deployer that waits for the lock, which the connection holds.
+fn waiting(database: &Database) -> (Client, Child) {
     let mut holder = database.connect();
     holder
         .execute(&format!("SELECT pg_advisory_lock({KEY})"), &[])
@@ -116,6 +117,25 @@ fn a_deployer_goes_on_when_the_lock_is_released() {
         asked.extend(asks.iter().map(|row| row.get::<_, String>(0)));
         asked.len() > 3
     });
+    (holder, child)
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_another_deployer() {
+    let database = Database::empty();
+    let (_holder, child) = waiting(&database);
+    signal(&child, "TERM");
+    let run: Run = child.wait_with_output().unwrap().into();
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    let words =
+        "error: stopped while another deployer held the migration lock\nnothing was changed";
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+}
+
+#[test]
+fn a_deployer_goes_on_when_the_lock_is_released() {
+    let database = Database::empty();
+    let (holder, child) = waiting(&database);
     drop(holder);
     let run: Run = child.wait_with_output().unwrap().into();
     assert_eq!(run.code, 0, "{}", run.stderr);

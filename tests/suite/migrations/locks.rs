@@ -155,6 +155,62 @@ fn it_goes_on_when_the_blocker_has_ended() {
     assert_eq!(history(&database), [1]);
 }
 
+/// A deadlock that chose us, and a conflict with somebody's change: the next attempt may succeed.
+#[test]
+fn it_is_tried_again_after_a_deadlock_and_a_conflict() {
+    let database = Database::empty();
+    // What a sequence has given is not taken back with the attempt.
+    database.execute("CREATE SEQUENCE attempts");
+    let folder = Folder::with(&[(
+        "V1__a.sql",
+        "CREATE TABLE a (i int);
+         DO $$ BEGIN
+             CASE nextval('attempts')
+                 WHEN 1 THEN RAISE deadlock_detected;
+                 WHEN 2 THEN RAISE serialization_failure;
+                 ELSE NULL;
+             END CASE;
+         END $$;",
+    )]);
+    let run = migrate(&folder, &database).succeeds();
+    assert_eq!(
+        run.stderr.matches("trying again in").count(),
+        2,
+        "{}",
+        run.stderr
+    );
+    assert_eq!(history(&database), [1]);
+}
+
+/// What a file sets reaches no other file, whatever their modes.
+#[test]
+fn each_file_begins_with_the_settings_of_the_program() {
+    let sets = "GRANT ALL ON ALL TABLES IN SCHEMA public TO pg_monitor;
+                SET work_mem = '77MB'; SET quote_all_identifiers = on; SET lock_timeout = '1s';
+                SET idle_in_transaction_session_timeout = 0; SET ROLE pg_monitor;";
+    for mode in ["one", "none"] {
+        let database = Database::empty();
+        let name = database.name();
+        database.execute(&format!(
+            "ALTER DATABASE {name} SET quote_all_identifiers = on"
+        ));
+        let seen = "CREATE TABLE seen AS SELECT current_user = session_user AS as_itself,
+            current_setting('work_mem') <> '77MB' AS without_theirs,
+            current_setting('quote_all_identifiers') AS quote_all_identifiers,
+            current_setting('lock_timeout') AS lock_timeout,
+            current_setting('idle_in_transaction_session_timeout') AS silence,
+            current_setting('client_connection_check_interval') AS check_interval;";
+        let folder = Folder::with(&[
+            ("V1__a.sql", sets.to_owned()),
+            ("V2__b.sql", format!("-- transaction: {mode}\n{seen}")),
+        ]);
+        migrate(&folder, &database).succeeds();
+        let query = "SELECT row(seen.*)::text FROM seen";
+        let row = database.connect().query_one(query, &[]).unwrap();
+        assert_eq!(row.get::<_, String>(0), "(t,t,off,2s,10s,2s)", "{mode}");
+    }
+}
+
 /// A stopped deployer (SIGSTOP, a frozen machine) must not block the gateway for ever, and the
 /// next one says who holds the lock.
 #[test]

@@ -3,6 +3,7 @@
 mod adopt;
 mod batched;
 mod concurrency;
+mod cut_off;
 mod drift;
 mod drift_sql;
 mod edits;

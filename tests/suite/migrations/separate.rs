@@ -1,4 +1,5 @@
-//! Files without a transaction: concurrent builds that are killed, found again, refused, cleaned up.
+//! Files without a transaction: concurrent builds that are killed, found again, refused, cleaned
+//! up.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::support::program::{Run, creditdb, signal};
 use crate::support::server::Database;
 use crate::support::wait_until;
 
-const BUILD: &str = "-- transaction: none\nCREATE INDEX CONCURRENTLY t_by_i ON t (i);\n";
+pub(super) const BUILD: &str = "-- transaction: none\nCREATE INDEX CONCURRENTLY t_by_i ON t (i);\n";
 
 pub(super) fn with_table() -> Database {
     let database = Database::empty();
@@ -26,13 +27,13 @@ pub(super) fn file(sql: &str) -> Folder {
 }
 
 /// Whether an index is there, and valid.
-fn validity(client: &mut Client, index: &str) -> Option<bool> {
+pub(super) fn validity(client: &mut Client, index: &str) -> Option<bool> {
     let query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
     let row = client.query_opt(query, &[&index]).unwrap();
     row.map(|row| row.get(0))
 }
 
-fn is_running(client: &mut Client, words: &str) -> bool {
+pub(super) fn is_running(client: &mut Client, words: &str) -> bool {
     let query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active'
                   AND datname = current_database() AND query LIKE $1 AND pid <> pg_backend_pid())";
     client
@@ -42,7 +43,7 @@ fn is_running(client: &mut Client, words: &str) -> bool {
 }
 
 /// A transaction that has written to `t`, so that every concurrent build waits for its end.
-fn writer(database: &Database) -> Client {
+pub(super) fn writer(database: &Database) -> Client {
     let mut client = database.connect();
     client
         .batch_execute("BEGIN; INSERT INTO t VALUES (0, 0)")

@@ -129,6 +129,10 @@ fn what_strangers_attach_to_a_record_of_ours_is_not_run() {
     );
     let hint = "hint: DROP TRIGGER \"T\" ON public.creditdb_migration_log";
     refused(&migrate(&folder, &database).run(), &[hint]);
+    // One that is switched off does not run.
+    database.execute("ALTER TABLE creditdb_migration_log DISABLE TRIGGER \"T\"");
+    migrate(&folder, &database).succeeds();
+    database.execute("ALTER TABLE creditdb_migration_log ENABLE TRIGGER \"T\"");
     database.execute(&hint["hint: ".len()..]);
     migrate(&folder, &database).succeeds();
     database.execute(
@@ -159,6 +163,13 @@ fn records_of_a_trusted_owner_are_used() {
     let belongs = format!("public.refinery_schema_history belongs to {}", owner.name);
     refused(&by(&database.url), &[&belongs]);
     refused(&by(&deployer.url()), &[&belongs]);
+    // Whoever has taken another role is still himself.
+    let (himself, other) = (&owner.name, &deployer.name);
+    let takes = format!("GRANT {other} TO {himself}; ALTER ROLE {himself} SET role = {other}");
+    database.execute(&takes);
+    assert_eq!(by(&owner.url()).code, 0, "{}", by(&owner.url()).stderr);
+    let gives = format!("ALTER ROLE {himself} RESET role; REVOKE {other} FROM {himself}");
+    database.execute(&gives);
     let database_of = |role: &str| format!("ALTER DATABASE {} OWNER TO {role}", database.name());
     for (given, taken) in [
         (
@@ -182,15 +193,34 @@ fn records_of_a_trusted_owner_are_used() {
         database.execute(&taken);
         refused(&by(&database.url), &[&belongs]);
     }
-    // Who may create nothing there can have been given it only; but not with what he attached to it.
+    // Who may create nothing there can have been given it only; but not with what he attached to
+    // it.
     let revoke = format!("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {}", owner.name);
     database.execute(&revoke);
     assert_eq!(by(&database.url).code, 0, "{}", by(&database.url).stderr);
-    as_role(
-        &owner,
-        "ALTER TABLE refinery_schema_history ADD CHECK (version > 0)",
-    );
-    refused(&by(&database.url), &[&belongs]);
+    database.execute("CREATE TYPE odd AS (t text)");
+    for (attach, detach) in [
+        ("ADD CONSTRAINT c CHECK (version > 0)", "DROP CONSTRAINT c"),
+        (
+            "ALTER name SET DEFAULT version()",
+            "ALTER name DROP DEFAULT",
+        ),
+        ("ADD odd odd", "DROP odd"),
+        (
+            "ADD CONSTRAINT c EXCLUDE USING btree (lower(name) WITH =)",
+            "DROP CONSTRAINT c",
+        ),
+        (
+            "ADD CONSTRAINT c EXCLUDE USING btree (name WITH =) WHERE (length(name) > 0)",
+            "DROP CONSTRAINT c",
+        ),
+    ] {
+        let alter = |what| format!("ALTER TABLE refinery_schema_history {what}");
+        database.execute(&alter(attach));
+        refused(&by(&database.url), &[&belongs]);
+        database.execute(&alter(detach));
+        assert_eq!(by(&database.url).code, 0, "{detach}");
+    }
     database.execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name));
     // Up to 14, a role makes others its members without asking them.
     let mut client = Client::connect(&owner.url(), NoTls).unwrap();

@@ -250,7 +250,8 @@ fn compare(client: &mut Client, model: &Model, at: &str) {
     );
 }
 
-/// Numbers 1, 2, 3 and so on per user, in the order of ids here, and the last one beside the balance.
+/// Numbers 1, 2, 3 and so on per user, in the order of ids here, and the last one beside the
+/// balance.
 fn assert_numbered(client: &mut Client, at: &str) {
     let wrong: i64 = super::value(
         client,

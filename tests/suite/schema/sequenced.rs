@@ -165,7 +165,8 @@ fn the_order_is_that_by_which_the_balances_follow() {
     assert_eq!(audit["checks"][1]["violations"], 0, "{audit}");
 }
 
-/// Between the new functions and the back-fill: a call counts the old entries and leaves them alone.
+/// Between the new functions and the back-fill: a call counts the old entries and leaves them
+/// alone.
 #[test]
 fn new_entries_are_numbered_after_the_old_ones_before_those_have_numbers() {
     let database = Database::at("1.0.0");

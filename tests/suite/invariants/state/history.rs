@@ -1,5 +1,5 @@
-//! A state is about the rows that it has sealed, not about others with their ids; and what cannot be
-//! told of them costs no more than the sealing.
+//! A state is about the rows that it has sealed, not about others with their ids; and what cannot
+//! be told of them costs no more than the sealing.
 
 use std::time::{Duration, Instant};
 
