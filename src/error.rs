@@ -212,8 +212,8 @@ impl ServerError {
                 Some(ErrorPosition::Original(at)) => Some(*at),
                 _ => None,
             },
-            // Class 57P: the server ends the session (shutdown, crash, terminated by an operator), as
-            // it does after anything fatal, such as the end of transaction_timeout.
+            // Class 57P: the server ends the session (shutdown, crash, terminated by an operator),
+            // as it does after anything fatal, such as the end of transaction_timeout.
             connection_lost: code.starts_with("57P")
                 || matches!(
                     db.parsed_severity(),

@@ -186,8 +186,8 @@ fn column(
     sql
 }
 
-/// The old default may not fit the new type. In one statement: where the values cannot be converted,
-/// or a view keeps the type, the default stays.
+/// The old default may not fit the new type. In one statement: where the values cannot be
+/// converted, or a view keeps the type, the default stays.
 fn retype(expected: &Object, actual: &Object) -> String {
     let table = expected.table.as_deref().unwrap_or_default();
     let (name, ty) = (&expected.name, expected.text("type"));

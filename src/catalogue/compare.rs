@@ -28,8 +28,8 @@ impl Difference {
 
 /// The differences, those that are to be taken away first, then in the order in which objects are
 /// made, and last what changed objects may still use until then. What belongs to a table that is
-/// missing or extra is not told beside it. `owner` is who should own everything; without one, owners
-/// are not compared.
+/// missing or extra is not told beside it. `owner` is who should own everything; without one,
+/// owners are not compared.
 pub fn compare(expected: &Catalogue, actual: &Catalogue, owner: Option<&str>) -> Vec<Difference> {
     let mut missing: Vec<&Object> = expected
         .iter()

@@ -12,9 +12,10 @@ pub(super) struct Renamed<'a> {
 }
 
 impl<'a> Renamed<'a> {
-    /// Pairs of a missing and an extra part of one table that differ in the name only, and of sequences
-    /// that are behind one column. Columns and sequences are paired only where there is no doubt: the
-    /// alternative would be to discard one, with the rows or with the highest id that was given out.
+    /// Pairs of a missing and an extra part of one table that differ in the name only, and of
+    /// sequences that are behind one column. Columns and sequences are paired only where there is
+    /// no doubt: the alternative would be to discard one, with the rows or with the highest id that
+    /// was given out.
     pub fn take(
         missing: &mut Vec<&'a Object>,
         extra: &mut Vec<&'a Object>,
@@ -100,8 +101,8 @@ impl<'a> Renamed<'a> {
     }
 }
 
-/// The properties of a column. What a column draws from a sequence of its own is the same under every
-/// name of that.
+/// The properties of a column. What a column draws from a sequence of its own is the same under
+/// every name of that.
 fn traits(column: &Object, catalogue: &Catalogue) -> BTreeMap<String, String> {
     let mut traits = column.properties.clone();
     let label = column.label();

@@ -35,8 +35,8 @@ pub struct Schema {
 }
 
 impl Dumper {
-    /// Finds one for a server's major version: in the folder that `CREDITDB_PG_BIN` names, beside the
-    /// server binaries that are used for throw-away servers, in Debian's folders, on `PATH`.
+    /// Finds one for a server's major version: in the folder that `CREDITDB_PG_BIN` names, beside
+    /// the server binaries that are used for throw-away servers, in Debian's folders, on `PATH`.
     ///
     /// # Errors
     /// When there is none, or only older ones: an older `pg_dump` cannot read a newer server.

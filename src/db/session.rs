@@ -14,8 +14,9 @@ use crate::error::Result;
 /// block others for ever: its locks the gateway, its snapshot every concurrent index build.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// Lets the server wait for a client that is silent between two transactions, whatever the role or the
-/// database has set: while we pause, or replay elsewhere, the session holds the lock of the deployer.
+/// Lets the server wait for a client that is silent between two transactions, whatever the role or
+/// the database has set: while we pause, or replay elsewhere, the session holds the lock of the
+/// deployer.
 pub const STAY: &str = "SET idle_session_timeout = 0";
 
 /// How the server writes what definitions and copied rows consist of. A role or a database may have

@@ -253,9 +253,9 @@ pub(in crate::invariants) fn statement(contract: &Contract) -> String {
 }
 
 /// Compares the blocks of a table that were sealed up to an id with what there is now. Log rows may
-/// go from the oldest on, because nobody keeps them for ever: `cut` is the first id that is left. They
-/// go by their times, which are not quite in the order of the ids, so where the block in which the cut
-/// is has lost rows, the next one may have.
+/// go from the oldest on, because nobody keeps them for ever: `cut` is the first id that is left.
+/// They go by their times, which are not quite in the order of the ids, so where the block in which
+/// the cut is has lost rows, the next one may have.
 pub(super) fn compare(
     table: &str,
     (sealed, upto): (&BTreeMap<i64, Block>, i64),

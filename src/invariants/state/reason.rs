@@ -82,9 +82,9 @@ pub(super) fn other_history(
     })
 }
 
-/// Which result keeps rows from being sealed. Findings about other tables are found again by the next
-/// audit, of whatever kind it is. So are breaks of the chain, which nothing ends: to wait for that
-/// would be to seal nothing more. `chains_off` is none where sums cannot go on from them.
+/// Which result keeps rows from being sealed. Findings about other tables are found again by the
+/// next audit, of whatever kind it is. So are breaks of the chain, which nothing ends: to wait for
+/// that would be to seal nothing more. `chains_off` is none where sums cannot go on from them.
 pub(super) fn hindrance(
     plan: &Plan<'_>,
     checks: &[CheckResult],

@@ -1,6 +1,6 @@
 //! Which limit ended a statement that took too long, and the command that gives it more time. The
-//! limits of options are ours; `statement_timeout` and `transaction_timeout` are left as the role or
-//! the database has them, because whoever set them may have meant migrations, too.
+//! limits of options are ours; `statement_timeout` and `transaction_timeout` are left as the role
+//! or the database has them, because whoever set them may have meant migrations, too.
 
 use std::time::Duration;
 

@@ -82,8 +82,8 @@ impl Deployer<'_> {
         })
     }
 
-    /// A session like a new one, with our limits: a SET of the migration before must not reach
-    /// this one. RESET ALL leaves role and user alone. With quote_all_identifiers the server would store
+    /// A session like a new one, with our limits: a SET of the migration before must not reach this
+    /// one. RESET ALL leaves role and user alone. With quote_all_identifiers the server would store
     /// the settings of functions in another spelling.
     fn settings(&self) -> String {
         let mut sql = format!(

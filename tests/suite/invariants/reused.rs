@@ -5,9 +5,10 @@ use super::remedies::{USER, found, remedy, statement};
 use crate::support::program::creditdb;
 use crate::support::server::Database;
 
-/// A request that was charged twice, logged once and given back once; one that was given back in two
-/// parts, and its log row with it; one that was charged too little, and corrected twice; one that was
-/// charged in two parts; a payment that was given back in three; and a promotion that came twice.
+/// A request that was charged twice, logged once and given back once; one that was given back in
+/// two parts, and its log row with it; one that was charged too little, and corrected twice; one
+/// that was charged in two parts; a payment that was given back in three; and a promotion that came
+/// twice.
 const REUSED: &str = "
     SELECT public.add_user_credits('$user', 100, 'purchase', 'pay_1', NULL);
     SELECT public.debit_user_credits('$user', 10, 'refund', 'pay_1', NULL)

@@ -251,8 +251,8 @@ fn a_refund_for_nothing_and_an_id_of_two_users_are_settled_as_printed() {
     }
 }
 
-/// What is documented of the parts after the first: of a usage and of a purchase, two and three. The
-/// log keeps what was charged; of two parts it may also say what is left.
+/// What is documented of the parts after the first: of a usage and of a purchase, two and three.
+/// The log keeps what was charged; of two parts it may also say what is left.
 #[test]
 fn parts_of_a_refund_are_booked_as_documented() {
     let text = remedy("refund-has-origin");
@@ -304,8 +304,8 @@ fn parts_of_a_refund_are_booked_as_documented() {
     }
 }
 
-/// The one who paid had a part of it back already; the three findings are one request, and are settled
-/// once. When it was the payer who sent it, the log is wrong.
+/// The one who paid had a part of it back already; the three findings are one request, and are
+/// settled once. When it was the payer who sent it, the log is wrong.
 #[test]
 fn a_request_of_another_user_is_charged_once_and_given_back_once() {
     let other = "00000000-0000-4000-8000-000000000002";

@@ -19,7 +19,8 @@ const ONE_HAS_MOST: &str = "
       FROM generate_series(1, 40) AS n;
     ANALYZE";
 
-/// Rows of entries that sessions of the program have fetched by way of an index, once all have ended.
+/// Rows of entries that sessions of the program have fetched by way of an index, once all have
+/// ended.
 fn fetched(database: &Database) -> i64 {
     let mut client = database.connect();
     let mut ask = |query: &str| client.query_one(query, &[]).unwrap();

@@ -44,7 +44,8 @@ fn a_server_that_ends_silent_sessions_ends_no_deployment() {
         .succeeds();
 }
 
-/// The limit of a whole transaction is no limit of a build or a batch, as that of a statement is not.
+/// The limit of a whole transaction is no limit of a build or a batch, as that of a statement is
+/// not.
 #[test]
 fn the_limit_of_transactions_ends_neither_builds_nor_batches_and_is_named() {
     if server().major() < 17 {

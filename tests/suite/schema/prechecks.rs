@@ -57,8 +57,8 @@ fn duplicates_stop_the_upgrade_before_the_first_statement() {
     creditdb(["migrate"]).on(&database.url).succeeds();
 }
 
-/// What others tied to the key of the entries, and what no index has room for. The steps that are told
-/// are those that help.
+/// What others tied to the key of the entries, and what no index has room for. The steps that are
+/// told are those that help.
 #[test]
 fn what_else_stands_in_the_way_is_told_before_the_first_statement() {
     let database = Database::at("1.0.0");

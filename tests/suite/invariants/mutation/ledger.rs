@@ -288,8 +288,8 @@ impl Ledger {
         self.book(user, at, "purchase", amount, Some(&payment), None);
     }
 
-    /// Gives an entry back, in whole or in up to three parts, which was not given back before. The log
-    /// keeps what was charged, or says what is left.
+    /// Gives an entry back, in whole or in up to three parts, which was not given back before. The
+    /// log keeps what was charged, or says what is left.
     fn refund(&mut self, rng: &mut Rng, user: usize, at: i64) {
         let id = self.users[user].id.clone();
         let refunded = |e: &Entry| {

@@ -2,9 +2,9 @@
 //! for each invariant, with window functions, joins and subqueries. A row is a violation. Its
 //! verdicts must be those of the audit.
 //!
-//! In the files, `$place` is the order of a chain: `entry_seq`, or `id` where there is none. `$parts`
-//! are the entries, and once more with the reference of their origin the adjustments that name a part
-//! of it.
+//! In the files, `$place` is the order of a chain: `entry_seq`, or `id` where there is none.
+//! `$parts` are the entries, and once more with the reference of their origin the adjustments that
+//! name a part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

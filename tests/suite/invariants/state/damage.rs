@@ -279,7 +279,8 @@ fn a_broken_chain_is_told_each_night_and_keeps_nothing_from_being_sealed() {
     );
 }
 
-/// A further part of a refund that is new says something of a request and a payment that are sealed.
+/// A further part of a refund that is new says something of a request and a payment that are
+/// sealed.
 #[test]
 fn a_further_part_is_held_against_what_was_sealed() {
     let night = Night::new();
