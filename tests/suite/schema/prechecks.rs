@@ -66,10 +66,14 @@ fn what_else_stands_in_the_way_is_told_before_the_first_statement() {
     client
         .batch_execute(&format!(
             "SELECT add_user_credits('{USER}', 10, 'purchase', long, NULL),
-                    debit_user_credits('{USER}', 10, 'refund', long, NULL),
-                    add_user_credits('{USER}', 1, 'bonus', repeat('long ', 1000), NULL)
+                    debit_user_credits('{USER}', 9, 'refund', long, NULL),
+                    debit_user_credits('{USER}', 1, 'usage', repeat('long ', 1000), NULL)
                FROM (SELECT string_agg(encode(sha256(n::text::bytea), 'base64'), '')
                        FROM generate_series(1, 70) AS n) AS reference (long);
+             INSERT INTO llm_usage_log (user_id, request_id, model, provider, credits_used, success)
+             VALUES ('{USER}', repeat('long ', 1000), 'm', 'p', 1, true);
+             UPDATE credit_transactions SET created_at = created_at - interval '1 hour';
+             UPDATE llm_usage_log SET created_at = created_at - interval '1 hour';
              CREATE TABLE invoices (entry bigint, of_user uuid, CONSTRAINT \"of\"
                  FOREIGN KEY (entry, of_user) REFERENCES credit_transactions (id, user_id));
              INSERT INTO invoices SELECT id, user_id FROM credit_transactions;
@@ -108,6 +112,10 @@ fn what_else_stands_in_the_way_is_told_before_the_first_statement() {
              SELECT user_id, amount FROM credit_transactions GROUP BY id, user_id, amount",
         )
         .unwrap();
+    // The request and what was paid for it still know each other.
+    creditdb(["verify", "--area", "usage"])
+        .on(&database.url)
+        .succeeds();
     let references = "SELECT count(DISTINCT reference_id) FROM credit_transactions";
     let references: i64 = client.query_one(references, &[]).unwrap().get(0);
     assert_eq!(references, 2);
