@@ -74,12 +74,13 @@ impl Board<'_> {
     /// are as few as an average user's, and does not come to an end when one user has most of them.
     /// Tables that are read once and joined by hashes or sorts always do.
     fn evaluate(&self, snapshot: &mut Transaction<'_>, place: usize) -> Result<Violations> {
-        let check = self.plan.steps[place].0;
-        let mut savepoint = snapshot.transaction()?;
-        if !self.plan.finds_references {
-            savepoint.batch_execute("SET LOCAL enable_nestloop = off")?;
+        let (check, relations) = (self.plan.steps[place].0, &self.plan.relations);
+        if self.plan.finds_references {
+            return evaluate::alone(snapshot, check, relations, self.limit);
         }
-        let violations = evaluate::alone(&mut savepoint, check, &self.plan.relations, self.limit)?;
+        let mut savepoint = snapshot.transaction()?;
+        savepoint.batch_execute("SET LOCAL enable_nestloop = off")?;
+        let violations = evaluate::alone(&mut savepoint, check, relations, self.limit)?;
         // With it, the setting ends.
         savepoint.rollback()?;
         Ok(violations)
