@@ -12,7 +12,7 @@ use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
-pub use plain::{plain, plain_line, plain_lines};
+pub use plain::{plain, plain_inset, plain_line, plain_lines};
 pub use secret::masked;
 pub use shell::{shell_quoted, shell_word};
 
@@ -287,7 +287,7 @@ pub fn notice(said: &DbError) -> Option<String> {
 /// What a server says may quote a row, and so a key in it, or what looks like a line of somebody
 /// else's when it stands at the beginning of one.
 fn quoted(text: &str) -> String {
-    plain_lines(&masked(text)).replace('\n', "\n  | ")
+    plain_inset(&masked(text)).replace('\n', "\n  | ")
 }
 
 /// The messages of an error and of all its sources, without repeats.

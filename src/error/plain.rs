@@ -26,11 +26,20 @@ pub fn plain_line(text: &str) -> String {
 /// The same for a text whose line ends and tabs are meant.
 #[must_use]
 pub fn plain_lines(text: &str) -> String {
-    let line = |line: &str| {
-        let cells = line.split('\t').map(plain);
-        without_command(cells.collect::<Vec<_>>().join("\t"))
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+    let lines = tabbed_lines(text).map(without_command);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The same for one that gets something in front of each line, so that no line of it begins one of
+/// the output.
+#[must_use]
+pub fn plain_inset(text: &str) -> String {
+    tabbed_lines(text).collect::<Vec<_>>().join("\n")
+}
+
+fn tabbed_lines(text: &str) -> impl Iterator<Item = String> {
+    let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    text.lines().map(line)
 }
 
 fn without_command(mut line: String) -> String {
@@ -79,6 +88,7 @@ mod tests {
         }
         assert_eq!(plain_lines("\ta\x07\r\nb\n"), "\ta\\u{7}\nb");
         assert_eq!(plain_lines("a::b\n\t ::c::d"), "a::b\n\t \\u{3a}:c::d");
+        assert_eq!(plain_inset("a\x07\n\t::c"), "a\\u{7}\n\t::c");
         assert_eq!(plain_line("::a::b"), r"\u{3a}:a::b");
     }
 }

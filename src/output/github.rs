@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use crate::error::{plain, plain_lines};
+use crate::error::{plain, plain_inset};
 use crate::report::{
     Audit, CheckResult, CheckStatus, Deployment, Evidence, FileFailure, Lint, Nature, Plan,
     Problem, Rehearsal, Report, Risk, SchemaDifference, Severity, Status, StatusState,
@@ -230,7 +230,7 @@ fn evidence(evidence: &Evidence) -> String {
 
 /// Escapes a message of several lines. A log is read on terminals, too.
 fn data(text: &str) -> String {
-    plain_lines(text).replace('%', "%25").replace('\n', "%0A")
+    plain_inset(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 /// Escapes the value of a property.
