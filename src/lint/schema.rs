@@ -264,7 +264,7 @@ impl Schema {
 
 impl Table {
     fn collate(&mut self, column: &str, collation: &str) {
-        if matches!(collation, "" | "default") {
+        if collation.is_empty() {
             self.collated.remove(column);
         } else {
             self.collated.insert(column.to_owned());

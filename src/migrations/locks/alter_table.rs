@@ -260,20 +260,12 @@ pub(super) fn bare(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, bare)| bare)
 }
 
-/// A collation as [`Column::collation`] gives it.
-pub(super) fn own_collation(name: &str) -> &str {
-    match bare(name) {
-        "default" => "",
-        name => name,
-    }
-}
-
 pub(super) fn column(column: &facts::Column) -> Column {
     Column {
         name: column.name.clone(),
         ty: column.ty.clone(),
         not_null: column.not_null,
-        collation: own_collation(&column.collation).to_owned(),
+        collation: bare(&column.collation).to_owned(),
         stored: false,
     }
 }

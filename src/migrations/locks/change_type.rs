@@ -2,7 +2,7 @@
 
 use squawk_syntax::ast::{AstNode, Expr};
 
-use super::alter_table::own_collation;
+use super::alter_table::bare;
 use super::world::{Column, World};
 use crate::syntax::facts::words;
 
@@ -18,7 +18,7 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// As [`Column::collation`] gives it.
     pub fn collation(&self) -> &str {
-        own_collation(self.collation)
+        bare(self.collation)
     }
 }
 

@@ -110,7 +110,7 @@ impl Constraint {
             0 => base.clone(),
             n => format!("{base}{n}"),
         });
-        let mut free = numbered.into_iter().filter(|name| !taken(name));
+        let mut free = numbered.filter(|name| !taken(name));
         free.next().filter(|name| name.len() <= LONGEST)
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Column {
     pub ty: String,
     pub not_null: bool,
     pub identity: bool,
-    /// The one that it asks for, without the schema `pg_catalog`; empty without.
+    /// The one that it asks for, without the schema `pg_catalog`; empty for that of the type.
     pub collation: String,
     pub at: Range<usize>,
 }
@@ -90,8 +90,14 @@ fn column(
     }
 }
 
+/// Empty for that of the type.
 fn collation(collate: &ast::Collate) -> Option<String> {
-    Some(names::first(collate.collation_ref()?.syntax()))
+    let name = names::first(collate.collation_ref()?.syntax());
+    Some(if name == "default" {
+        String::new()
+    } else {
+        name
+    })
 }
 
 pub(super) fn alter(alter: &ast::AlterTable) -> Vec<Fact> {
