@@ -19,6 +19,11 @@ pub const SILENCE: Duration = Duration::from_secs(10);
 /// deployer.
 pub const STAY: &str = "SET idle_session_timeout = 0";
 
+/// Lifts the limit that servers have since PostgreSQL 17 on whole transactions, for this one.
+pub const UNLIMITED: &str = "SELECT CASE
+    WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+    THEN pg_catalog.set_config('transaction_timeout', '0', true) END";
+
 /// How the server writes what definitions and copied rows consist of. A role or a database may have
 /// settings of its own, a time zone above all, and a definition is compared with that of another
 /// session, a row read by one. In which order days and months are read stays as it is.

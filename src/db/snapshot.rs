@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::backend::Backend;
-use super::session::quote_literal;
+use super::session::{UNLIMITED, quote_literal};
 use crate::error::{Error, Result};
 
 /// A transaction whose every statement sees the same moment and changes nothing.
@@ -63,10 +63,6 @@ const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp;
      SET LOCAL lock_timeout = '1min';
      SET LOCAL statement_timeout = 0;
      SET LOCAL idle_in_transaction_session_timeout = '1min';";
-
-/// The same for a limit that servers have since PostgreSQL 17.
-const UNLIMITED: &str = "SELECT set_config(name, '0', true) FROM pg_settings
-    WHERE name = 'transaction_timeout'";
 
 /// A night job that waits behind somebody's forgotten ALTER TABLE must say so instead.
 pub const LOCK_PATIENCE: Duration = Duration::from_mins(1);

@@ -10,6 +10,7 @@ use std::ops::Range;
 use postgres::SimpleQueryMessage;
 
 use super::{Deployer, Numbered, Trouble, failure};
+use crate::db::session::UNLIMITED;
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::migrations::log::Event;
@@ -82,11 +83,8 @@ fn one(
     statement: &Numbered,
     batch: &Batch,
 ) -> std::result::Result<u64, Trouble> {
-    // That of transactions is there since PostgreSQL 17.
     let limit = format!(
-        "SET LOCAL statement_timeout = {};
-         SELECT CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-                     THEN pg_catalog.set_config('transaction_timeout', '0', true) END",
+        "SET LOCAL statement_timeout = {}; {UNLIMITED}",
         deployer.options.batch_timeout.as_millis()
     );
     let Deployer { client, watch, .. } = deployer;

@@ -148,15 +148,14 @@ fn outside(deployer: &mut Deployer<'_>, sql: &str, limit: Duration) -> Result<()
     let Deployer { client, watch, .. } = deployer;
     let current = limits.map(|(name, _)| format!("current_setting('{name}', true)"));
     let before = session::rows(client, &format!("SELECT {}", current.join(", ")))?;
-    let before = before.first();
-    let set = |value: &dyn Fn(usize, &str) -> String| {
-        let known = limits.iter().enumerate().filter_map(|(at, (name, _))| {
-            let before = before?.get(at)?;
-            Some(format!("SET {name} = {}", value(at, before)))
-        });
-        known.collect::<Vec<_>>().join("; ")
-    };
-    client.batch_execute(&set(&|at, _| limits[at].1.to_owned()))?;
+    let (mut lift, mut restore) = (String::new(), String::new());
+    for (at, (name, value)) in limits.into_iter().enumerate() {
+        if let Some(before) = before.first().and_then(|row| row.get(at)) {
+            lift += &format!("SET {name} = {value};");
+            restore += &format!("SET {name} = {};", quote_literal(before));
+        }
+    }
+    client.batch_execute(&lift)?;
     let result = watch.during(Task::Build, || client.batch_execute(sql));
-    result.and(client.batch_execute(&set(&|_, before| quote_literal(before))))
+    result.and(client.batch_execute(&restore))
 }
